@@ -1,0 +1,39 @@
+# Every target does the set-up it needs; only Python >= 3.11 and make are assumed.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: setup demo test test-all lint bench clean
+
+setup: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "welltempered needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	@# torch first and pinned, so that no other package pulls a larger build of it
+	$(PIP) install --quiet --constraint constraints.txt torch
+	$(PIP) install --quiet --constraint constraints.txt --editable . --group dev
+	@touch .venv/.installed
+
+demo: setup
+	$(BIN)/temper demo demo
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-all: setup
+	$(BIN)/python -m pytest -n 2
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(PIP) install --quiet --constraint constraints.txt ".[bench]"
+	$(BIN)/python bench/lm_eval_agreement.py
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache

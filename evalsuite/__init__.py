@@ -1,0 +1,1 @@
+"""The measuring instrument: models, tasks, scorers, paired engine, statistics, gate, reports."""

@@ -1,0 +1,18 @@
+"""The only place that loads models, tokenizers and chat templates and makes loss masks.
+
+Training, evaluation, token counts, chat and export all come here, so they cannot differ.
+`chat`, `rows`, `section` and `source` import no torch; `load` does.
+"""
+
+from evalsuite.models.chat import ChatTokenizer, Message, TokenisedChat
+from evalsuite.models.section import ModelSection
+from evalsuite.models.source import ModelSource, resolve_model
+
+__all__ = [
+    "ChatTokenizer",
+    "Message",
+    "ModelSection",
+    "ModelSource",
+    "TokenisedChat",
+    "resolve_model",
+]

@@ -1,0 +1,256 @@
+"""A model's tokenizer and chat template, without torch.
+
+transformers' tokenizers import torch, which costs seconds and gigabytes; planning, token counts
+and previews need neither. This reads the same files (`tokenizer.json`, `tokenizer_config.json`,
+`chat_template.jinja`, `generation_config.json`) with the `tokenizers` library, and everything
+that needs tokens uses it, training and evaluation included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.models.template import ChatTemplate, Rendered
+from workspace.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+Message = Mapping[str, Any]
+"""`{"role": …, "content": …}` and what else the template knows."""
+
+_SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token")
+
+
+@dataclass(frozen=True)
+class TokenisedChat:
+    """A row as the model sees it."""
+
+    input_ids: list[int]
+    loss_mask: list[bool]
+    """True where the token is trained on; as long as `input_ids`."""
+    text: str
+    """What was tokenised."""
+    turns: tuple[tuple[int, int], ...] = ()
+    """(start, end) token positions of each trained span, in order."""
+
+    @property
+    def trained_tokens(self) -> int:
+        """How many tokens carry loss."""
+        return sum(self.loss_mask)
+
+
+@dataclass(frozen=True)
+class ChatTokenizer:
+    """Text and conversations to token ids and back."""
+
+    path: Path
+    tokenizer: Tokenizer
+    special_tokens: Mapping[str, str]
+    """`eos_token` … → its text."""
+    eos_ids: frozenset[int]
+    """Token ids at which generation stops."""
+    template: ChatTemplate | None
+
+    @classmethod
+    def from_dir(cls, path: Path) -> ChatTokenizer:
+        """Read the tokenizer and template of a model directory.
+
+        Raises:
+            ModelError: no such directory, no fast tokenizer in it, or a broken template.
+        """
+        from tokenizers import Tokenizer
+
+        file = path / "tokenizer.json"
+        if not file.is_file():
+            raise ModelError(
+                "there is no tokenizer.json here",
+                where=str(path),
+                cause="A fast tokenizer is needed; sentencepiece alone does not say offsets.",
+                cure="Save one with AutoTokenizer.from_pretrained(…).save_pretrained(DIR).",
+            )
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises a bare Exception
+            raise ModelError(
+                "this tokenizer.json cannot be read", where=str(file), cause=f"{error}."
+            ) from error
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        config = _read(path / "tokenizer_config.json")
+        special = _special_tokens(config, _read(path / "special_tokens_map.json"))
+        return cls(
+            path=path,
+            tokenizer=tokenizer,
+            special_tokens=special,
+            eos_ids=_eos_ids(path, tokenizer, special),
+            template=_template(path, config, special),
+        )
+
+    @property
+    def pad_id(self) -> int | None:
+        """The id that fills short rows, or None if the tokenizer names none."""
+        return self.token_id(self.special_tokens.get("pad_token"))
+
+    @property
+    def bos_id(self) -> int | None:
+        """The id that begins a text, or None."""
+        return self.token_id(self.special_tokens.get("bos_token"))
+
+    @property
+    def eos_id(self) -> int | None:
+        """The tokenizer's own end token, which ends plain text, or None."""
+        return self.token_id(self.special_tokens.get("eos_token"))
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are, added ones included."""
+        return int(self.tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def has_generation_marks(self) -> bool:
+        """Whether the template marks what the assistant writes."""
+        return self.template is not None and self.template.has_generation_marks
+
+    @cached_property
+    def template_digest(self) -> str:
+        """SHA-256 of the template's text, or of nothing if there is none."""
+        source = self.template.source if self.template else ""
+        return hashlib.sha256(source.encode()).hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over what decides token ids: the tokenizer and the template."""
+        total = hashlib.sha256(self.tokenizer.to_str().encode())
+        total.update(self.template_digest.encode())
+        return total.hexdigest()
+
+    def token_id(self, token: str | None) -> int | None:
+        """Return the id of one token's text, or None if it is not one token."""
+        return None if token is None else self.tokenizer.token_to_id(token)
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """Return token ids of `text`.
+
+        Args:
+            text: any text; tokens written out in it (such as `<|im_end|>`) count as tokens.
+            special: add what the tokenizer adds to a plain text, such as a begin token.
+        """
+        return list(self.tokenizer.encode(text, add_special_tokens=special).ids)
+
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """Return the text of token ids, special tokens only if `special`."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=not special))
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Any] | None = None,
+        add_generation_prompt: bool = False,
+    ) -> Rendered:
+        """Return a conversation as text with the assistant's spans.
+
+        Raises:
+            ModelError: there is no template, or it refuses these messages.
+        """
+        if self.template is None:
+            raise ModelError(
+                "this model has no chat template",
+                where=str(self.path),
+                cause="Neither chat_template.jinja nor tokenizer_config.json holds one.",
+                cure="Use the instruct version of the model, or add a chat_template.jinja.",
+            )
+        return self.template.render(
+            messages, tools=tools, add_generation_prompt=add_generation_prompt
+        )
+
+    def encode_prompt(
+        self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
+    ) -> list[int]:
+        """Return the ids of a conversation up to where the assistant begins to write."""
+        return self.encode(self.render(messages, tools=tools, add_generation_prompt=True).text)
+
+    def encode_chat(
+        self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
+    ) -> TokenisedChat:
+        """Return a whole conversation, trained on what lies in `{% generation %}` spans.
+
+        A token counts as trained if any of its characters lies in a span.
+        """
+        text, spans = self.render(messages, tools=tools)
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        mask, turns = _token_spans(encoding, spans)
+        return TokenisedChat(list(encoding.ids), mask, text, turns)
+
+
+def _token_spans(
+    encoding: Encoding, spans: Sequence[tuple[int, int]]
+) -> tuple[list[bool], tuple[tuple[int, int], ...]]:
+    mask = [False] * len(encoding.ids)
+    turns = []
+    token = 0
+    offsets = encoding.offsets
+    for start, end in spans:
+        while token < len(offsets) and offsets[token][1] <= start:
+            token += 1
+        first = token
+        while token < len(offsets) and offsets[token][0] < end:
+            mask[token] = True
+            token += 1
+        turns.append((first, token))
+    return mask, tuple(turns)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ModelError("this is not JSON", where=str(path), cause=f"{error}.") from error
+    return document if isinstance(document, dict) else {}
+
+
+def _token_text(value: Any) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("content")
+    return value if isinstance(value, str) else None
+
+
+def _special_tokens(config: Mapping[str, Any], older: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: _token_text(config.get(name, older.get(name))) for name in _SPECIAL}
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def _eos_ids(path: Path, tokenizer: Tokenizer, special: Mapping[str, str]) -> frozenset[int]:
+    """Where generation stops, as transformers decides it: generation config, config, tokenizer."""
+    for name in ("generation_config.json", "config.json"):
+        value = _read(path / name).get("eos_token_id")
+        if value is not None:
+            return frozenset(value if isinstance(value, list) else [value])
+    own = special.get("eos_token")
+    number = tokenizer.token_to_id(own) if own else None
+    return frozenset() if number is None else frozenset([number])
+
+
+def _template(
+    path: Path, config: Mapping[str, Any], special: Mapping[str, str]
+) -> ChatTemplate | None:
+    file = path / "chat_template.jinja"
+    if file.is_file():
+        return ChatTemplate(
+            file.read_text(encoding="utf-8"), where=str(file), special_tokens=special
+        )
+    source = config.get("chat_template")
+    if isinstance(source, list):
+        source = {entry["name"]: entry["template"] for entry in source}.get("default")
+    if not isinstance(source, str):
+        return None
+    return ChatTemplate(source, where=str(path / "tokenizer_config.json"), special_tokens=special)

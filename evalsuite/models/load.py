@@ -1,0 +1,113 @@
+"""Loading weights. Imports torch: import it late."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from evalsuite.models.source import check_model_directory
+from workspace.errors import ModelError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+class Placement(NamedTuple):
+    """Where and in which precision a model works, and why."""
+
+    device: str
+    dtype: str
+    reason: str
+
+
+def choose_placement(dtype: str = "auto") -> Placement:
+    """Return the device and precision for this machine.
+
+    Args:
+        dtype: `auto`, `float32` or `bfloat16`, as the recipe says.
+    """
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name(0)
+        if dtype != "auto":
+            return Placement("cuda", dtype, f"{name}; the recipe asks for {dtype}")
+        if torch.cuda.is_bf16_supported():
+            return Placement("cuda", "bfloat16", f"{name} computes in bfloat16")
+        return Placement("cuda", "float32", f"{name} has no bfloat16")
+    if dtype != "auto":
+        return Placement("cpu", dtype, f"no GPU; the recipe asks for {dtype}")
+    return Placement("cpu", "float32", "no GPU; float32 is exact and fastest on most CPUs")
+
+
+def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> PreTrainedModel:
+    """Load a causal language model in evaluation mode. Never runs code from the model.
+
+    Raises:
+        ModelError: not a model, or an architecture this transformers does not know.
+    """
+    check_model_directory(path)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            path,
+            dtype=getattr(torch, dtype),
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            "this model cannot be loaded",
+            where=str(path),
+            cause=str(error).split("\n")[0],
+            cure="Check that it is a causal language model that this transformers knows.",
+        ) from error
+    model.eval()
+    return model.to(device)  # type: ignore[no-any-return, arg-type]
+
+
+def load_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
+    """Put a saved adapter on a base model, in evaluation mode.
+
+    Raises:
+        ModelError: the directory holds no adapter, or one for another model.
+    """
+    from peft import PeftModel
+
+    if not (path / "adapter_config.json").is_file():
+        raise ModelError(
+            "there is no adapter here", where=str(path), cause="It has no adapter_config.json."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tuned = PeftModel.from_pretrained(model, path, is_trainable=False)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(
+            "this adapter does not fit the model",
+            where=str(path),
+            cause=str(error).split("\n")[0],
+            cure="Evaluate it on the base it was trained from.",
+        ) from error
+    tuned.eval()  # type: ignore[no-untyped-call]
+    return tuned
+
+
+def choose_threads(parameters: int) -> tuple[int, str]:
+    """Return how many CPU threads a model of this size should use, and why.
+
+    Small matrices cost more to share out than to multiply: one thread was 3 to 6 times faster
+    than two for models of a few million parameters.
+    """
+    import psutil
+
+    cores = psutil.cpu_count(logical=False) or 1
+    if parameters < 20_000_000:
+        return 1, f"{parameters / 1e6:.1f} M parameters: one thread is fastest"
+    return cores, f"{cores} physical cores"

@@ -1,0 +1,87 @@
+"""Secrets, GPUs and hang-ups."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from workspace.errors import UsageError, WorkError
+from workspace.gpus import Gpu, claim
+from workspace.hangup import check_survival
+from workspace.secrets import redact, resolve
+
+FREE = Gpu(0, "GPU-test-free", "Test", 80 * 2**30, 79 * 2**30, 0)
+FULL = Gpu(1, "GPU-test-full", "Test", 80 * 2**30, 10 * 2**30, 1)
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_the_free_gpu_is_chosen_by_uuid_and_given_back() -> None:
+    with claim(gpus=[FULL, FREE]) as chosen:
+        assert chosen.gpu == FREE and "79 GiB free" in chosen.reason
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == FREE.uuid
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_a_gpu_that_another_job_holds_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with claim(gpus=[FREE]):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        with pytest.raises(WorkError, match="every GPU is taken") as caught, claim(gpus=[FREE]):
+            pass
+    assert "used by a temper job" in caught.value.cause
+    with claim(gpus=[FREE]) as again:
+        assert again.gpu == FREE
+
+
+def test_another_users_processes_keep_a_gpu_out_of_reach() -> None:
+    with pytest.raises(WorkError) as caught, claim(gpus=[FULL]):
+        pass
+    assert "has 1 processes" in caught.value.cause
+
+
+def test_a_persons_order_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with claim(gpus=[FREE]) as chosen:
+        assert chosen.device == "cpu" and "obeyed" in chosen.reason
+
+
+def test_without_a_gpu_the_cpu_is_used() -> None:
+    with claim(gpus=[]) as chosen:
+        assert chosen.device == "cpu"
+
+
+def test_secrets_come_from_the_environment_or_a_private_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "canary-secret-value")
+    assert resolve("env:MY_TOKEN") == "canary-secret-value"
+    assert redact("x canary-secret-value y") == "x [secret MY_TOKEN] y"
+    file = tmp_path / "key"
+    file.write_text("abc\n")
+    file.chmod(0o644)
+    with pytest.raises(UsageError, match="others can read"):
+        resolve(f"file:{file}")
+    file.chmod(0o600)
+    assert resolve(f"file:{file}") == "abc"
+    with pytest.raises(UsageError, match="is not set"):
+        resolve("env:NOT_SET_ANYWHERE")
+
+
+def test_a_login_manager_that_kills_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_SESSION_ID", "3")
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    configuration = tmp_path / "logind.conf"
+    configuration.write_text("[Login]\n#KillUserProcesses=no\nKillUserProcesses=yes\n")
+    found = check_survival([configuration], tmp_path)
+    assert not found.survives and "enable-linger ada" in found.cure
+    (tmp_path / "ada").touch()
+    assert check_survival([configuration], tmp_path).survives
+    configuration.write_text("[Login]\n#KillUserProcesses=yes\n")
+    (tmp_path / "ada").unlink()
+    assert check_survival([configuration], tmp_path).survives

@@ -1,0 +1,59 @@
+"""Whether a job started here would outlive the login session, and what to do if not.
+
+A session of its own survives a hang-up, but not a login manager that kills every process of a
+user who logs out (`KillUserProcesses=yes` in logind.conf).
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_LOGIND = (Path("/etc/systemd/logind.conf"), Path("/etc/systemd/logind.conf.d"))
+_LINGER = Path("/var/lib/systemd/linger")
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Whether detached jobs survive logging out."""
+
+    survives: bool
+    reason: str
+    cure: str = ""
+
+
+def check_survival(
+    configuration: Iterable[Path] = _LOGIND, linger_directory: Path = _LINGER
+) -> Survival:
+    """Return whether a detached job survives the end of this login."""
+    if not os.environ.get("XDG_SESSION_ID"):
+        return Survival(True, "this is not a login session of systemd")
+    if not _kills_user_processes(configuration):
+        return Survival(True, "logind leaves processes of a user who logs out alone")
+    user = getpass.getuser()
+    if (linger_directory / user).exists():
+        return Survival(True, f"lingering is enabled for {user}")
+    return Survival(
+        False,
+        "KillUserProcesses=yes: logind will kill every process when you log out",
+        f"Once: loginctl enable-linger {user}. Then: systemd-run --user --scope temper train …",
+    )
+
+
+def _kills_user_processes(configuration: Iterable[Path]) -> bool:
+    answer = False  # logind's own default
+    for path in configuration:
+        files = sorted(path.glob("*.conf")) if path.is_dir() else [path]
+        for file in files:
+            try:
+                text = file.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            for line in text.splitlines():
+                key, equals, value = line.strip().partition("=")
+                if equals and key.strip() == "KillUserProcesses":
+                    answer = value.strip().lower() in ("yes", "true", "1", "on")
+    return answer

@@ -1,0 +1,141 @@
+"""Where things live: a workspace and the names of what is in it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from workspace.errors import DataError, UsageError
+
+RECIPE = "temper.yaml"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def checked_name(name: str, *, what: str) -> str:
+    """Return `name` if it is safe as a directory name.
+
+    Raises:
+        UsageError: it has other characters than lower-case letters, digits, `.`, `_`, `-`.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"this cannot be the name of a {what}",
+            where=name,
+            cause="A name has lower-case letters, digits, dots, underscores and hyphens.",
+        )
+    return name
+
+
+def new_id(name: str) -> str:
+    """Return an identifier that sorts by time: `20261120-233000-name-1a2b`."""
+    moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{moment}-{checked_name(name, what='run')}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A directory with one or more recipes and the results made from them."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Workspace:
+        """Return the workspace at or above `start`: the nearest directory with a recipe.
+
+        Without one, `start` itself is the workspace.
+        """
+        here = (start or Path.cwd()).resolve()
+        for directory in (here, *here.parents):
+            if (directory / RECIPE).is_file():
+                return cls(directory)
+        return cls(here)
+
+    @property
+    def datasets(self) -> Path:
+        """Datasets by name, then digest."""
+        return self.root / "datasets"
+
+    @property
+    def jobs(self) -> Path:
+        """One directory for every long command."""
+        return self.root / "jobs"
+
+    @property
+    def runs(self) -> Path:
+        """What training jobs made."""
+        return self.root / "runs"
+
+    @property
+    def evals(self) -> Path:
+        """What evaluations found."""
+        return self.root / "evals"
+
+    def make(self, directory: Path) -> Path:
+        """Create one of the directories above, private to its owner (mode 0700)."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory
+
+    def dataset(self, name: str) -> Path:
+        """Return the dataset directory for a name (its current digest), `name/digest` or a path.
+
+        Raises:
+            DataError: there is none.
+        """
+        for candidate in (Path(name), self.root / name, self.datasets / name):
+            if (candidate / "ledger.json").is_file():
+                return candidate.resolve()
+            if (candidate / "current" / "ledger.json").is_file():
+                return (candidate / "current").resolve()
+        known = sorted(path.name for path in self.datasets.glob("*") if path.is_dir())
+        raise DataError(
+            f"there is no dataset called {name!r}",
+            where=str(self.datasets),
+            cause=f"There is: {', '.join(known) or 'none yet'}.",
+            cure="Make one with `temper curate`.",
+        )
+
+    def run(self, name: str) -> Path:
+        """Return the run directory for an id, a unique part of one, a recipe name or a path."""
+        return self._one(self.runs, name, "run", "run.json", "Make one with `temper train`.")
+
+    def evaluation(self, name: str) -> Path:
+        """Return the evaluation directory for an id, a unique part of one, or a path."""
+        return self._one(
+            self.evals, name, "evaluation", "results.json", "Make one with `temper eval`."
+        )
+
+    def job(self, name: str) -> Path:
+        """Return the job directory for an id, a unique part of one, or a path."""
+        return self._one(self.jobs, name, "job", "job.json", "See `temper jobs`.")
+
+    def _one(self, parent: Path, name: str, what: str, marker: str, cure: str) -> Path:
+        for candidate in (Path(name), parent / name):
+            if (candidate / marker).is_file():
+                return candidate.resolve()
+        found = sorted(path for path in parent.glob(f"*{name}*") if (path / marker).is_file())
+        if name == "latest":
+            found = sorted(path for path in parent.glob("*") if (path / marker).is_file())
+        # Several runs of one recipe: the newest is meant (ids sort by time).
+        exact = [path for path in found if path.name.split("-", 2)[-1].rsplit("-", 1)[0] == name]
+        if exact or name == "latest":
+            return (
+                (exact or found)[-1].resolve()
+                if (exact or found)
+                else self._none(parent, name, what, cure)
+            )
+        if len(found) == 1:
+            return found[0].resolve()
+        if found:
+            raise UsageError(
+                f"{name!r} names more than one {what}",
+                where=str(parent),
+                cause=f"It may be: {', '.join(path.name for path in found[:5])}.",
+                cure="Give more of the name.",
+            )
+        return self._none(parent, name, what, cure)
+
+    def _none(self, parent: Path, name: str, what: str, cure: str) -> Path:
+        raise UsageError(f"there is no {what} called {name!r}", where=str(parent), cure=cure)
