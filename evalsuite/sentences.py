@@ -68,10 +68,11 @@ def ability_sentence(result: AbilityResult) -> str:
         f" ({change(result.difference, bounded=b)}{unit(b)}; 95{NARROW_SPACE}% interval"
         f" {change(result.low, bounded=b)} to {change(result.high, bounded=b)})"
     )
-    return f"{seen}. {_meaning(result)}"
+    return f"{seen}. {meaning(result)}"
 
 
-def _meaning(result: AbilityResult) -> str:
+def meaning(result: AbilityResult) -> str:
+    """Say what the figures of a measured ability mean, without repeating them."""
     b = result.bounded
     margin = f"{size(result.margin, bounded=b)}{unit(b)}"
     gain = f"{size(result.min_gain, bounded=b)}{unit(b)}"
@@ -153,8 +154,10 @@ def _retention_part(abilities: Sequence[AbilityResult]) -> str:
         verdict: sum(ability.verdict == verdict for ability in abilities)
         for verdict in ("pass", "fail", "inconclusive", "not measured")
     }
-    if number["pass"] == total:
-        return "the one ability to keep was kept" if total == 1 else f"all {total} abilities kept"
+    for verdict, word in (("pass", "kept"), ("fail", "lost")):
+        if number[verdict] == total:
+            whole = "the one ability" if total == 1 else f"all {total} abilities"
+            return f"{whole} {word}"
     parts = [
         f"{number[verdict]} {word}"
         for verdict, word in (

@@ -1,0 +1,289 @@
+"""May this model ship? Paired scores in, a verdict with its evidence out. Pure.
+
+The rule, per ability, on the difference d = tuned − base, with one-sided bounds at level alpha:
+
+    retention   threshold = −margin      pass  lower bound > threshold: such a loss is ruled out
+    target      threshold = +min_gain          (or: such a gain is shown)
+                                         fail  upper bound < threshold
+    retention also fails when a loss is certain (Holm-adjusted one-sided p < alpha) and its best
+    estimate reaches the margin: it is then named as lost although the margin lies in the interval.
+    Everything else is inconclusive, with the number of items that would decide it.
+
+The claim "all were kept" is an intersection of tests: each at level alpha gives at most alpha for
+a model that lost the margin anywhere, so passing needs no correction. Naming *which* ones were
+lost does; Holm's correction runs over all retention abilities.
+
+What cannot pass, whatever its figures:
+    fewer than `min_items` items (a proven loss still fails);
+    an ability whose base is within the margin of chance: losing it whole would go unseen;
+    whatever did not run, failed or is incompatible.
+A failed canary makes the verdict invalid and withdraws every number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from evalsuite.sentences import ability_sentence, headline
+from evalsuite.stats.comparison import Comparison, compare
+from evalsuite.stats.forgetting import retention
+from evalsuite.stats.multiplicity import holm
+from evalsuite.stats.power import required_items
+from evalsuite.verdict import (
+    EXIT_CODES,
+    AbilityResult,
+    AbilityVerdict,
+    Canary,
+    PairedAbility,
+    Status,
+    Verdict,
+)
+from workspace.errors import EvaluationInvalid, GateFailed, GateInconclusive, TemperError
+
+MOST_ITEMS = 1_000_000
+"""Beyond this, "more items" is no advice."""
+
+
+def judge(abilities: Sequence[PairedAbility], canaries: Sequence[Canary] = ()) -> Verdict:
+    """Decide over all abilities of one pair of models.
+
+    Args:
+        abilities: targets and retention together, names unique.
+        canaries: checks of the measurement itself.
+
+    Raises:
+        ValueError: a name or an item id occurs twice, lengths differ, or a term is out of range:
+            the caller paired the scores wrongly.
+    """
+    names = [ability.name for ability in abilities]
+    if len(set(names)) < len(names):
+        raise ValueError(f"an ability occurs twice: {_first_twice(names)!r}")
+    for ability in abilities:
+        _check(ability)
+    abilities = [_without_nan(ability) for ability in abilities]
+    if any(canary.status == "fail" for canary in canaries):
+        results = [_withdrawn(ability) for ability in abilities]
+    else:
+        results = _decide(abilities)
+    status = overall(results, canaries)
+    return Verdict(
+        status=status,
+        exit_code=EXIT_CODES[status],
+        headline=headline(status, results, canaries),
+        reasons=tuple(_reasons(results, canaries)),
+        abilities=tuple(results),
+        canaries=tuple(canaries),
+    )
+
+
+def overall(results: Sequence[AbilityResult], canaries: Sequence[Canary] = ()) -> Status:
+    """Return the weightiest: invalid, fail, inconclusive, pass. Nothing measured never passes."""
+    verdicts = {result.verdict for result in results}
+    if any(canary.status == "fail" for canary in canaries):
+        return "invalid"
+    if "fail" in verdicts:
+        return "fail"
+    return "pass" if verdicts == {"pass"} else "inconclusive"
+
+
+def enforce(
+    verdict: Verdict, *, inconclusive: Literal["pass", "fail", "inconclusive"] = "inconclusive"
+) -> None:
+    """Raise what the verdict deserves; return when the model may pass.
+
+    Args:
+        verdict: of one comparison.
+        inconclusive: what an undecided verdict counts as.
+
+    Raises:
+        GateFailed, GateInconclusive, EvaluationInvalid: with the reasons as cause.
+    """
+    kinds: dict[Status, tuple[type[TemperError], str]] = {
+        "fail": (GateFailed, "the gate refused this model"),
+        "inconclusive": (GateInconclusive, "the gate could not decide"),
+        "invalid": (EvaluationInvalid, "this evaluation is not valid"),
+    }
+    status = verdict.status
+    if status == "inconclusive" and inconclusive != "inconclusive":
+        status = inconclusive
+    if status == "pass":
+        return
+    kind, title = kinds[status]
+    raise kind(title, cause="\n".join((verdict.headline, *verdict.reasons)))
+
+
+def _decide(abilities: Sequence[PairedAbility]) -> list[AbilityResult]:
+    compared = [
+        compare(ability.base, ability.tuned, ability.clusters, alpha=ability.alpha)
+        if ability.state in ("measured", "too_few") and np.size(ability.base)
+        else None
+        for ability in abilities
+    ]
+    family = [
+        found.p_loss
+        for ability, found in zip(abilities, compared, strict=True)
+        if found is not None and ability.purpose == "retention"
+    ]
+    adjusted = iter(holm(family).tolist())
+    results = []
+    for ability, found in zip(abilities, compared, strict=True):
+        if found is None:
+            results.append(_not_measured(ability))
+        else:
+            p_holm = next(adjusted) if ability.purpose == "retention" else None
+            results.append(_result(ability, found, p_holm))
+    return results
+
+
+def _result(ability: PairedAbility, found: Comparison, p_holm: float | None) -> AbilityResult:
+    verdict, detail = _rule(ability, found, p_holm)
+    target = ability.purpose == "target"
+    chance, kept = ability.chance, None
+    if chance is not None and not target:
+        kept = retention(
+            found.base, found.tuned, chance, base_standard_error=found.base_standard_error
+        )
+    result = replace(
+        _blank(ability),
+        verdict=verdict,
+        state="measured" if found.n >= ability.min_items else "too_few",
+        detail=detail,
+        n=found.n,
+        clusters=found.clusters,
+        base=found.base,
+        tuned=found.tuned,
+        difference=found.difference,
+        low=_finite(found.interval.low),
+        high=_finite(found.interval.high),
+        lower_bound=_finite(found.lower_bound),
+        upper_bound=_finite(found.upper_bound),
+        p=found.p_gain if target else found.p_loss,
+        p_holm=p_holm,
+        minimum_detectable_effect=_finite(found.minimum_detectable_effect),
+        negative_flips=found.negative_flips,
+        positive_flips=found.positive_flips,
+        retention=kept,
+        items_needed=_items_needed(ability, found) if verdict == "inconclusive" else None,
+        bounded=found.bounded,
+        method=found.method,
+    )
+    return replace(result, sentence=ability_sentence(result))
+
+
+def _rule(
+    ability: PairedAbility, found: Comparison, p_holm: float | None
+) -> tuple[AbilityVerdict, str]:
+    """Return the verdict and, where figures alone do not explain it, why."""
+    threshold = _threshold(ability)
+    if found.upper_bound < threshold:
+        return "fail", ""
+    if p_holm is not None and p_holm < ability.alpha and found.difference <= threshold:
+        return "fail", ""
+    if found.clusters == 1:
+        return "inconclusive", "all items share one cluster, which bounds nothing"
+    if found.n < ability.min_items:
+        return "inconclusive", f"{found.n:,} items are fewer than the {ability.min_items:,} agreed"
+    if found.lower_bound <= threshold:
+        return "inconclusive", ""
+    blind = ability.chance is not None and found.base - ability.chance <= ability.margin
+    if ability.purpose == "retention" and blind:
+        return "inconclusive", "the base is at chance itself, so that losing it would go unseen"
+    return "pass", ""
+
+
+def _threshold(ability: PairedAbility) -> float:
+    return ability.min_gain if ability.purpose == "target" else -ability.margin
+
+
+def _items_needed(ability: PairedAbility, found: Comparison) -> int | None:
+    """Return items for power 0.8 at the difference seen, or None where more would not help."""
+    distance = found.difference - _threshold(ability)
+    if found.n >= ability.min_items and found.lower_bound > _threshold(ability):
+        return None  # held back by the base being at chance
+    variance = found.standard_error**2 * found.n
+    needed = required_items(variance, distance, alpha=ability.alpha, two_sided=False)
+    if not needed < MOST_ITEMS:
+        return None
+    return max(ability.min_items, math.ceil(needed))
+
+
+def _blank(ability: PairedAbility) -> AbilityResult:
+    return AbilityResult(
+        name=ability.name,
+        purpose=ability.purpose,
+        verdict="not measured",
+        sentence="",
+        state=ability.state,
+        detail=ability.detail,
+        held_back=ability.held_back,
+        margin=ability.margin,
+        min_gain=ability.min_gain,
+        alpha=ability.alpha,
+        min_items=ability.min_items,
+        chance=ability.chance,
+    )
+
+
+def _not_measured(ability: PairedAbility) -> AbilityResult:
+    state = "too_few" if ability.state == "measured" else ability.state
+    result = replace(_blank(ability), state=state)
+    return replace(result, sentence=ability_sentence(result))
+
+
+def _withdrawn(ability: PairedAbility) -> AbilityResult:
+    return replace(_blank(ability), sentence="Withdrawn: a check of the measurement failed.")
+
+
+def _reasons(results: Sequence[AbilityResult], canaries: Sequence[Canary]) -> list[str]:
+    failed = [canary for canary in canaries if canary.status == "fail"]
+    if failed:
+        return [f"{canary.name}: {canary.detail or 'failed'}" for canary in failed]
+    order = ("fail", "inconclusive", "not measured", "pass")
+    reasons = [
+        f"{result.name}: {result.sentence}"
+        for verdict in order
+        for result in results
+        if result.verdict == verdict
+    ]
+    if not any(result.purpose == "retention" for result in results):
+        reasons.append("No ability to keep was given: what was forgotten is not known.")
+    return reasons
+
+
+def _check(ability: PairedAbility) -> None:
+    if len(set(ability.item_ids)) < len(ability.item_ids):
+        twice = _first_twice(ability.item_ids)
+        raise ValueError(f"{ability.name}: an item occurs twice: {twice!r}")
+    sizes = {np.size(ability.base), np.size(ability.tuned), len(ability.item_ids)}
+    if ability.clusters is not None:
+        sizes.add(len(ability.clusters))
+    if len(sizes) > 1:
+        raise ValueError(f"{ability.name}: scores, ids and clusters differ in length: {sizes}")
+    if ability.margin < 0 or ability.min_gain < 0 or not 0 < ability.alpha < 0.5:
+        raise ValueError(f"{ability.name}: margin, min_gain or alpha is out of range")
+
+
+def _without_nan(ability: PairedAbility) -> PairedAbility:
+    """A score that is no number is an error of the measurement, never a zero."""
+    base, tuned = np.asarray(ability.base, dtype=float), np.asarray(ability.tuned, dtype=float)
+    bad = int((~np.isfinite(base) | ~np.isfinite(tuned)).sum())
+    if not bad:
+        return ability
+    detail = f"{bad:,} of {base.size:,} pairs hold a score that is not a finite number"
+    return replace(
+        ability, state="error", detail=detail, base=(), tuned=(), item_ids=(), clusters=None
+    )
+
+
+def _first_twice(names: Sequence[str]) -> str:
+    seen: set[str] = set()
+    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,161 @@
+"""`report.md`: the verdict for a pull-request comment.
+
+Text from models and data appears only inside code spans: there GitHub makes no link, no picture,
+no mention and no markup of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from evalsuite.report.document import ComparisonRecord, Results
+from evalsuite.report.flips import Flip, Flips
+from evalsuite.sentences import ability_sentence, change, meaning, score, size
+from evalsuite.verdict import AbilityResult
+from workspace.text import plain
+
+LIMIT = 60_000
+"""Characters; GitHub refuses a comment above 65,536."""
+MARKS = {
+    "pass": "✅ pass",
+    "fail": "❌ fail",
+    "inconclusive": "❔ undecided",
+    "not measured": "➖ not measured",
+    "invalid": "⛔ invalid",
+}
+
+
+def render_markdown(results: Results, flips: Mapping[str, Flips], *, examples: int = 5) -> str:
+    """Return the comment.
+
+    Args:
+        results: the whole document.
+        flips: by name of the tuned model.
+        examples: lost items shown per comparison.
+    """
+    lines = [f"## Evaluation {code(results.heading)}", ""]
+    for comparison in results.comparisons:
+        lines += _comparison(comparison, flips.get(comparison.tuned), examples)
+    lines += _baselines(results)
+    failed = [canary for canary in results.canaries if canary.status == "fail"]
+    lines += [f"- ⛔ {code(canary.name)}: {code(canary.detail, 200)}" for canary in failed]
+    if results.commands:
+        lines += ["<details><summary>How to reproduce</summary>", ""]
+        lines += [f"- {code(command, 400)}" for command in results.commands]
+        lines += ["", "</details>", ""]
+    text = "\n".join(lines).rstrip() + "\n"
+    if len(text) <= LIMIT:
+        return text
+    kept = text[:LIMIT].rsplit("\n", 1)[0]
+    return f"{kept}\n\n{len(text) - len(kept):,} characters left out; the rest is in report.html.\n"
+
+
+def code(text: str, limit: int = 120) -> str:
+    """Return `text` as one code span that nothing inside can end, safe in a table cell too.
+
+    >>> code("a`b|c")
+    '``a`b\\\\|c``'
+    """
+    line = plain(text, limit).replace("|", "\\|").strip()
+    if not line:
+        return "–"
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def _comparison(comparison: ComparisonRecord, flips: Flips | None, examples: int) -> list[str]:
+    verdict = comparison.verdict
+    lines = [f"### {MARKS[verdict.status]} · {code(comparison.tuned)}", ""]
+    if verdict.status == "invalid":
+        lines += ["No number may be trusted, because a check of the measurement failed:", ""]
+        lines += [
+            f"- {code(canary.name)}: {code(canary.detail or 'failed', 300)}"
+            for canary in verdict.canaries
+            if canary.status == "fail"
+        ]
+        return [*lines, ""]
+    lines += [
+        f"| ability | items | {code(comparison.base)} | {code(comparison.tuned)} | change"
+        " | 95 % interval | smallest visible | lost / gained | |",
+        "|---|--:|--:|--:|--:|:-:|--:|--:|---|",
+    ]
+    lines += [_row(ability) for ability in verdict.abilities]
+    lines.append("")
+    lines += _why(verdict.abilities)
+    if flips is not None and flips.lost:
+        lines += _examples(_one_each(flips, examples), flips.lost)
+    return lines
+
+
+def _row(a: AbilityResult) -> str:
+    b = a.bounded
+    purpose = "gain" if a.purpose == "target" else "keep, never replayed" if a.held_back else "keep"
+    if a.difference is None:
+        return (
+            f"| {code(a.name, 60)} ({purpose}) | – | – | – | – | – | – | – | {MARKS[a.verdict]} |"
+        )
+    cells = (
+        f"{code(a.name, 60)} ({purpose})",
+        f"{a.n:,}",
+        score(a.base, bounded=b),
+        score(a.tuned, bounded=b),
+        f"**{change(a.difference, bounded=b)}**",
+        f"{change(a.low, bounded=b)} … {change(a.high, bounded=b)}",
+        size(a.minimum_detectable_effect, bounded=b),
+        f"{a.negative_flips:,} / {a.positive_flips:,}",
+        MARKS[a.verdict],
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _why(abilities: Sequence[AbilityResult]) -> list[str]:
+    """Say in words what did not pass. Details may quote data, so they go into code spans."""
+    lines = []
+    for a in abilities:
+        if a.verdict == "not measured":
+            lines.append(f"- {code(a.name, 60)}: {code(ability_sentence(a), 400)}")
+        elif a.verdict != "pass":
+            lines.append(f"- {code(a.name, 60)}: {meaning(a)}")
+    return [*lines, ""] if lines else []
+
+
+def _one_each(flips: Flips, most: int) -> list[Flip]:
+    """Return lost items, the first of every ability before the second of any."""
+    rank: dict[str, int] = {}
+    order = []
+    for place, flip in enumerate(flip for flip in flips.shown if flip.kind == "lost"):
+        rank[flip.ability] = rank.get(flip.ability, 0) + 1
+        order.append((rank[flip.ability], place, flip))
+    return [flip for _, _, flip in sorted(order, key=lambda entry: entry[:2])[:most]]
+
+
+def _examples(lost: Sequence[Flip], total: int) -> list[str]:
+    lines = [
+        f"<details><summary>{len(lost)} of {total:,} lost items</summary>",
+        "",
+        "| ability | asked | wanted | base | tuned |",
+        "|---|---|---|---|---|",
+    ]
+    for flip in lost:
+        texts = (flip.prompt, flip.gold, flip.base_output, flip.tuned_output)
+        cells = [code(flip.ability, 60), *(code(text, 160) for text in texts)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, "", "</details>", ""]
+
+
+def _baselines(results: Results) -> list[str]:
+    if not results.prompt_baselines:
+        return []
+    lines = [
+        "### Was tuning needed?",
+        "",
+        "| prompt | model | score | items |",
+        "|---|---|--:|--:|",
+    ]
+    lines += [
+        f"| {code(row.name, 60)} | {code(row.model, 60)} | {score(row.score)} | {row.n:,} |"
+        for row in results.prompt_baselines
+    ]
+    return [*lines, ""]
