@@ -1,0 +1,153 @@
+"""`temper curate`: a recipe to a dataset, and single steps for scripts.
+
+Rendering only: what is told comes from `curate.curating` and `curate.files_out`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from curate import cli_steps
+from workspace.context import Context, Progress, emit_json, emit_table, note
+
+if TYPE_CHECKING:
+    from curate.curating import CurateResult
+    from curate.ledger import Ledger
+
+_RUN = "run"
+
+
+class RecipeOrStep(TyperGroup):
+    """`temper curate` and `temper curate my.yaml` mean `temper curate run`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `run` before arguments that begin with no step's name."""
+        helps = {"--help", "-h"}
+        if not args or (args[0] not in self.commands and args[0] not in helps):
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=RecipeOrStep,
+    help="Rows → dataset. Without a step's name: `temper curate [RECIPE]`.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def register(root: typer.Typer) -> None:
+    """Add `temper curate` to the root."""
+    root.add_typer(app, name="curate")
+
+
+@app.command(_RUN)
+def run(
+    ctx: typer.Context,
+    recipe: Annotated[
+        Path | None, typer.Argument(help="Recipe file; left out: temper.yaml here or above.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the recipe."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything but write the dataset.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Make the dataset that a recipe describes."""
+    from curate.curating import run_curate
+    from curate.pipeline import Reporter
+    from workspace.jobs import run_job
+
+    context: Context = ctx.obj
+    loaded = context.load_recipe(recipe, tuple(overrides or ()))
+    workspace = loaded.workspace
+    with Progress("curating", unit="rows") as progress:
+        speaker = Speaker(progress)
+        if dry_run:
+            result = run_curate(loaded, workspace, speaker.reporter(), dry_run=True)
+        else:
+            with run_job(workspace, "curate", context.argv) as job:
+                reporter = Reporter(speaker.tell, speaker.tick, job.check_stop)
+                result = run_curate(loaded, workspace, reporter)
+                if result.path is not None:
+                    job.result(result.path)
+        progress.update(result.ledger.rows_read, detail="")
+    _show(result, as_json=as_json)
+
+
+class Speaker:
+    """Turns what a curation says into a line of progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.stage = ""
+
+    def tell(self, stage: str) -> None:
+        """Show the stage."""
+        self.stage = stage
+        self.progress.update(self.progress.done, detail=stage)
+
+    def tick(self, rows: int, what: str) -> None:
+        """Show how far the stage is."""
+        self.progress.update(rows, detail=f"{self.stage}: {what}")
+
+    def reporter(self) -> Any:
+        """Return what a curation reports to."""
+        from curate.pipeline import Reporter
+
+        return Reporter(self.tell, self.tick)
+
+
+def _show(result: CurateResult, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(
+            {
+                "schema_version": 1,
+                "name": result.name,
+                "type": result.type,
+                "path": str(result.path) if result.path else None,
+                "digest": result.digest,
+                "existed": result.existed,
+                "notes": list(result.notes),
+                "ledger": result.ledger.document(),
+            }
+        )
+        return
+    show_ledger(f"{result.name}: what became of every row", result.ledger)
+    for text in result.notes:
+        note(f"· {text}")
+    if result.path is None:
+        note("Nothing was written (--dry-run).")
+        return
+    if result.existed:
+        note("The same rows had been made before; the dataset is unchanged.")
+    note(f"Dataset: {result.path}")
+    note(f"Report:  {result.path / 'report.html'}")
+
+
+def show_ledger(title: str, ledger: Ledger) -> None:
+    """Print the ledger as a table: one line a step, then the splits."""
+    rows = []
+    for step in ledger.steps:
+        total = ledger.total(step)
+        reasons = ", ".join(f"{count.rows:,} {why}" for why, count in total.dropped.items())
+        rows.append([step, f"{total.rows_in.rows:,}", f"{total.kept.rows:,}", reasons or "–"])
+    emit_table(title, ["step", "in", "kept", "dropped"], rows, numeric=(1, 2))
+    parts = [
+        f"{name} {count.rows:,}" + (f" ({count.tokens:,} tokens)" if count.tokens else "")
+        for name, count in ledger.splits.items()
+    ]
+    note(
+        f"{ledger.rows_read:,} in = {ledger.rows_kept:,} kept + {ledger.rows_dropped:,} dropped; "
+        f"{', '.join(parts)}"
+    )
+
+
+cli_steps.add_to(app)

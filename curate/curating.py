@@ -1,0 +1,111 @@
+"""A whole curation: from a recipe to a published dataset."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.ledger import Ledger
+from curate.recipe import CurateSection
+from workspace.files import telling_disk_errors
+from workspace.layout import Workspace
+
+if TYPE_CHECKING:
+    from curate.pipeline import Reporter
+    from workspace.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class CurateResult:
+    """What a curation made."""
+
+    name: str
+    type: str
+    path: Path | None
+    """The dataset directory; None after a dry run."""
+    digest: str
+    existed: bool
+    """The same rows had been published before."""
+    ledger: Ledger
+    notes: tuple[str, ...]
+    """What a person should know beside the ledger."""
+
+
+def run_curate(
+    recipe: Recipe,
+    workspace: Workspace,
+    report: Reporter | None = None,
+    *,
+    dry_run: bool = False,
+) -> CurateResult:
+    """Make the dataset that a recipe describes and point `datasets/<name>/current` at it.
+
+    Args:
+        recipe: has a `curate` section; its `model`, if local, counts the tokens.
+        workspace: where `datasets/` is.
+        report: told what happens.
+        dry_run: do everything but publish.
+
+    Raises:
+        UsageError: the recipe has no `curate` section.
+        DataError: a source cannot be used, or no row is left.
+        LimitExceeded: too many rows quarantined, or a step drops too much of a source.
+        WorkError: the ledger does not balance, or the disk refuses.
+    """
+    from curate.pipeline import Reporter, curate_rows
+    from curate.publish import logical_digest, publish
+
+    section = recipe.required("curate", CurateSection, command="temper curate")
+    settings = section.model_dump(mode="json")
+    report = report or Reporter()
+    model, note = _token_model(recipe)
+    with work_directory(workspace.make(workspace.datasets)) as work:
+        curated = curate_rows(section, workspace, recipe.base_dir, work, model=model, report=report)
+        path, existed = None, False
+        if dry_run:
+            digest = logical_digest(curated, settings)
+        else:
+            report.tell("writing")
+            published = publish(curated, recipe.name, workspace, settings, recipe.to_yaml())
+            path, digest, existed = published.path, published.digest, published.existed
+    notes = [note] if note else []
+    notes += [said for time in curated.ledger.times for said in time.notes]
+    notes += curated.ledger.split_notes
+    return CurateResult(
+        recipe.name, curated.type, path, digest, existed, curated.ledger, tuple(notes)
+    )
+
+
+@contextmanager
+def work_directory(parent: Path) -> Iterator[Path]:
+    """Yield an empty directory on the disk of the results; it is gone afterwards."""
+    with telling_disk_errors(parent):
+        work = Path(tempfile.mkdtemp(dir=parent, prefix=".work-"))
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _token_model(recipe: Recipe) -> tuple[Path | None, str]:
+    """Return the model directory to count tokens with, or None and why not.
+
+    A hub model is not downloaded only to count.
+    """
+    from evalsuite.models import ModelSection, resolve_model
+    from workspace.errors import ModelError
+
+    model = recipe.section("model", ModelSection)
+    if model is None:
+        return None, "Tokens are not counted: the recipe names no model."
+    if model.path != "builtin" and not (recipe.base_dir / Path(model.path).expanduser()).is_dir():
+        return None, f"Tokens are not counted: {model.path} is not on this disk."
+    try:
+        return resolve_model(model, recipe.base_dir).path, ""
+    except ModelError as error:
+        return None, f"Tokens are not counted: {error.title}."

@@ -1,0 +1,75 @@
+"""What became of one row of a dataset, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.splitting import SPLITS
+from curate.texts import TYPES
+from workspace.errors import UsageError
+from workspace.files import read_json
+from workspace.text import plain
+
+
+def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
+    """Return the story of a row: kept in which split, or dropped at which step and why.
+
+    Args:
+        dataset: a dataset directory.
+        wanted: an id, or `FILE:ROW` as the report shows it.
+
+    Raises:
+        UsageError: no such row was read.
+    """
+    kind = str(read_json(dataset / "ledger.json", kind="ledger")["type"])
+    file, _, number = wanted.rpartition(":")
+    for split in SPLITS:
+        path = dataset / f"{split}.parquet"
+        if not path.is_file():
+            continue
+        meta = pl.col("meta").struct
+        row = pl.lit(int(number)) if file and number.isdigit() else pl.lit(None, pl.Int64)
+        here = (meta.field("source") == file) & (meta.field("row") == row)
+        found = pl.scan_parquet(path).filter((pl.col("id") == wanted) | here).collect()
+        for held in found.iter_rows(named=True):
+            return {
+                "verdict": f"kept in {split}",
+                "id": held["id"],
+                **held["meta"],
+                "row holds": _shown(held, kind),
+            }
+    frame = pl.read_parquet(dataset / "dropped.parquet")
+    place = pl.format("{}:{}", "source", "row")
+    for held in frame.filter((pl.col("id") == wanted) | (place == wanted)).iter_rows(named=True):
+        story = {key: held[key] for key in ("id", "source", "row", "reason", "detail")}
+        partner = held["duplicate_of"]
+        return {
+            "verdict": f"dropped at {held['step']}",
+            **story,
+            "duplicate of": partner,
+            "row holds": _shown(held, kind),
+            "that row holds": _partner(dataset, partner, kind) if partner else None,
+        }
+    raise UsageError(
+        f"no row {wanted!r} was read for this dataset",
+        where=str(dataset),
+        cure="Give an id from a Parquet file, or FILE:ROW as in report.html.",
+    )
+
+
+def _partner(dataset: Path, wanted: str, kind: str) -> str | None:
+    story = find_row(dataset, wanted)
+    return str(story["row holds"])
+
+
+def _shown(row: dict[str, Any], kind: str) -> str:
+    if row.get("raw"):
+        return plain(str(row["raw"]), 1000)
+    parts = []
+    for column in TYPES[kind].turns:
+        parts += [f"{turn['role']}: {turn['content']}" for turn in row.get(column) or ()]
+    parts += [str(row[column]) for column in TYPES[kind].plain if row.get(column) is not None]
+    return plain("\n".join(parts), 1000)

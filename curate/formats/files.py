@@ -1,0 +1,195 @@
+"""From the paths of a recipe to open streams of bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+import zstandard
+
+from workspace.errors import DataError
+
+FileFormat = Literal["jsonl", "json", "csv", "tsv", "parquet"]
+
+STDIN = "-"
+_SUFFIXES: dict[str, FileFormat] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+}
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file to read."""
+
+    path: Path
+    """`-` is standard input."""
+    name: str
+    """What reports call it: relative to the recipe where it lies below it."""
+    format: FileFormat
+
+
+def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -> list[SourceFile]:
+    """Return the files that a path or glob names, in the order of their names.
+
+    Raises:
+        DataError: none is there, or the format cannot be told from a name.
+    """
+    if pattern == STDIN:
+        return [SourceFile(Path(STDIN), "stdin", "jsonl" if wanted == "auto" else wanted)]
+    whole = Path(pattern).expanduser()
+    if not whole.is_absolute():
+        whole = base / whole
+    paths = [whole] if whole.is_file() else sorted(_glob(whole))
+    if not paths:
+        raise _nothing_there(pattern, whole)
+    return [
+        SourceFile(path, _display(path, base), _format(path) if wanted == "auto" else wanted)
+        for path in paths
+    ]
+
+
+def _glob(pattern: Path) -> Iterator[Path]:
+    parts = pattern.parts
+    fixed = next((index for index, part in enumerate(parts) if set("*?[") & set(part)), len(parts))
+    if fixed == len(parts):
+        return
+    root = Path(*parts[:fixed])
+    yield from (path for path in root.glob("/".join(parts[fixed:])) if path.is_file())
+
+
+def _nothing_there(pattern: str, path: Path) -> DataError:
+    if path.is_dir():
+        return DataError(
+            "this source is a directory",
+            where=pattern,
+            cure=f"Name the files in it: `{pattern.rstrip('/')}/*.jsonl`.",
+        )
+    beside = sorted(other.name for other in path.parent.glob("*")) if path.parent.is_dir() else []
+    close = get_close_matches(path.name, beside, 1)
+    return DataError(
+        "no file of this source was found",
+        where=pattern,
+        cause=f"{path.parent} holds {', '.join(beside[:6]) or 'nothing, or is not there'}.",
+        cure=f"Did you mean `{close[0]}`?"
+        if close
+        else "Check the path; it is relative to the recipe.",
+    )
+
+
+def _display(path: Path, base: Path) -> str:
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+
+
+def _format(path: Path) -> FileFormat:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in (".gz", ".zst"):
+        suffixes.pop()
+    if not suffixes or suffixes[-1] not in _SUFFIXES:
+        raise DataError(
+            "the format of this file cannot be told from its name",
+            where=str(path),
+            cause=f"Known endings: {', '.join(_SUFFIXES)}, each also with .gz or .zst.",
+            cure="Give the source a `format:`.",
+        )
+    return _SUFFIXES[suffixes[-1]]
+
+
+@contextmanager
+def open_bytes(file: SourceFile) -> Iterator[BinaryIO]:
+    """Yield the file's bytes, decompressed if its first bytes say gzip or zstd.
+
+    Raises:
+        DataError: the file is empty or cannot be opened.
+    """
+    if file.path == Path(STDIN):
+        yield _decompressed(cast(io.BufferedReader, sys.stdin.buffer), file)
+        return
+    try:
+        stream = file.path.open("rb")
+    except OSError as error:
+        raise DataError(
+            "this file cannot be opened", where=file.name, cause=f"{error.strerror}."
+        ) from error
+    with stream:
+        yield _decompressed(stream, file)
+
+
+def _decompressed(stream: io.BufferedReader, file: SourceFile) -> BinaryIO:
+    head = stream.peek(4)[:4]
+    if not head:
+        raise DataError(
+            "this file is empty",
+            where=file.name,
+            cause="It has no bytes at all.",
+            cure="Take it out of `sources`, or make it again.",
+        )
+    if head[:2] == b"\x1f\x8b":
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)), _CHUNK)
+    if head == b"\x28\xb5\x2f\xfd":
+        return io.BufferedReader(_ZstdReader(stream), _CHUNK)
+    return stream
+
+
+class _ZstdReader(io.RawIOBase):
+    """Reads zstd frames one after the other; unlike zstandard's own reader it tells a cut one."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._ready = b""
+        self._begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer)).cast("B")
+        while not self._ready:
+            chunk = self._frame.unused_data if self._frame.eof else b""
+            chunk = chunk or self._stream.read(_CHUNK)
+            if not chunk:
+                if self._begun and not self._frame.eof:
+                    raise EOFError("the zstd frame ends too early")
+                return 0
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._begun = True
+            self._ready = self._frame.decompress(chunk)
+        count = min(len(view), len(self._ready))
+        view[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+
+@contextmanager
+def telling_damage(file: SourceFile, place: list[int]) -> Iterator[None]:
+    """Turn a damaged archive into an error that says how far it could be read.
+
+    Args:
+        file: the file.
+        place: one number, the last line or record that was whole.
+    """
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise DataError(
+            "this compressed file is cut short or damaged",
+            where=f"{file.name}:{place[0] + 1}",
+            cause=f"{place[0]:,} records could be read before: {error}.",
+            cure="Copy or download it again; nothing was written.",
+        ) from error

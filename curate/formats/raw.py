@@ -1,0 +1,37 @@
+"""What every reader yields: one record of a file, decoded or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from curate.reasons import Reason
+
+
+class Misfit(Exception):
+    """A row that cannot be used, with the reason code and what was found."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class RawRow:
+    """One record of a file as it was read."""
+
+    place: int
+    """Number of the record in its file, from 1; in JSON Lines the number of the line."""
+    value: Any
+    """The decoded record; None when `misfit` says why there is none."""
+    raw: bytes
+    """The record's own bytes, or its JSON where a file has none."""
+    misfit: Misfit | None = None
+    line: int | None = None
+    """Line on which a record of CSV or TSV begins, which may have line breaks inside."""
+
+    @property
+    def shown(self) -> int:
+        """What an editor can be told to go to."""
+        return self.place if self.line is None else self.line

@@ -1,0 +1,227 @@
+"""The way of a row from file to normalised part, or into quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from curate.formats.detect import RowFormat, normalise
+from curate.formats.documents import read_document
+from curate.formats.files import SourceFile, find_files, open_bytes, telling_damage
+from curate.formats.lines import read_lines
+from curate.formats.parquet import read_parquet
+from curate.formats.parts import QUARANTINE, ROWS, PartWriter
+from curate.formats.raw import Misfit, RawRow
+from curate.formats.shape import Row, json_text
+from curate.formats.tables import read_table
+from curate.reasons import Reason
+from curate.recipe import Columns, Source
+from workspace.errors import DataError
+from workspace.files import hash_file
+
+Tick = Callable[[int, str], None]
+"""Called with the rows read so far and the file being read."""
+
+_READERS: dict[str, Callable[[BinaryIO, SourceFile], Iterator[RawRow]]] = {
+    "jsonl": lambda stream, _: read_lines(stream),
+    "json": read_document,
+    "csv": read_table,
+    "tsv": read_table,
+    "parquet": read_parquet,
+}
+_READ_REASONS = frozenset(
+    {
+        Reason.BAD_JSON,
+        Reason.INVALID_UTF8,
+        Reason.DUPLICATE_KEY,
+        Reason.NOT_AN_OBJECT,
+        Reason.RAGGED_ROW,
+    }
+)
+_TEXT_KEYS = frozenset(
+    {"messages", "conversations", "conversation", "prompt", "completion", "response", "chosen"}
+    | {"rejected", "label", "text", "instruction", "input", "output", "answer", "history"}
+    | {"question", "query", "problem", "solution", "system", "system_prompt", "tools"}
+)
+_MARK_KEYS = frozenset(
+    {"id", "document", "document_id", "doc_id", "conversation_id", "parents", "parent_id"}
+    | {"category", "topic"}
+)
+_USED_KEYS = _TEXT_KEYS | _MARK_KEYS
+
+
+@dataclass
+class SourceCount:
+    """What was read from one file."""
+
+    name: str
+    digest: str | None
+    """SHA-256 of its bytes; None for standard input."""
+    read: int = 0
+    quarantined: Counter[Reason] = field(default_factory=Counter)
+    formats: Counter[RowFormat] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    """Column → rows in which it held something that no column of the dataset takes."""
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """Where the rows are now, and the count of every file."""
+
+    rows: Path
+    """Directory of Parquet parts with the schema `parts.ROWS`."""
+    quarantine: Path
+    """Directory of Parquet parts with the schema `parts.QUARANTINE`."""
+    sources: tuple[SourceCount, ...]
+
+
+def read_sources(
+    sources: Sequence[Source], base: Path, work: Path, tick: Tick = lambda rows, file: None
+) -> ReadResult:
+    """Read and normalise every row of every source.
+
+    Args:
+        sources: files and globs, read in their order.
+        base: what relative paths are relative to.
+        work: an empty directory for the parts.
+        tick: told how far it is.
+
+    Raises:
+        DataError: a file that is missing, empty, cut short or not in its format.
+    """
+    rows = PartWriter(work / "rows", ROWS)
+    quarantine = PartWriter(work / "quarantine", QUARANTINE)
+    counts: dict[str, SourceCount] = {}
+    for source in sources:
+        for file in find_files(source.path, base, source.format):
+            if file.name in counts:
+                raise DataError(
+                    "this file is named twice in the sources",
+                    where=file.name,
+                    cure="Name it once; repeating rows is not done by reading them twice.",
+                )
+            counts[file.name] = _read_file(file, source.columns, rows, quarantine, tick)
+    rows.flush()
+    quarantine.flush()
+    return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
+
+
+def records(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
+    """Yield the records of an open file as they are, in the format it is in."""
+    return _READERS[file.format](stream, file)
+
+
+def _read_file(
+    file: SourceFile, columns: Columns, rows: PartWriter, quarantine: PartWriter, tick: Tick
+) -> SourceCount:
+    digest = hash_file(file.path) if file.path.is_file() else None
+    count = SourceCount(file.name, digest)
+    names = columns.chosen_names()
+    place = [0]
+    with open_bytes(file) as stream, telling_damage(file, place):
+        for raw in records(stream, file):
+            place[0] = raw.shown
+            count.read += 1
+            try:
+                row = _row(raw, names, count)
+            except Misfit as misfit:
+                count.quarantined[misfit.reason] += 1
+                quarantine.add(_quarantined(raw, misfit, file), len(raw.raw))
+            else:
+                rows.add({**_placed(raw, file), **row}, len(raw.raw))
+            if count.read % 2000 == 0:
+                tick(rows.count + quarantine.count, file.name)
+    if not count.read:
+        raise DataError(
+            "this file has no rows", where=file.name, cure="Take it out of `sources`, or fill it."
+        )
+    tick(rows.count + quarantine.count, file.name)
+    return count
+
+
+def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, Any]:
+    if raw.misfit is not None:
+        raise raw.misfit
+    value = _renamed(raw.value, names) if names else raw.value
+    row_format, row = normalise(value)
+    count.formats[row_format] += 1
+    for key in raw.value:
+        if key not in _USED_KEYS and key not in names.values() and raw.value[key]:
+            count.ignored[key] += 1
+    return {"format": row_format.value, **_fields(row), **_marks(value)}
+
+
+def _renamed(value: object, names: dict[str, str]) -> object:
+    """Return the record with the columns that the recipe names under their usual names, alone."""
+    if not isinstance(value, dict):
+        return value
+    missing = [column for column in names.values() if column not in value]
+    if missing:
+        keys = ", ".join(sorted(map(str, value)))
+        raise Misfit(Reason.MISSING_COLUMN, f"no `{missing[0]}`; its keys are {keys}"[:300])
+    renamed = {name: value[column] for name, column in names.items()}
+    # `label` beside prompt and completion would read as KTO's good or bad.
+    if "label" in renamed and not isinstance(renamed["label"], bool):
+        renamed["category"] = renamed.pop("label")
+    return renamed
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "messages": row.messages,
+        "prompt": row.prompt,
+        "completion": row.completion,
+        "chosen": row.chosen,
+        "rejected": row.rejected,
+        "label": row.label,
+        "answer": row.answer,
+        "text": row.text,
+        "tools": row.tools,
+    }
+
+
+def _marks(value: object) -> dict[str, Any]:
+    """Return what a row says about itself beside its text."""
+    row = value if isinstance(value, dict) else {}
+    if _MARK_KEYS.isdisjoint(row) and "label" not in row:
+        return _NO_MARKS
+    parents = row.get("parents") or ([row["parent_id"]] if row.get("parent_id") else [])
+    label = next((row[key] for key in ("category", "topic", "label") if row.get(key)), None)
+    return {
+        "user_id": json_text(row.get("id")),
+        "user_label": label if isinstance(label, str) else None,
+        "document": _mark(row, "document", "document_id", "doc_id"),
+        "conversation": _mark(row, "conversation_id"),
+        "parents": [str(parent) for parent in parents] if isinstance(parents, list) else [],
+    }
+
+
+_NO_MARKS: dict[str, Any] = {"parents": []}
+
+
+def _mark(row: dict[str, Any], *keys: str) -> str | None:
+    found = next((row[key] for key in keys if isinstance(row.get(key), str | int)), None)
+    return None if found is None else str(found)
+
+
+def _placed(raw: RawRow, file: SourceFile) -> dict[str, Any]:
+    return {
+        "raw_hash": hashlib.blake2b(raw.raw, digest_size=12).hexdigest(),
+        "source": file.name,
+        "row": raw.place,
+    }
+
+
+def _quarantined(raw: RawRow, misfit: Misfit, file: SourceFile) -> dict[str, Any]:
+    return {
+        **_placed(raw, file),
+        "step": "read" if misfit.reason in _READ_REASONS else "normalise",
+        "reason": misfit.reason.value,
+        "detail": f"{file.name}:{raw.shown}: {misfit.detail}",
+        "raw": raw.raw.decode("utf-8", "backslashreplace"),
+    }

@@ -1,0 +1,141 @@
+"""Rows of one dataset type in one file on disk, each with its id: what the steps work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import polars_hash as plh
+
+from curate.reasons import Reason
+from curate.texts import TYPES, canonical
+from workspace.errors import DataError
+
+ROW = "_row"
+"""Position of a row among all that were read: 0, 1, 2 …"""
+MARKS = ("source", "row", "user_id", "user_label", "document", "conversation", "parents")
+DROPPED = {
+    ROW: pl.Int64,
+    "step": pl.String,
+    "reason": pl.String,
+    "detail": pl.String,
+    "duplicate_of": pl.String,
+}
+_OF_KIND = {
+    "messages": ("messages",),
+    "prompt_completion": ("messages",),
+    "answer": ("messages",),
+    "preference": ("preference",),
+    "unpaired_preference": ("unpaired_preference",),
+    "text": ("text",),
+}
+
+
+@dataclass(frozen=True)
+class BaseFrame:
+    """All rows of the dataset's type, before any step."""
+
+    path: Path
+    """Parquet: `_row`, `id`, `content_hash`, the columns of the type, `tools`, the marks."""
+    type: str
+    misfits: pl.DataFrame
+    """Rows of other types that could not be converted without loss."""
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the rows as a lazy frame."""
+        return pl.scan_parquet(self.path)
+
+
+def numbered(rows: Path, quarantine: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Return the read rows and the quarantined ones, each with its `id`.
+
+    An id is the hash of the raw row and, where equal raw rows exist, which of them it is.
+    """
+    frames = [pl.scan_parquet(path / "*.parquet") for path in (rows, quarantine)]
+    hashes = pl.concat([frame.select("raw_hash") for frame in frames]).collect()
+    nth = pl.int_range(pl.len()).over("raw_hash")
+    ids = hashes.select(
+        pl.when(nth == 0)
+        .then("raw_hash")
+        .otherwise(pl.concat_str("raw_hash", nth.cast(pl.String), separator="-"))
+        .alias("id")
+    )["id"]
+    count = frames[0].select(pl.len()).collect().item()
+    parts = []
+    for frame, part in ((frames[0], ids[:count]), (frames[1], ids[count:])):
+        parts.append(pl.concat([frame, part.to_frame().lazy()], how="horizontal"))
+    return parts[0].with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64)), parts[1]
+
+
+def choose_type(rows: pl.LazyFrame, wanted: str) -> str:
+    """Return the dataset type: the one wanted, or the kind that most rows have."""
+    if wanted != "auto":
+        return wanted
+    kinds = rows.group_by("kind").len().sort("len", "kind", descending=[True, False]).collect()
+    if kinds.is_empty():
+        raise DataError(
+            "no row of these sources could be read",
+            cause="Every row was quarantined.",
+            cure="`temper curate convert FILE -o OUT` shows what is wrong with each.",
+        )
+    return str(kinds["kind"][0])
+
+
+def _converted(rows: pl.LazyFrame, kind: str) -> pl.LazyFrame:
+    turns = pl.col("messages")
+    if kind == "prompt_completion":
+        return rows.with_columns(
+            turns.list.head(turns.list.len() - 1).alias("prompt"),
+            turns.list.tail(1).alias("completion"),
+        )
+    if kind == "answer":
+        return rows.with_columns(turns.list.head(turns.list.len() - 1).alias("prompt"))
+    return rows
+
+
+def _fits(kind: str) -> pl.Expr:
+    fits = pl.col("kind").is_in(_OF_KIND[kind])
+    if kind in ("prompt_completion", "answer"):
+        last = pl.col("messages").list.last().struct.field("role")
+        fits &= (last == "assistant") & (pl.col("messages").list.len() > 1)
+    if kind == "answer":
+        fits &= pl.col("answer").is_not_null()
+    return fits.fill_null(False)
+
+
+def build_base(rows: pl.LazyFrame, kind: str, path: Path) -> BaseFrame:
+    """Write the rows of a type to one Parquet file and set the others apart.
+
+    Args:
+        rows: from `numbered`.
+        kind: the dataset type.
+        path: where the file goes.
+    """
+    fits = _fits(kind)
+    misfits = (
+        rows.filter(~fits)
+        .select(
+            ROW,
+            "id",
+            "source",
+            "row",
+            pl.lit("normalise").alias("step"),
+            pl.lit(Reason.TYPE.value).alias("reason"),
+            pl.format(
+                "{}:{}: a row of type {} in a dataset of type {}",
+                "source",
+                "row",
+                "kind",
+                pl.lit(kind),
+            ).alias("detail"),
+        )
+        .collect()
+    )
+    typed = _converted(rows.filter(fits), kind).with_columns(canonical(kind).alias("_whole"))
+    hashed = typed.with_columns(
+        plh.col("_whole").chash.sha2_256().str.slice(0, 32).alias("content_hash")
+    )
+    columns = [ROW, "id", "content_hash", *TYPES[kind].all, "tools", *MARKS]
+    hashed.select(columns).sink_parquet(path, compression="lz4")
+    return BaseFrame(path, kind, misfits)

@@ -1,0 +1,128 @@
+"""From curated rows to a dataset directory: complete and immutable, or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.card import write_card
+from curate.ledger import verify
+from curate.pipeline import Curated, ledger_document
+from curate.report.page import write_report
+from curate.schema import dataset_schema, uses_tools, with_meta
+from curate.splitting import SPLITS
+from workspace.files import publish_directory, read_json, write_json, write_text
+from workspace.layout import Workspace, checked_name
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a dataset is."""
+
+    path: Path
+    digest: str
+    existed: bool
+    """The same rows had been published before; that directory was left as it is."""
+
+
+def logical_digest(curated: Curated, settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what was decided: settings, ids, contents, order, verdicts.
+
+    Times, machine and file layout do not count, so the same input and recipe give the same digest.
+    """
+    total = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    total.update(f"\n{curated.type}\n".encode())
+    kept = curated.kept.select("split", "id", "content_hash", "group", "source", "row").collect()
+    for name in SPLITS:
+        _update(total, kept.filter(pl.col("split") == name))
+    verdict = ("id", "step", "reason", "duplicate_of", "source", "row")
+    _update(total, curated.dropped.select(verdict))
+    return total.hexdigest()
+
+
+def _update(total: Any, frame: pl.DataFrame) -> None:
+    lines = frame.select(
+        pl.concat_str(pl.all().cast(pl.String).fill_null(""), separator="\x1f").alias("line")
+    )
+    total.update("\n".join(lines["line"].to_list()).encode())
+    total.update(b"\x1d")
+
+
+def publish(
+    curated: Curated,
+    name: str,
+    workspace: Workspace,
+    settings: Mapping[str, Any],
+    recipe_yaml: str,
+) -> Published:
+    """Write the dataset below `datasets/<name>/` and point `current` at it.
+
+    Args:
+        curated: the rows.
+        name: of the dataset.
+        workspace: where `datasets/` is.
+        settings: the resolved `curate` section, part of the digest.
+        recipe_yaml: the whole resolved recipe, as it is kept beside the rows.
+
+    Raises:
+        WorkError: the ledger does not balance, or the disk refuses.
+    """
+    digest = logical_digest(curated, settings)
+    parent = workspace.make(workspace.datasets) / checked_name(name, what="dataset")
+    parent.mkdir(exist_ok=True)
+    path, existed = _place(parent, digest)
+    if not existed:
+        write_dataset(curated, path, name, digest, recipe_yaml)
+    _point(parent / "current", path.name)
+    return Published(path, digest, existed)
+
+
+def _place(parent: Path, digest: str) -> tuple[Path, bool]:
+    """Return the directory of this digest, and whether it is there already."""
+    for length in (8, 16, 64):
+        path = parent / digest[:length]
+        if not path.exists():
+            return path, False
+        if read_json(path / "ledger.json", kind="ledger").get("digest") == digest:
+            return path, True
+    return path, True
+
+
+def _point(link: Path, target: str) -> None:
+    """Swap a relative link by rename, so that it always points somewhere whole."""
+    temporary = link.with_name(f".{link.name}.tmp-{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
+
+
+def write_dataset(curated: Curated, path: Path, name: str, digest: str, recipe_yaml: str) -> None:
+    """Write a dataset directory; it appears under its name only when it is complete."""
+    with publish_directory(path) as directory:
+        rows = write_splits(curated, directory)
+        curated.dropped.write_parquet(directory / "dropped.parquet", compression="zstd")
+        verify(curated.ledger, curated.dropped.height, rows)
+        write_text(directory / "recipe.yaml", recipe_yaml)
+        write_report(directory / "report.html", curated, name, digest)
+        write_card(directory / "README.md", curated, name, digest)
+        write_json(directory / "ledger.json", ledger_document(curated, digest))
+
+
+def write_splits(curated: Curated, directory: Path) -> dict[str, int]:
+    """Write one Parquet file for each split that has rows; return rows really in each."""
+    tool_turns, tools = uses_tools(curated.kept, curated.type)
+    schema = dataset_schema(curated.type, tool_turns=tool_turns, tools=tools)
+    rows = {}
+    for split in curated.ledger.splits:
+        part = with_meta(curated.kept.filter(pl.col("split") == split), schema)
+        file = directory / f"{split}.parquet"
+        part.sink_parquet(file, compression="zstd")
+        rows[split] = pl.scan_parquet(file).select(pl.len()).collect().item()
+    return rows

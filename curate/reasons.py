@@ -1,0 +1,63 @@
+"""Why a row was not kept: the closed list of codes in `dropped.parquet` and `ledger.json`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A code; what it means to a person is its description."""
+
+    BAD_JSON = "bad_json"
+    INVALID_UTF8 = "invalid_utf8"
+    DUPLICATE_KEY = "duplicate_key"
+    NOT_AN_OBJECT = "not_an_object"
+    RAGGED_ROW = "ragged_row"
+
+    NO_FORMAT = "no_format"
+    NULL_ANSWER = "null_answer"
+    NULL_PROMPT = "null_prompt"
+    NO_ANSWER = "no_answer"
+    UNKNOWN_ROLE = "unknown_role"
+    NOT_TEXT = "not_text"
+    MISSING_COLUMN = "missing_column"
+    TYPE = "type"
+
+    EXACT_DUPLICATE = "exact_duplicate"
+    NORMALISED_DUPLICATE = "normalised_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    EMPTY_ANSWER = "empty_answer"
+    CONTRADICTION = "contradiction"
+    LEAK_EXACT = "leak_exact"
+    LEAK_NGRAM = "leak_ngram"
+    LEAK_NEAR = "leak_near"
+
+    @property
+    def description(self) -> str:
+        """What the code means, in a few words."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    Reason.BAD_JSON: "the line is not JSON",
+    Reason.INVALID_UTF8: "the bytes are not UTF-8",
+    Reason.DUPLICATE_KEY: "an object gives one key twice",
+    Reason.NOT_AN_OBJECT: "the row is JSON, but not an object",
+    Reason.RAGGED_ROW: "the row has more or fewer fields than the header",
+    Reason.NO_FORMAT: "the fields fit no known format",
+    Reason.NULL_ANSWER: "the answer is null",
+    Reason.NULL_PROMPT: "the prompt is null",
+    Reason.NO_ANSWER: "the conversation has no assistant turn",
+    Reason.UNKNOWN_ROLE: "a message has a role that is not known",
+    Reason.NOT_TEXT: "a text field holds something else",
+    Reason.MISSING_COLUMN: "a column that the recipe names is not in the row",
+    Reason.TYPE: "the row is of another type than the dataset",
+    Reason.EXACT_DUPLICATE: "equal to another row, byte for byte",
+    Reason.NORMALISED_DUPLICATE: "equal but for case, spaces and punctuation",
+    Reason.NEAR_DUPLICATE: "nearly the same words, and the same answer",
+    Reason.EMPTY_ANSWER: "the answer is empty",
+    Reason.CONTRADICTION: "the same prompt has different answers",
+    Reason.LEAK_EXACT: "the prompt of an evaluation item",
+    Reason.LEAK_NGRAM: "contains an evaluation item",
+    Reason.LEAK_NEAR: "nearly the prompt of an evaluation item",
+}

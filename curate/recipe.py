@@ -1,0 +1,123 @@
+"""The recipe's `curate` section: which rows, which steps in which order, how to split."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from curate.steps.configs import StepConfig
+from workspace.recipe import Section
+
+DatasetType = Literal[
+    "auto",
+    "messages",
+    "prompt_completion",
+    "preference",
+    "unpaired_preference",
+    "answer",
+    "text",
+]
+
+
+def _fraction(value: object) -> object:
+    """Read `5%` as 0.05; anything else is for pydantic to judge."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            return float(value.strip()[:-1]) / 100
+        except ValueError:
+            return value
+    return value
+
+
+Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
+Amount = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0)]
+
+
+class Columns(Section):
+    """Names of the source's own columns, where they are not the usual ones."""
+
+    prompt: str | None = None
+    completion: str | None = None
+    system: str | None = None
+    """Column with the system prompt of the row."""
+    chosen: str | None = None
+    rejected: str | None = None
+    messages: str | None = None
+    text: str | None = None
+    id: str | None = None
+    """Column with your own identifier of the row; kept in `meta.user_id`."""
+    label: str | None = None
+    """Column with a label or topic; kept in `meta.label`."""
+    document: str | None = None
+    """Column naming the document a row was made from; such rows stay in one split."""
+    conversation: str | None = None
+    """Column naming the conversation a row was cut from; such rows stay in one split."""
+
+    def chosen_names(self) -> dict[str, str]:
+        """Return usual name → the source's name, for those given."""
+        return {name: column for name, column in self.model_dump().items() if column is not None}
+
+
+class Source(Section):
+    """Files of raw rows."""
+
+    path: str
+    """A file or a glob, relative to the recipe; `-` is standard input. May be gzip or zstd."""
+    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet"] = "auto"
+    """`auto` tells it from the name. Row formats (alpaca, ShareGPT, …) are found row by row."""
+    columns: Columns = Columns()
+    """Only where the columns do not have the usual names."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str | PurePath) else value
+
+
+class Split(Section):
+    """Rows set aside, in groups: alike rows are never on two sides.
+
+    A group is what hangs together by similarity, an equal prompt, the same document, conversation
+    or parent. It is formed from all rows that were read, before any is removed.
+    """
+
+    validation: Amount = 0.0
+    """Share of the kept rows (below 1) or their number (from 1)."""
+    test: Amount = 0.0
+    """Share of the kept rows (below 1) or their number (from 1)."""
+    seed: int = 0
+    """Another seed puts other groups aside."""
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Rows at least this alike form a group; looser than any removal, so that what removal leaves
+    cannot leak from train to test."""
+
+
+class CurateSection(Section):
+    """Raw rows to one dataset."""
+
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    """Read in this order; where rows are equal, the first stays."""
+    type: DatasetType = "auto"
+    """One type per dataset. `auto` takes the type that most rows have; the others are converted
+    where nothing is lost, and quarantined where something would be."""
+    steps: tuple[StepConfig, ...] = ()
+    """Applied in this order, each to what the one before kept."""
+    split: Split = Split()
+    max_quarantine: Share = 0.01
+    """Stop if more than this share of the rows read cannot be used; `5%` may be written."""
+    circuit_breaker: Share = 0.5
+    """Stop if one step would drop more than this share of a source of 100 rows or more."""
+
+    @model_validator(mode="after")
+    def _groups_are_looser(self) -> Self:
+        for step in self.steps:
+            near = step.near_duplicates
+            if near is not None and near.threshold < self.split.similarity:
+                raise ValueError(
+                    f"near_duplicates.threshold ({near.threshold}) must not be below "
+                    f"split.similarity ({self.split.similarity}): what removal leaves could "
+                    "leak from train to test"
+                )
+        return self

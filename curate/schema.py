@@ -1,0 +1,101 @@
+"""The columns of a published dataset: one explicit schema for all its splits."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.texts import TYPES
+
+META = pl.Struct(
+    {
+        "source": pl.String,
+        "row": pl.Int64,
+        "user_id": pl.String,
+        "label": pl.String,
+        "tokens": pl.Int32,
+        "group": pl.String,
+        "parents": pl.List(pl.String),
+    }
+)
+PLAIN_TURN = pl.Struct({"role": pl.String, "content": pl.String})
+TOOL_CALL = pl.Struct(
+    {
+        "id": pl.String,
+        "type": pl.String,
+        "function": pl.Struct({"name": pl.String, "arguments": pl.String}),
+    }
+)
+TOOL_TURN = pl.Struct(
+    {
+        "role": pl.String,
+        "content": pl.String,
+        "tool_calls": pl.List(TOOL_CALL),
+        "name": pl.String,
+        "tool_call_id": pl.String,
+    }
+)
+_PLAIN_COLUMNS = {"label": pl.Boolean, "answer": pl.String, "text": pl.String}
+
+
+def dataset_schema(kind: str, *, tool_turns: bool, tools: bool) -> dict[str, pl.DataType]:
+    """Return column → type of a dataset.
+
+    Args:
+        kind: the dataset type.
+        tool_turns: some turn calls a tool or answers a call; otherwise a turn is role and content.
+        tools: some row lists its tools.
+    """
+    turn = TOOL_TURN if tool_turns else PLAIN_TURN
+    columns = TYPES[kind]
+    schema: dict[str, pl.DataType] = {name: pl.List(turn) for name in columns.turns}
+    schema |= {name: _PLAIN_COLUMNS[name]() for name in columns.plain}
+    if tools:
+        schema["tools"] = pl.String()
+    return {**schema, "id": pl.String(), "content_hash": pl.String(), "meta": META}
+
+
+def uses_tools(frame: pl.LazyFrame, kind: str) -> tuple[bool, bool]:
+    """Return whether some turn uses a tool, and whether some row lists tools."""
+    checks = [pl.col("tools").is_not_null().any().alias("tools")]
+    for column in TYPES[kind].turns:
+        turn = pl.element().struct
+        used = (
+            (turn.field("tool_calls").list.len().fill_null(0) > 0)
+            | turn.field("name").is_not_null()
+            | turn.field("tool_call_id").is_not_null()
+        )
+        checks.append(pl.col(column).list.eval(used).list.any().any().alias(column))
+    found = frame.select(checks).collect().row(0, named=True)
+    tools = bool(found.pop("tools"))
+    return any(found.values()), tools
+
+
+def with_meta(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFrame:
+    """Return the frame in the published schema.
+
+    Args:
+        frame: has the type's columns, `id`, `content_hash`, the marks, `tokens` and `group`.
+        schema: from `dataset_schema`.
+    """
+    meta = pl.struct(
+        "source",
+        "row",
+        "user_id",
+        pl.col("user_label").alias("label"),
+        pl.col("tokens").cast(pl.Int32),
+        "group",
+        pl.col("parents").fill_null([]),
+    ).alias("meta")
+    turns = [
+        _turns(name, kind.inner) if isinstance(kind, pl.List) else pl.col(name)
+        for name, kind in schema.items()
+        if name != "meta"
+    ]
+    return frame.select(*turns, meta).cast(schema)  # type: ignore[arg-type]
+
+
+def _turns(column: str, turn: object) -> pl.Expr:
+    if turn != PLAIN_TURN:
+        return pl.col(column)
+    fields = pl.struct(pl.element().struct.field("role"), pl.element().struct.field("content"))
+    return pl.col(column).list.eval(fields)

@@ -1,0 +1,176 @@
+"""Train, validation and test, by groups: what is alike is on one side.
+
+Groups are the connected components of all rows that were read, before any was removed: two
+siblings that survive removal are tied by a third that did not. Similarity here is looser than in
+any removal step, and equal prompts, documents, conversations and parents tie as well. A made row
+(one with parents) stays with its parents, and a group that holds one is never put in test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from curate.frame import ROW
+from curate.recipe import Split
+from curate.steps.base import StepContext
+from curate.texts import answer_text, prompt_text
+from evalsuite.similarity.cluster import components
+from evalsuite.similarity.leaks import find_leaks
+from evalsuite.similarity.tokens import joined, sequence_hashes
+
+Rows = NDArray[np.int64]
+SPLITS = ("train", "validation", "test")
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which row is in which split, and how that came about."""
+
+    split: NDArray[np.int64]
+    """Place in `SPLITS` of each row asked about."""
+    group: Rows
+    """Group of each of them: the smallest row number in it."""
+    leaks: dict[str, int]
+    """Rows of train or validation in which a row of a later split was still found."""
+    joined_rounds: int
+    """How often groups had to be joined because the check found them alike after all."""
+    largest_group: int
+    """Kept rows in the largest group."""
+
+
+def split_rows(rows: Rows, frame: pl.LazyFrame, split: Split, context: StepContext) -> Assignment:
+    """Put each of `rows` into a split.
+
+    Args:
+        rows: positions of the kept rows, ascending.
+        frame: those rows.
+        split: what the recipe asks for.
+        context: knows all rows that were read.
+    """
+    table = context.base.select(ROW, "document", "conversation", "parents", "id", "user_id")
+    marks = table.sort(ROW).collect()
+    if not split.validation and not split.test:
+        return Assignment(np.zeros(rows.size, np.int64), rows.copy(), {}, 0, 1)
+    first, second = _ties(marks, split, context)
+    made = marks["parents"].list.len().fill_null(0).to_numpy() > 0
+    rounds = 0
+    while True:
+        group = components(len(marks), first, second)
+        assigned = _assign(rows, group, made, context.ids, split)
+        crossing = _crossing(rows, assigned, frame, context)
+        if not crossing[0].size or rounds == _ROUNDS:
+            break
+        rounds += 1
+        first = np.concatenate([first, rows[crossing[0]]])
+        second = np.concatenate([second, rows[crossing[1]]])
+    _, sizes = np.unique(group[rows], return_counts=True)
+    leaks = {
+        SPLITS[place]: int(np.unique(crossing[0][assigned[crossing[0]] == place]).size)
+        for place in (0, 1)
+    }
+    return Assignment(assigned, group[rows], leaks, rounds, int(sizes.max(initial=0)))
+
+
+def _ties(marks: pl.DataFrame, split: Split, context: StepContext) -> tuple[Rows, Rows]:
+    """Return pairs of rows that belong together."""
+    pairs = [context.index.links(split.similarity)]
+    prompts = sequence_hashes(context.prompts).astype(np.uint64)
+    filled = context.prompts.lengths > 0
+    keys = [pl.Series(prompts).set(pl.Series(~filled), None), marks["document"]]
+    for key in (*keys, marks["conversation"]):
+        pairs.append(_equal(key))
+    pairs.append(_parents(marks))
+    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
+
+
+def _equal(key: pl.Series) -> tuple[Rows, Rows]:
+    """Tie each row to the first one with the same key; rows without a key are left alone."""
+    frame = pl.DataFrame({"key": key, "row": pl.int_range(len(key), eager=True)})
+    tied = frame.drop_nulls("key").with_columns(pl.col("row").first().over("key").alias("first"))
+    tied = tied.filter(pl.col("row") != pl.col("first"))
+    return tied["first"].to_numpy().astype(np.int64), tied["row"].to_numpy().astype(np.int64)
+
+
+def _parents(marks: pl.DataFrame) -> tuple[Rows, Rows]:
+    """Tie a made row to its parents (by id or the user's own id), and to its siblings."""
+    children = marks.select(ROW, pl.col("parents").alias("parent")).explode("parent")
+    children = children.drop_nulls("parent")
+    siblings = children.with_columns(pl.col(ROW).first().over("parent").alias("other"))
+    names = pl.concat(
+        [
+            marks.select(pl.col("id").alias("parent"), pl.col(ROW).alias("other")),
+            marks.select(pl.col("user_id").alias("parent"), pl.col(ROW).alias("other")),
+        ]
+    ).drop_nulls("parent")
+    both = pl.concat(
+        [siblings.select(ROW, "other"), children.join(names, on="parent")[[ROW, "other"]]]
+    )
+    both = both.filter(pl.col(ROW) != pl.col("other"))
+    return both[ROW].to_numpy().astype(np.int64), both["other"].to_numpy().astype(np.int64)
+
+
+def _assign(
+    rows: Rows, group: Rows, made: NDArray[np.bool_], ids: pl.Series, split: Split
+) -> NDArray[np.int64]:
+    """Fill test, then validation, with whole groups in the order of their hashes.
+
+    A group goes in while it fits; so each split misses its size by less than one group.
+    """
+    labels, places, sizes = np.unique(group[rows], return_inverse=True, return_counts=True)
+    holds_made = np.zeros(labels.size, bool)
+    holds_made[np.searchsorted(labels, np.intersect1d(labels, group[made]))] = True
+    keys = [
+        hashlib.blake2b(f"{split.seed}:{name}".encode(), digest_size=8).digest()
+        for name in ids.gather(labels)
+    ]
+    order = sorted(range(labels.size), key=keys.__getitem__)
+    assigned = np.zeros(labels.size, np.int64)
+    for place, wanted in ((2, split.test), (1, split.validation)):
+        room = _target(wanted, rows.size)
+        for label in order:
+            if room <= 0:
+                break
+            if assigned[label] or sizes[label] > room or (place == 2 and holds_made[label]):
+                continue
+            assigned[label] = place
+            room -= int(sizes[label])
+    return np.asarray(assigned[places])
+
+
+def _target(wanted: float, rows: int) -> int:
+    return round(wanted * rows) if wanted < 1 else int(wanted)
+
+
+def _crossing(
+    rows: Rows, assigned: NDArray[np.int64], frame: pl.LazyFrame, context: StepContext
+) -> tuple[Rows, Rows]:
+    """Find rows that hold a row of a later split, by the same check as against evaluations.
+
+    Returns places in `rows`: of the row that leaks, and of the one it leaks.
+    """
+    texts = frame.sort(ROW).select(
+        prompt_text(context.type, system=False).alias("prompt"),
+        answer_text(context.type).alias("answer"),
+    )
+    table = texts.collect()
+    leaking, leaked = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for place in (1, 2):
+        held = np.flatnonzero(assigned == place)
+        before = np.flatnonzero(assigned < place)
+        if not held.size or not before.size:
+            continue
+        found = find_leaks(
+            table["prompt"].gather(before),
+            joined(context.prompts.take(rows[before]), context.answers.take(rows[before])),
+            table["prompt"].gather(held),
+            table["answer"].gather(held),
+        )
+        leaking.append(before[found.row])
+        leaked.append(held[found.item])
+    return np.concatenate(leaking), np.concatenate(leaked)

@@ -1,0 +1,1 @@
+"""Curation steps: one class with its config in each file, listed in `steps.registry`."""

@@ -1,0 +1,139 @@
+"""What a step is: rows in; rows kept and rows dropped out, each drop with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from curate.frame import DROPPED, ROW
+from curate.reasons import Reason
+from curate.texts import answer_text, prompt_text
+from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
+from evalsuite.similarity.tokens import BLOCK_ROWS, TokenTable, tokenise
+from workspace.layout import Workspace
+
+Rows = NDArray[np.int64]
+
+
+@dataclass
+class StepContext:
+    """What steps share: where they are, and what was computed once over all rows read."""
+
+    base: pl.LazyFrame
+    """All rows before the first step, `_row` counting 0, 1, 2 …"""
+    type: str
+    """The dataset type."""
+    workspace: Workspace
+    base_dir: Path
+    """What relative paths in a step's settings are relative to."""
+    loosest: float = 0.6
+    """The least similarity that anything will ask of the index."""
+    tell: Callable[[str], None] = field(default=lambda text: None)
+
+    @cached_property
+    def ids(self) -> pl.Series:
+        """Id of every row, at its position."""
+        return self.base.select("id").collect()["id"]
+
+    def _tokens(self, text: pl.Expr) -> TokenTable:
+        total = len(self.ids)
+        return tokenise(
+            self.base.slice(begin, BLOCK_ROWS).select(text.alias("text")).collect()["text"]
+            for begin in range(0, total, BLOCK_ROWS)
+        )
+
+    @cached_property
+    def prompts(self) -> TokenTable:
+        """Tokens of every row's prompt."""
+        return self._tokens(prompt_text(self.type))
+
+    @cached_property
+    def answers(self) -> TokenTable:
+        """Tokens of every row's answer."""
+        return self._tokens(answer_text(self.type))
+
+    @cached_property
+    def marks(self) -> Rows | None:
+        """A number that equal rows must share beside their text: KTO's label."""
+        if self.type != "unpaired_preference":
+            return None
+        label = self.base.select(pl.col("label").cast(pl.Int64)).collect()["label"]
+        return label.to_numpy().astype(np.int64)
+
+    @cached_property
+    def classes(self) -> Classes:
+        """Which rows are equal after normalising."""
+        return normalised_classes(self.prompts, self.answers, self.marks)
+
+    @cached_property
+    def index(self) -> Index:
+        """Which rows are alike."""
+        self.tell(f"comparing {len(self.ids):,} rows with each other")
+        return build_index(
+            self.prompts, self.answers, self.classes, self.marks, loosest=self.loosest
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step did."""
+
+    kept: pl.LazyFrame
+    dropped: pl.DataFrame
+    """`_row`, `step`, `reason`, `detail`, `duplicate_of` (an id or null) of each row dropped."""
+    notes: tuple[str, ...] = ()
+    """What else a person should know, one sentence each."""
+
+
+class Step(Protocol):
+    """One act of curation."""
+
+    name: ClassVar[str]
+    scope: ClassVar[Literal["row", "global"]]
+    """`row`: decides row by row, so any partition can be done by itself. `global`: needs all."""
+
+    def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
+        """Decide on the rows that are still there."""
+        ...
+
+
+def positions(frame: pl.LazyFrame) -> Rows:
+    """Return the positions of the rows that are still there, ascending."""
+    rows = frame.select(ROW).collect()[ROW].to_numpy().astype(np.int64)
+    return np.sort(rows)
+
+
+def dropped_rows(
+    step: str,
+    rows: Rows,
+    reason: Reason | list[str],
+    detail: list[str],
+    duplicate_of: pl.Series | None = None,
+) -> pl.DataFrame:
+    """Return the account of rows that a step drops."""
+    reasons = [reason.value] * rows.size if isinstance(reason, Reason) else reason
+    return pl.DataFrame(
+        {
+            ROW: rows,
+            "step": [step] * rows.size,
+            "reason": reasons,
+            "detail": detail,
+            "duplicate_of": duplicate_of if duplicate_of is not None else [None] * rows.size,
+        },
+        schema=DROPPED,
+    )
+
+
+def split_off(frame: pl.LazyFrame, dropped: pl.DataFrame, notes: tuple[str, ...] = ()) -> Outcome:
+    """Return the outcome of dropping these rows from `frame`."""
+    if dropped.is_empty():
+        return Outcome(frame, dropped, notes)
+    kept = frame.join(dropped.lazy().select(ROW), on=ROW, how="anti", maintain_order="left")
+    return Outcome(kept, dropped, notes)

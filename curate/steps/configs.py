@@ -1,0 +1,114 @@
+"""What each step can be told, in the recipe: `- name: {settings}`, or `- name` alone.
+
+The configs are here, apart from the steps, because the schema of a recipe must be known without
+loading the libraries that do the work.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_serializer, model_validator
+
+from workspace.recipe import Section
+
+Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class ExactDuplicates(Section):
+    """Drop rows that say the same as an earlier one."""
+
+    normalised: bool = True
+    """Also rows that differ only in case, white space and punctuation. Digits, operators and
+    brackets always count: without them rows of mathematics would be lost."""
+
+
+class NearDuplicates(Section):
+    """Drop rows with nearly the words of a better one and the same answer."""
+
+    threshold: Threshold = 0.8
+    """Least cosine of the words, plain and with the rarer the heavier; every pair is verified.
+    Lower finds more: of rows with a fifth of the words edited, 0.75 finds nearly all, 0.8 half;
+    but short questions that differ in one word come to be the same."""
+    keep: Literal["longest", "first"] = "longest"
+    """Which of two to keep: the one with the longer answer (then the earlier), or the earlier."""
+
+
+class EmptyAnswers(Section):
+    """Drop rows whose answer is empty or blank."""
+
+
+class Contradictions(Section):
+    """Find prompts that are given different answers."""
+
+    keep: Literal["none", "majority", "all"] = "none"
+    """`none` drops every row of such a prompt; `majority` keeps the rows with the answer that more
+    than half of them give; `all` only counts them."""
+    max_answer_tokens: Annotated[int, Field(ge=1)] = 40
+    """Only answers of up to this many tokens can contradict: two long answers to one prompt are
+    usually two good answers."""
+
+
+class DecontaminateFile(Section):
+    """A file of evaluation items that is not a suite."""
+
+    path: str
+    """JSONL, JSON, CSV, TSV or Parquet, relative to the recipe; globs, gzip and zstd as in
+    `sources`."""
+    field: str
+    """Column with the prompt of an item."""
+    answer: str | None = None
+    """Column with its answer; finding it near a partial match makes the match a leak."""
+
+
+class Decontaminate(Section):
+    """Drop rows that an evaluation will ask for."""
+
+    suites: tuple[str, ...] = ()
+    """Names in `suites/`, paths, or `builtin:NAME`."""
+    files: tuple[DecontaminateFile, ...] = ()
+    threshold: Threshold = 0.8
+    """Least share of an item's n-grams that a row contains (the rarer the heavier), or least
+    Jaccard similarity of their character 4-grams."""
+    ngram: Annotated[int, Field(ge=3, le=20)] = 8
+    """Words in an n-gram. Shorter items are compared whole."""
+
+
+class StepConfig(Section):
+    """One step: the name of it, and its settings if any are wanted."""
+
+    exact_duplicates: ExactDuplicates | None = None
+    near_duplicates: NearDuplicates | None = None
+    empty_answers: EmptyAnswers | None = None
+    contradictions: Contradictions | None = None
+    decontaminate: Decontaminate | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {value: {}}
+        if isinstance(value, dict):
+            return {name: {} if settings is None else settings for name, settings in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _one_step(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"one step, one of: {', '.join(type(self).model_fields)}")
+        return self
+
+    @model_serializer
+    def _only_the_step(self) -> dict[str, Any]:
+        return {self.name: self.settings.model_dump(mode="json")}
+
+    @property
+    def name(self) -> str:
+        """Name of the step."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def settings(self) -> Section:
+        """Its settings."""
+        settings: Section = getattr(self, self.name)
+        return settings

@@ -1,0 +1,148 @@
+"""Rows that an evaluation will ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import polars as pl
+
+from curate.formats.files import find_files, open_bytes
+from curate.formats.read import records
+from curate.reasons import Reason
+from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
+from curate.steps.configs import Decontaminate, DecontaminateFile
+from curate.texts import prompt_text
+from evalsuite.similarity.leaks import Leaks, Tier, find_leaks
+from evalsuite.similarity.tokens import joined
+from workspace.errors import DataError
+
+_REASONS = {
+    Tier.EXACT: Reason.LEAK_EXACT,
+    Tier.NGRAM: Reason.LEAK_NGRAM,
+    Tier.NEAR: Reason.LEAK_NEAR,
+}
+
+
+@dataclass(frozen=True)
+class EvalItem:
+    """A question that training data must not hold."""
+
+    name: str
+    """`task/id`, or `file:line`."""
+    question: str
+    answer: str
+
+
+class DecontaminateStep:
+    """Compares each row with the items of suites and files; drops what holds one."""
+
+    name: ClassVar[str] = "decontaminate"
+    scope: ClassVar[Literal["row", "global"]] = "global"
+
+    def __init__(self, config: Decontaminate) -> None:
+        self.config = config
+
+    def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
+        """Drop rows that hold an item."""
+        items = list(self._items(context))
+        if not items:
+            raise DataError(
+                "there is nothing to decontaminate against",
+                cause="The step names neither suites nor files, or they have no items.",
+                cure="Give `suites:` or `files:` to the step, or take it out.",
+            )
+        context.tell(f"looking for {len(items):,} evaluation items")
+        rows = positions(frame)
+        question = prompt_text(context.type, system=False).alias("text")
+        leaks = find_leaks(
+            frame.sort("_row").select(question).collect()["text"],
+            joined(context.prompts.take(rows), context.answers.take(rows)),
+            pl.Series([item.question for item in items]),
+            pl.Series([item.answer for item in items]),
+            threshold=self.config.threshold,
+            ngram=self.config.ngram,
+        )
+        one = leaks.surest()
+        dropped = dropped_rows(
+            self.name,
+            rows[one.row],
+            [_REASONS[Tier(tier)].value for tier in one.tier.tolist()],
+            _details(one, items),
+        )
+        return split_off(frame, dropped, _statement(leaks, len(items)))
+
+    def _items(self, context: StepContext) -> Iterator[EvalItem]:
+        from evalsuite.tasks import find_suite, load_suite
+
+        for name in self.config.suites:
+            path = find_suite(_beside(name, context.base_dir), context.workspace)
+            for task in load_suite(path).tasks:
+                for item in task.items:
+                    yield EvalItem(f"{task.spec.name}/{item.id}", item.question, item.gold)
+        for source in self.config.files:
+            yield from _file_items(source, context.base_dir)
+
+
+def _beside(name: str, base: Path) -> str:
+    """A suite may be named by a path relative to the recipe."""
+    path = base / name
+    return str(path) if path.is_file() else name
+
+
+def _file_items(source: DecontaminateFile, base: Path) -> Iterator[EvalItem]:
+    for file in find_files(source.path, base, "auto"):
+        with open_bytes(file) as stream:
+            for record in records(stream, file):
+                if record.misfit is not None:
+                    raise _unusable(f"{file.name}:{record.shown}", record.misfit.detail)
+                row = record.value
+                if not isinstance(row, dict) or source.field not in row:
+                    keys = ", ".join(map(str, row)) if isinstance(row, dict) else "no fields"
+                    raise _unusable(
+                        f"{file.name}:{record.shown}", f"no field `{source.field}`; it has {keys}"
+                    )
+                answer: Any = row.get(source.answer) if source.answer else ""
+                question = str(row[source.field] or "")
+                yield EvalItem(f"{file.name}:{record.shown}", question, str(answer or ""))
+
+
+def _unusable(where: str, cause: str) -> DataError:
+    return DataError(
+        "an evaluation item cannot be used",
+        where=where,
+        cause=f"{cause}.",
+        cure="Every item must be readable, or leaks of it would be missed.",
+    )
+
+
+def _details(leaks: Leaks, items: list[EvalItem]) -> list[str]:
+    out = []
+    for item, tier, score, run in zip(
+        leaks.item.tolist(), leaks.tier.tolist(), leaks.score.tolist(), leaks.run.tolist(),
+        strict=True,
+    ):  # fmt: skip
+        name = items[item].name
+        if tier == Tier.EXACT:
+            out.append(f"asks what {name} asks")
+        elif tier == Tier.NGRAM:
+            out.append(f"holds {score:.0%} of {name}, {run} words in a row")
+        else:
+            out.append(f"similarity {score:.3f} to {name}")
+    return out
+
+
+def _statement(leaks: Leaks, items: int) -> tuple[str, ...]:
+    """Say how many items were found, for the dataset card."""
+    found = len(set(leaks.item.tolist()))
+    counts = ", ".join(
+        f"{len(set(leaks.item[leaks.tier == tier].tolist())):,} {how}"
+        for tier, how in (
+            (Tier.EXACT, "word for word"),
+            (Tier.NGRAM, "contained"),
+            (Tier.NEAR, "nearly"),
+        )
+    )
+    return (f"{found:,} of {items:,} evaluation items were in the rows: {counts}.",)

@@ -1,0 +1,52 @@
+"""Rows that say the same as an earlier one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from curate.frame import ROW
+from curate.reasons import Reason
+from curate.steps.base import Outcome, StepContext, dropped_rows, split_off
+from curate.steps.configs import ExactDuplicates
+
+
+class ExactDuplicatesStep:
+    """Keeps the first of equal rows; equal by content hash, then by normalised tokens."""
+
+    name: ClassVar[str] = "exact_duplicates"
+    scope: ClassVar[Literal["row", "global"]] = "global"
+
+    def __init__(self, config: ExactDuplicates) -> None:
+        self.config = config
+
+    def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
+        """Drop all but the first of equal rows."""
+        table = frame.select(ROW, "content_hash").sort(ROW).collect()
+        rows = table[ROW].to_numpy().astype(np.int64)
+        _, codes = np.unique(table["content_hash"].to_numpy(), return_inverse=True)
+        first = _first_of(codes)
+        same_bytes = first != np.arange(rows.size)
+        partner = first.copy()
+        if self.config.normalised:
+            _, codes = np.unique(context.classes.first[rows], return_inverse=True)
+            normal = _first_of(codes)
+            partner = np.where(same_bytes, first, normal)
+        gone = partner != np.arange(rows.size)
+        reasons = np.where(same_bytes, Reason.EXACT_DUPLICATE, Reason.NORMALISED_DUPLICATE)[gone]
+        of = context.ids.gather(rows[partner[gone]])
+        detail = [f"equal to {kept}" for kept in of]
+        dropped = dropped_rows(
+            self.name, rows[gone], [str(reason) for reason in reasons], detail, of
+        )
+        return split_off(frame, dropped)
+
+
+def _first_of(
+    codes: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return for each place the first place with the same code."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)

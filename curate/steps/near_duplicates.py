@@ -1,0 +1,55 @@
+"""Rows with nearly the words of a better one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from curate.reasons import Reason
+from curate.steps.base import Outcome, Rows, StepContext, dropped_rows, positions, split_off
+from curate.steps.configs import NearDuplicates
+
+
+class NearDuplicatesStep:
+    """Drops a row only for the sake of a kept one that it was compared with word by word."""
+
+    name: ClassVar[str] = "near_duplicates"
+    scope: ClassVar[Literal["row", "global"]] = "global"
+
+    def __init__(self, config: NearDuplicates) -> None:
+        self.config = config
+
+    def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
+        """Drop near-duplicates of better rows."""
+        rows = positions(frame)
+        index = context.index
+        partner, score = index.near_duplicates(
+            rows, self._rank(rows, context), self.config.threshold
+        )
+        gone = partner >= 0
+        of = context.ids.gather(partner[gone])
+        detail = [
+            f"similarity {value:.3f} >= {self.config.threshold} to {kept}"
+            for value, kept in zip(score[gone].tolist(), of, strict=True)
+        ]
+        dropped = dropped_rows(self.name, rows[gone], Reason.NEAR_DUPLICATE, detail, of)
+        notes = (
+            (
+                f"{index.capped_rows:,} rows are in families too large to compare every pair of "
+                "(one template); each was compared with the family's first row and its "
+                "neighbours.",
+            )
+            if index.capped_rows
+            else ()
+        )
+        return split_off(frame, dropped, notes)
+
+    def _rank(self, rows: Rows, context: StepContext) -> Rows:
+        if self.config.keep == "first":
+            return np.arange(rows.size)
+        order = np.lexsort((rows, -context.answers.lengths[rows]))
+        rank = np.empty(rows.size, np.int64)
+        rank[order] = np.arange(rows.size)
+        return rank

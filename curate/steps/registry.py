@@ -1,0 +1,30 @@
+"""The closed list of steps: adding one is a file, a config and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from curate.steps.base import Step
+from curate.steps.configs import StepConfig
+from curate.steps.contradictions import ContradictionsStep
+from curate.steps.decontaminate import DecontaminateStep
+from curate.steps.empty_answers import EmptyAnswersStep
+from curate.steps.exact_duplicates import ExactDuplicatesStep
+from curate.steps.near_duplicates import NearDuplicatesStep
+
+STEPS: dict[str, Callable[[Any], Step]] = {
+    step.name: step
+    for step in (
+        ExactDuplicatesStep,
+        NearDuplicatesStep,
+        EmptyAnswersStep,
+        ContradictionsStep,
+        DecontaminateStep,
+    )
+}
+
+
+def make_step(config: StepConfig) -> Step:
+    """Return the step that a recipe's entry asks for."""
+    return STEPS[config.name](config.settings)

@@ -1,0 +1,114 @@
+"""What a row asks and what it answers, as polars expressions for each dataset type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+_TURN, _PART = "\x1e", "\x1f"
+
+
+@dataclass(frozen=True)
+class TypeColumns:
+    """The columns of a dataset type."""
+
+    turns: tuple[str, ...] = ()
+    """Columns that are lists of turns."""
+    plain: tuple[str, ...] = ()
+    """Other columns."""
+    answers: tuple[str, ...] = ()
+    """Columns with the answer; for `messages` the last turn."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every column, in the order in which it is written."""
+        return self.turns + self.plain
+
+
+TYPES: dict[str, TypeColumns] = {
+    "messages": TypeColumns(("messages",), (), ("messages",)),
+    "prompt_completion": TypeColumns(("prompt", "completion"), (), ("completion",)),
+    "preference": TypeColumns(("prompt", "chosen", "rejected"), (), ("chosen", "rejected")),
+    "unpaired_preference": TypeColumns(("prompt", "completion"), ("label",), ("completion",)),
+    "answer": TypeColumns(("prompt",), ("answer",), ("answer",)),
+    "text": TypeColumns((), ("text",), ()),
+}
+
+
+def _contents(turns: pl.Expr) -> pl.Expr:
+    """Return what is said in a list of turns, a tool call by its function and arguments."""
+    turn = pl.element().struct
+    calls = turn.field("tool_calls").list.eval(
+        pl.concat_str(
+            pl.element().struct.field("function").struct.field("name"),
+            pl.element().struct.field("function").struct.field("arguments"),
+            separator=" ",
+        )
+    )
+    said = pl.concat_str(
+        turn.field("content"), calls.list.join("\n"), separator="\n", ignore_nulls=True
+    )
+    return turns.list.eval(said.str.strip_chars_end("\n")).list.join("\n\n")
+
+
+def _without_system(turns: pl.Expr) -> pl.Expr:
+    return turns.list.filter(pl.element().struct.field("role") != "system")
+
+
+def _before_answer(kind: str) -> pl.Expr:
+    """Return the turns that come before the answer."""
+    turns = pl.col("messages")
+    if kind != "messages":
+        return pl.col("prompt")
+    ends = turns.list.last().struct.field("role") == "assistant"
+    return pl.when(ends).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
+
+
+def prompt_text(kind: str, *, system: bool = True) -> pl.Expr:
+    """Return everything before the answer as text.
+
+    Args:
+        kind: the dataset type.
+        system: with the system prompt; leaks and topics are looked for without it.
+    """
+    if kind == "text":
+        return pl.col("text").fill_null("")
+    turns = _before_answer(kind)
+    return _contents(turns if system else _without_system(turns)).fill_null("")
+
+
+def answer_text(kind: str) -> pl.Expr:
+    """Return the answer as text; empty for plain text."""
+    if kind == "text":
+        return pl.lit("")
+    if kind == "answer":
+        return pl.col("answer").fill_null("")
+    if kind == "messages":
+        turns = pl.col("messages")
+        ends = turns.list.last().struct.field("role") == "assistant"
+        last = pl.when(ends).then(turns.list.tail(1)).otherwise(turns.list.head(0))
+        return _contents(last).fill_null("")
+    parts = [_contents(pl.col(column)) for column in TYPES[kind].answers]
+    return pl.concat_str(parts, separator="\n\n").fill_null("")
+
+
+def canonical(kind: str) -> pl.Expr:
+    """Return the whole row as one text in which different rows differ: what is hashed."""
+    columns = TYPES[kind]
+    parts = [_canonical_turns(column) for column in columns.turns]
+    parts += [pl.col(column).cast(pl.String).fill_null("\x00") for column in columns.plain]
+    return pl.concat_str([*parts, pl.col("tools").fill_null("")], separator="\x1d")
+
+
+def _canonical_turns(column: str) -> pl.Expr:
+    turn = pl.element().struct
+    fields = [
+        turn.field("role"),
+        turn.field("content"),
+        turn.field("tool_calls").list.eval(pl.element().struct.json_encode()).list.join(_PART),
+        turn.field("name"),
+        turn.field("tool_call_id"),
+    ]
+    line = pl.concat_str([field.fill_null("") for field in fields], separator=_PART)
+    return pl.col(column).list.eval(line).list.join(_TURN).fill_null("\x00")

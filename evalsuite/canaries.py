@@ -1,0 +1,116 @@
+"""Checks that the measuring itself works. One that fails voids every number.
+
+What they are for happened to others: an adapter that was loaded and not active (lm_eval issue
+2432), a base that was not the base, a template that decided the score (lm_eval issue 1841).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evalsuite.engine.requests import ChoiceRequest, GenerateRequest, Request, TextRequest
+from evalsuite.engine.subjects import Subject
+from evalsuite.models import ChatTokenizer, ModelSource
+from evalsuite.verdict import Canary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evalsuite.engine.forward import Engine
+
+PROBES = 8
+"""Prompts whose next-token logits are compared."""
+MOST_NOISE = 0.1
+"""Share of items that may change when nothing but the batches did."""
+
+
+def prompt_of(request: Request) -> tuple[int, ...]:
+    """Return what a model reads before it answers `request`."""
+    if isinstance(request, GenerateRequest | ChoiceRequest):
+        return request.prompt
+    assert isinstance(request, TextRequest)
+    return (request.prefix, *request.tokens[: request.window - 1])
+
+
+def probe(engine: Engine, prompts: Sequence[Sequence[int]]) -> Tensor:
+    """Return next-token logits, [prompts, vocabulary], for the first few prompts."""
+    import torch
+
+    from evalsuite.engine.forward import pad_left, positions_of
+
+    ids, mask = pad_left(prompts[:PROBES], engine.pad_id, engine.device)
+    with torch.inference_mode():
+        return engine.logits(ids, mask, positions_of(mask), None, keep=1)[:, -1].cpu()
+
+
+def tuned_is_active(base: Tensor, tuned: Tensor) -> Canary:
+    """Pass if the tuned model answers otherwise than the base at all."""
+    name = "tuned model is active"
+    if base.shape != tuned.shape:
+        detail = f"the vocabularies differ: {base.shape[-1]} and {tuned.shape[-1]}"
+        return Canary(name, "fail", detail)
+    largest = float((base - tuned).abs().max())
+    detail = f"largest logit difference from the base on {len(base)} prompts: {largest:.3g}"
+    if largest > 0:
+        return Canary(name, "pass", detail)
+    return Canary(name, "fail", f"{detail}; the adapter or the weights have no effect")
+
+
+def base_is_itself(fresh: Tensor, off: Tensor) -> Canary:
+    """Pass if the base with the adapter off equals the base as it was loaded, bit for bit."""
+    name = "base with the adapter off is the base"
+    largest = float((fresh - off).abs().max())
+    if largest == 0:
+        return Canary(name, "pass", f"equal logits on {len(fresh)} prompts")
+    return Canary(name, "fail", f"logits differ by up to {largest:.3g}")
+
+
+def spoken_to_as_trained(subject: Subject, tokenizer: ChatTokenizer, base: ModelSource) -> Canary:
+    """Pass if base, tokenizer, template and end token are those of the training run."""
+    name = "base, template and end token as at training"
+    trained = subject.trained
+    if trained is None:
+        return Canary(name, "not_run", "not a training run: it recorded none of them")
+    differing = [
+        what
+        for what, recorded, found in (
+            ("base model", trained.base_digest, base.digest),
+            ("chat template", trained.template_digest, tokenizer.template_digest),
+            ("tokenizer", trained.tokenizer_digest, tokenizer.digest),
+        )
+        if recorded != found
+    ]
+    if trained.eos_ids != tokenizer.eos_ids:
+        differing.append(
+            f"end token ({sorted(trained.eos_ids)} then, {sorted(tokenizer.eos_ids)} now)"
+        )
+    if differing:
+        return Canary(name, "fail", f"changed since training: {', '.join(differing)}")
+    return Canary(name, "pass", "digests and end tokens are equal")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The base against itself in other batches."""
+
+    items: int
+    flips: int
+    """Items whose score changed."""
+    largest_logprob_difference: float
+
+    @property
+    def canary(self) -> Canary:
+        """Pass if next to nothing changed."""
+        name = "base agrees with itself"
+        detail = (
+            f"{self.flips} of {self.items} items changed their score when batched otherwise; "
+            f"largest log-probability difference {self.largest_logprob_difference:.2g}"
+        )
+        return Canary(name, "fail" if self.is_too_loud else "pass", detail)
+
+    @property
+    def is_too_loud(self) -> bool:
+        """Whether differences between models would drown in it; one flip may be a near tie."""
+        return self.flips > max(1, MOST_NOISE * self.items)

@@ -1,0 +1,249 @@
+"""`temper eval` and `temper report`. Rendering only: what is told comes from `evalsuite.run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from workspace.context import Context, Progress, emit_json, emit_table, note
+from workspace.layout import RECIPE, Workspace
+from workspace.text import plain
+
+if TYPE_CHECKING:
+    from evalsuite.run import EvalRequest, EvalResult
+    from evalsuite.verdict import AbilityResult
+    from workspace.jobs import Job
+    from workspace.recipe import Recipe
+
+Undecided = Literal["inconclusive", "pass", "fail"]
+
+
+def evaluate(
+    ctx: typer.Context,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Ids, names or paths of runs, or model directories; left out: the latest run.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe whose `evaluate` says what to measure.")
+    ] = None,
+    suites: Annotated[
+        list[str] | None,
+        typer.Option("--suite", help="Suite to put in place of the recipe's; repeatable."),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Base of plain model directories: a path or hub name.")
+    ] = None,
+    gate: Annotated[
+        bool,
+        typer.Option("--gate", help="Exit 1 if a run fails, 3 if undecided: for CI."),
+    ] = False,
+    inconclusive: Annotated[
+        Undecided | None, typer.Option(help="What --gate makes of an undecided verdict.")
+    ] = None,
+    prompts: Annotated[
+        bool,
+        typer.Option("--prompts", help="Is tuning needed? The base zero-shot and with examples."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="results.json on stdout.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. evaluate.few_shot=true."),
+    ] = None,
+) -> None:
+    """Run → verdict: base and tuned on the same items, in the same batches.
+
+    Exit codes: 0 done (with --gate: passed), 1 refused, 3 undecided, 5 a check of the measurement
+    failed, so that no number may be trusted (5 also without --gate).
+    """
+    from workspace.gpus import claim
+    from workspace.jobs import run_job
+
+    context: Context = ctx.obj
+    loaded = _recipe(context, recipe, overrides or [])
+    workspace = loaded.workspace if loaded else Workspace.find()
+    with claim() as device:
+        request = _request(context, loaded, workspace, runs or [], suites or [], base, prompts)
+        note(f"Working on {device.device}: {device.reason}.")
+        with run_job(workspace, "eval", context.argv) as job:
+            result = _run(request, workspace, job)
+            job.result(result.directory)
+    if as_json:
+        emit_json(result.results.model_dump(mode="json"))
+    else:
+        _tell(result)
+    _enforce(result, gate=gate, inconclusive=inconclusive or request.settings.inconclusive)
+
+
+def report(
+    evaluation: Annotated[
+        str, typer.Argument(help="Id, name or path of an evaluation, or `latest`.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="The paths as JSON.")] = False,
+) -> None:
+    """Draw the reports of an evaluation again and print where they are."""
+    from evalsuite.report import write_reports
+
+    paths = write_reports(Workspace.find().evaluation(evaluation))
+    if as_json:
+        emit_json([str(path) for path in paths])
+        return
+    for path in paths:
+        print(path)
+
+
+def register(app: typer.Typer) -> None:
+    """Mount this package's commands."""
+    app.command("eval")(evaluate)
+    app.command("report")(report)
+
+
+def _recipe(context: Context, path: Path | None, overrides: Sequence[str]) -> Recipe | None:
+    """Load the recipe; None where there is none and none was asked for."""
+    if path is None and not overrides and not (Workspace.find().root / RECIPE).is_file():
+        return None
+    return context.load_recipe(path, overrides)
+
+
+def _request(
+    context: Context,
+    recipe: Recipe | None,
+    workspace: Workspace,
+    runs: Sequence[str],
+    suites: Sequence[str],
+    base: str | None,
+    prompts: bool,
+) -> EvalRequest:
+    import shlex
+
+    from evalsuite.engine.request import EvalRequest
+    from evalsuite.engine.subjects import common_base, find_subject
+    from evalsuite.models import ModelSection, resolve_model
+    from evalsuite.recipe import EvalSection
+    from evalsuite.tasks import find_suite, load_suite
+
+    section = (recipe.section("evaluate", EvalSection) if recipe else None) or EvalSection()
+    model = recipe.section("model", ModelSection) if recipe else None
+    names = list(runs) or ([] if prompts else ["latest"])
+    subjects = tuple(find_subject(name, workspace) for name in dict.fromkeys(names))
+    found = tuple(load_suite(find_suite(name, workspace)) for name in suites or section.suites)
+    if base is not None:
+        source = resolve_model(ModelSection(path=base), Path.cwd())
+    elif model and recipe and not any(subject.base for subject in subjects):
+        source = resolve_model(model, recipe.base_dir)
+    else:
+        source = common_base(subjects)
+    return EvalRequest(
+        name=recipe.name if recipe else "eval",
+        base=source,
+        subjects=subjects,
+        suites=found,
+        settings=section,
+        dtype=model.dtype if model else "auto",
+        prompts=prompts,
+        command=shlex.join(context.argv),
+    )
+
+
+class _Terminal:
+    """Shows progress, and stops the evaluation when a signal asked for it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.progress: Progress | None = None
+        self._started = 0.0
+
+    def doing(self, what: str) -> None:
+        self._check()
+        if self.progress is None:
+            note(f"{what} …")
+
+    def answered(self, model: str, task: str, done: int, total: int) -> None:
+        if self.progress is None:
+            self.progress = Progress("answering", total, unit="answers")
+            self._started = time.monotonic()
+        seconds = time.monotonic() - self._started
+        rate = f" · {done / seconds:,.0f}/s" if seconds > 1 else ""
+        self.progress.update(done, detail=f"{model}, {task}{rate}")
+        self._check()
+
+    def _check(self) -> None:
+        self.job.check_stop(
+            cure="The answers so far are kept: the same command goes on from there."
+        )
+
+
+def _run(request: EvalRequest, workspace: Workspace, job: Job) -> EvalResult:
+    from evalsuite.run import run_evaluation
+
+    terminal = _Terminal(job)
+    result = run_evaluation(request, workspace, terminal)
+    job.events.append("evaluated", result=str(result.directory), seconds=result.results.seconds)
+    if terminal.progress is not None:
+        note(terminal.progress.line(final=True))
+    return result
+
+
+def _tell(result: EvalResult) -> None:
+    from evalsuite.verdict import Verdict
+
+    for comparison in result.results.comparisons:
+        verdict: Verdict = comparison.verdict
+        emit_table(
+            f"{comparison.tuned} against {comparison.base}",
+            ["ability", "to", "base", comparison.tuned, "difference", "95 % interval", "verdict"],
+            [_row(ability) for ability in verdict.abilities],
+            numeric=(2, 3, 4, 5),
+        )
+        print(plain(f"{_SIGN[verdict.status]} {verdict.headline}"))
+        for reason in verdict.reasons if verdict.status != "pass" else ():
+            print(plain(f"  {reason}"))
+        print()
+    if result.recommendation:
+        print(plain(f"Is tuning needed?  {result.recommendation}\n"))
+    for remark in result.results.notes:
+        if remark != result.recommendation:
+            note(f"note: {remark}")
+    for path in result.reports:
+        print(path)
+
+
+_SIGN = {"pass": "✓", "fail": "✗", "inconclusive": "?", "invalid": "!"}
+
+
+def _row(ability: AbilityResult) -> list[str]:
+    from evalsuite.sentences import change, score
+
+    bounded = ability.bounded
+    interval = "–"
+    if ability.low is not None and ability.high is not None:
+        low, high = (change(end, bounded=bounded) for end in (ability.low, ability.high))
+        interval = f"{low} to {high}"
+    name = f"{ability.name} (held back)" if ability.held_back else ability.name
+    return [
+        name,
+        "gain" if ability.purpose == "target" else "keep",
+        score(ability.base, bounded=bounded),
+        score(ability.tuned, bounded=bounded),
+        change(ability.difference, bounded=bounded),
+        interval,
+        ability.verdict,
+    ]
+
+
+def _enforce(result: EvalResult, *, gate: bool, inconclusive: Undecided) -> None:
+    """Raise what the worst verdict deserves; without a gate only an invalid one is an error."""
+    from evalsuite.gate import enforce
+
+    order = {"invalid": 0, "fail": 1, "inconclusive": 2, "pass": 3}
+    verdicts = [comparison.verdict for comparison in result.results.comparisons]
+    for verdict in sorted(verdicts, key=lambda verdict: order[verdict.status]):
+        if gate or verdict.status == "invalid":
+            enforce(verdict, inconclusive=inconclusive)

@@ -1,0 +1,131 @@
+"""All that is put to every model: each task's requests in their batches. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from evalsuite.canaries import Noise
+from evalsuite.engine.batching import BatchLimits
+from evalsuite.engine.cache import AnswerStore
+from evalsuite.engine.forward import Engine
+from evalsuite.engine.questions import Asker, Sample
+from evalsuite.engine.requests import Answer, Request
+from evalsuite.engine.run import Pass, ask
+from evalsuite.tasks import LoadedSuite, LoadedTask
+
+OnAnswers = Callable[[str, int], None]
+"""Called after each batch with the task's name and the number of answers."""
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """One task, ready to be put to any number of models in the same batches."""
+
+    suite: LoadedSuite
+    task: LoadedTask
+    asked: Pass
+
+    @property
+    def ability(self) -> str:
+        """What it measures."""
+        return self.task.spec.measures
+
+    def put(
+        self,
+        engine: Engine,
+        asker: Asker,
+        model: str,
+        store: AnswerStore | None,
+        on_answers: OnAnswers = lambda task, count: None,
+    ) -> tuple[list[Sample], int]:
+        """Return the scored answers of `model`, and how many came from the store.
+
+        Raises: as `engine.run.ask`.
+        """
+        name = self.task.spec.name
+        found = ask(engine, self.asked, store, lambda count: on_answers(name, count))
+        return self.scored(asker, model, self.asked.requests, found.answers), found.reused
+
+    def scored(
+        self, asker: Asker, model: str, requests: Sequence[Request], answers: Sequence[Answer]
+    ) -> list[Sample]:
+        """Score answers to all items, in order."""
+        spec = self.task.spec
+        return [
+            asker.sample(spec, item, model, request, answer)
+            for item, request, answer in zip(self.task.items, requests, answers, strict=True)
+        ]
+
+
+def inquire(
+    suites: Sequence[LoadedSuite], asker: Asker, limits: BatchLimits, *, few_shot: bool
+) -> list[Inquiry]:
+    """Make requests of every task of every suite.
+
+    Batches hold one task each, so that the same task in another evaluation finds its answers
+    again. Raises as `Asker.requests`.
+    """
+    return [
+        inquire_task(suite, task.with_few_shot() if few_shot else task, asker, limits)
+        for suite in suites
+        for task in suite.tasks
+    ]
+
+
+def inquire_task(
+    suite: LoadedSuite, task: LoadedTask, asker: Asker, limits: BatchLimits
+) -> Inquiry:
+    """Make the requests of one task."""
+    return Inquiry(suite, task, Pass.plan(asker.requests(task), limits))
+
+
+def repeat_in_other_batches(
+    inquiries: Sequence[Inquiry],
+    samples: Sequence[Sequence[Sample]],
+    engine: Engine,
+    asker: Asker,
+    items: int,
+) -> Noise:
+    """Ask `items` items again, three to a batch, and compare with their samples.
+
+    Args:
+        inquiries: what was asked.
+        samples: what the same engine answered, per inquiry.
+        engine: the model.
+        asker: its tokenizer.
+        items: how many, spread evenly over all tasks.
+    """
+    places = [
+        (number, place)
+        for number, inquiry in enumerate(inquiries)
+        for place in range(len(inquiry.task.items))
+    ]
+    step = max(1, len(places) // items) if items else len(places) + 1
+    chosen = places[::step][:items]
+    flips, largest = 0, 0.0
+    for number, indices in _by_inquiry(chosen):
+        inquiry = inquiries[number]
+        few = _only(inquiry, indices)
+        again, _ = few.put(engine, asker, "", None)
+        for index, second in zip(indices, again, strict=True):
+            first = samples[number][index]
+            flips += first.score != second.score and few.task.spec.kind != "perplexity"
+            if first.output == second.output:
+                largest = max(largest, abs(first.logprob - second.logprob))
+    return Noise(len(chosen), flips, largest)
+
+
+def _by_inquiry(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+    for number in dict.fromkeys(number for number, _ in places):
+        yield number, [place for other, place in places if other == number]
+
+
+def _only(inquiry: Inquiry, indices: Sequence[int]) -> Inquiry:
+    items = tuple(inquiry.task.items[index] for index in indices)
+    requests = [inquiry.asked.requests[index] for index in indices]
+    width = 3 * max(request.rows for request in requests)
+    limits = BatchLimits(tokens=2**62, rows=width)
+    return replace(
+        inquiry, task=replace(inquiry.task, items=items), asked=Pass.plan(requests, limits)
+    )

@@ -1,0 +1,86 @@
+"""Log-likelihood of choices: the prompt is read once, its key-value cache shared by all choices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from evalsuite.engine.forward import Engine, pad_left, pad_right, positions_of, token_logprobs
+from evalsuite.engine.requests import ChoiceAnswer, ChoiceRequest
+
+
+@dataclass
+class _Choice:
+    """One continuation of one prompt."""
+
+    prompt: int
+    tokens: tuple[int, ...]
+    logprob: float = 0.0
+    is_greedy: bool = True
+
+
+@torch.inference_mode()
+def score_choices(engine: Engine, requests: Sequence[ChoiceRequest]) -> list[ChoiceAnswer]:
+    """Return summed natural-log likelihoods of every choice, float32 log-softmax.
+
+    Raises:
+        FloatingPointError: the model gave NaN.
+    """
+    started = time.perf_counter()
+    choices = [
+        [_Choice(index, tokens) for tokens in request.choices]
+        for index, request in enumerate(requests)
+    ]
+    ids, mask = pad_left([request.prompt for request in requests], engine.pad_id, engine.device)
+    cache = engine.new_cache()
+    first = engine.logits(ids, mask, positions_of(mask), cache, keep=1)[:, -1]
+    every = [choice for group in choices for choice in group]
+    _add_first_tokens(first, every)
+    _add_other_tokens(engine, mask, cache, [choice for choice in every if len(choice.tokens) > 1])
+    if any(choice.logprob != choice.logprob for choice in every):
+        raise FloatingPointError("the model gave NaN instead of a probability")
+    seconds = (time.perf_counter() - started) / len(requests)
+    return [
+        ChoiceAnswer(
+            tuple(choice.logprob for choice in group),
+            tuple(choice.is_greedy for choice in group),
+            seconds,
+        )
+        for group in choices
+    ]
+
+
+def _add_first_tokens(logits: Tensor, choices: Sequence[_Choice]) -> None:
+    rows = logits[[choice.prompt for choice in choices]]
+    tokens = torch.tensor([choice.tokens[0] for choice in choices], device=logits.device)
+    found = token_logprobs(rows, tokens).tolist()
+    best = rows.argmax(dim=-1).eq(tokens).tolist()
+    for choice, logprob, is_best in zip(choices, found, best, strict=True):
+        choice.logprob, choice.is_greedy = logprob, is_best
+
+
+def _add_other_tokens(
+    engine: Engine, mask: Tensor, cache: DynamicCache, choices: Sequence[_Choice]
+) -> None:
+    """Add the tokens after the first of every choice that has them, all choices in one pass."""
+    if not choices:
+        return
+    prompts = torch.tensor([choice.prompt for choice in choices], device=engine.device)
+    cache.batch_select_indices(prompts)
+    ids, own = pad_right([choice.tokens[:-1] for choice in choices], engine.pad_id, engine.device)
+    targets, _ = pad_right([choice.tokens[1:] for choice in choices], engine.pad_id, engine.device)
+    before = mask[prompts]
+    whole = torch.cat([before, own], dim=1)
+    positions = before.sum(dim=1, keepdim=True) + positions_of(own)
+    logits = engine.logits(ids, whole, positions, cache, keep=0)
+    found = token_logprobs(logits, targets).double() * own
+    best = logits.argmax(dim=-1).eq(targets) | own.eq(0)
+    sums, greedy = found.sum(dim=1).tolist(), best.all(dim=1).tolist()
+    for choice, logprob, is_best in zip(choices, sums, greedy, strict=True):
+        choice.logprob += logprob
+        choice.is_greedy = choice.is_greedy and is_best

@@ -1,0 +1,77 @@
+"""What an evaluation is asked to measure, and who is told how far it is. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evalsuite.engine.subjects import Subject
+from evalsuite.models import ModelSource
+from evalsuite.recipe import EvalSection
+from evalsuite.tasks import LoadedSuite
+from workspace.errors import UsageError
+
+BASE = "base"
+"""What the base is called in results and samples."""
+
+
+@dataclass(frozen=True)
+class EvalRequest:
+    """What is to be measured."""
+
+    name: str
+    """Names the evaluation's directory."""
+    base: ModelSource
+    subjects: tuple[Subject, ...]
+    """Tuned models; none, with `prompts`, measures the base alone."""
+    suites: tuple[LoadedSuite, ...]
+    settings: EvalSection = field(default_factory=EvalSection)
+    dtype: str = "auto"
+    """auto, float32 or bfloat16."""
+    prompts: bool = False
+    """Measure the base zero-shot and with examples on the targets too."""
+    command: str = ""
+    """What was typed."""
+
+    def check(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            UsageError: no suite, nothing to measure, or a name that two suites share.
+        """
+        if not self.suites:
+            raise UsageError(
+                "no suite was given",
+                cure="Name one with --suite, or list them under `evaluate: suites:` in the recipe.",
+            )
+        names = [suite.spec.name for suite in self.suites]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UsageError(f"two suites are called {twice[0]!r}", cure="Rename one of them.")
+        if not self.subjects and not self.prompts:
+            raise UsageError("there is no tuned model to measure", cure="Name a run.")
+        if self.prompts and not any(suite.spec.purpose == "target" for suite in self.suites):
+            raise UsageError(
+                "--prompts measures the base on a target suite",
+                cause="All suites given are retention suites.",
+            )
+
+    def model_names(self) -> list[str]:
+        """Return a unique name for each subject, in order."""
+        names = [subject.name for subject in self.subjects]
+        return [
+            name
+            if names.count(name) == 1 and name != BASE
+            else (subject.run or f"{name}-{subject.digest[:8]}")
+            for name, subject in zip(names, self.subjects, strict=True)
+        ]
+
+
+class Watch(Protocol):
+    """Is told what happens; may raise `Stopped` between two batches."""
+
+    def doing(self, what: str) -> None:
+        """Something without a count begins."""
+
+    def answered(self, model: str, task: str, done: int, total: int) -> None:
+        """A batch is answered: `done` of `total` answers of the whole evaluation."""

@@ -1,0 +1,25 @@
+"""`samples.parquet`: one row per item and model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evalsuite.engine.questions import Sample
+
+_TYPES = {"str": pa.string(), "float": pa.float64(), "int": pa.int64(), "bool": pa.bool_()}
+SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Sample)])
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> None:
+    """Write samples, in order; the directory they are in is published as a whole."""
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    for sample in samples:
+        for name, values in columns.items():
+            values.append(getattr(sample, name))
+    pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd")

@@ -1,0 +1,206 @@
+"""Who is measured: a base model and what was tuned from it, as found on disk. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evalsuite.models.chat import ChatTokenizer
+from evalsuite.models.source import ModelSource, check_model_directory, directory_source
+from workspace.errors import ModelError, UsageError
+from workspace.files import hash_directory, read_json
+from workspace.layout import Workspace
+
+_ADAPTER = "adapter_config.json"
+
+
+@dataclass(frozen=True)
+class AtTraining:
+    """What a run recorded of how its model was trained to be spoken to."""
+
+    base_digest: str
+    tokenizer_digest: str
+    template_digest: str
+    eos_ids: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A tuned model."""
+
+    name: str
+    """The run's recipe name, or the directory's."""
+    run: str | None
+    """The run's id, if it is one."""
+    kind: Literal["adapter", "full"]
+    path: Path
+    """The adapter's or model's directory."""
+    digest: str
+    """SHA-256 over its files."""
+    tokenizer: Path
+    """Where its tokenizer and template are."""
+    base: ModelSource | None
+    """What it was tuned from, if it says so."""
+    trained: AtTraining | None
+    """None for a plain directory."""
+
+
+def find_subject(name: str, workspace: Workspace) -> Subject:
+    """Return the tuned model that a run's id, name or path, or a model directory, means.
+
+    Raises:
+        UsageError: there is no such run or directory.
+        ModelError: the run has no finished model, or the directory is none.
+    """
+    path = Path(name).expanduser()
+    is_model = path.is_dir() and not (path / "run.json").is_file()
+    if is_model and any((path / file).is_file() for file in (_ADAPTER, "config.json")):
+        return _plain(path.resolve())
+    return _run(workspace.run(name))
+
+
+def _run(directory: Path) -> Subject:
+    record = read_json(directory / "run.json", kind="run record")
+    path = directory / str(record.get("model") or "model")
+    if not path.is_dir():
+        raise ModelError(
+            "this run has no finished model",
+            where=str(directory),
+            cause="It is still training, or was stopped before the end.",
+            cure=f"Finish it with `temper resume {directory.name}`.",
+        )
+    kind: Literal["adapter", "full"] = "adapter" if record.get("adapter") == "lora" else "full"
+    base = _recorded_base(record, directory)
+    has_tokenizer = (path / "tokenizer.json").is_file()
+    return Subject(
+        name=str(record.get("name") or directory.name),
+        run=directory.name,
+        kind=kind,
+        path=path,
+        digest=_digest(path),
+        tokenizer=path if has_tokenizer else base.path,
+        base=base,
+        trained=_at_training(record, base),
+    )
+
+
+def _recorded_base(record: dict[str, Any], directory: Path) -> ModelSource:
+    """Return the run's base as it is on disk now; a canary compares it with what was recorded."""
+    base = record.get("base")
+    if not isinstance(base, dict) or not base.get("path"):
+        raise ModelError("this run does not say what its base is", where=str(directory))
+    path = Path(str(base["path"]))
+    if not path.is_dir():
+        raise ModelError(
+            "the base of this run is gone",
+            where=str(path),
+            cause=f"Run {directory.name} was tuned from it.",
+            cure="Put it back, or name the base with --base.",
+        )
+    name = str(base.get("name") or path)
+    return directory_source(path, name=name, revision=base.get("revision"))
+
+
+def _at_training(record: dict[str, Any], base: ModelSource) -> AtTraining | None:
+    try:
+        return AtTraining(
+            base_digest=str(record["base"]["digest"]),
+            tokenizer_digest=str(record["tokenizer_digest"]),
+            template_digest=str(record["template_digest"]),
+            eos_ids=frozenset(int(number) for number in record["eos_ids"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _plain(path: Path) -> Subject:
+    is_adapter = (path / _ADAPTER).is_file()
+    if not is_adapter:
+        check_model_directory(path)
+    base = _adapter_base(path) if is_adapter else None
+    has_tokenizer = (path / "tokenizer.json").is_file()
+    return Subject(
+        name=path.name,
+        run=None,
+        kind="adapter" if is_adapter else "full",
+        path=path,
+        digest=_digest(path),
+        tokenizer=path if has_tokenizer or base is None else base.path,
+        base=base,
+        trained=None,
+    )
+
+
+def _adapter_base(path: Path) -> ModelSource | None:
+    named = read_json(path / _ADAPTER, kind="adapter").get("base_model_name_or_path")
+    if not named or not Path(str(named)).is_dir():
+        return None
+    return directory_source(Path(str(named)), name=str(named))
+
+
+def _digest(path: Path) -> str:
+    return hash_directory(path, ignore=frozenset({"README.md", "manifest.json"}))
+
+
+def common_base(subjects: Sequence[Subject]) -> ModelSource:
+    """Return the one base of all subjects.
+
+    Raises:
+        UsageError: none is known, or they differ.
+    """
+    known = {subject.base.digest: subject.base for subject in subjects if subject.base}
+    if len(known) == 1:
+        return next(iter(known.values()))
+    if not known:
+        raise UsageError(
+            "the base model is not known",
+            cause="A plain model directory does not say what it was tuned from.",
+            cure="Name it with --base, or give the recipe whose `model` it is.",
+        )
+    raise UsageError(
+        "these runs have different bases",
+        cause=f"{', '.join(sorted(base.name for base in known.values()))}.",
+        cure="Evaluate them in separate commands.",
+    )
+
+
+def common_tokenizer(
+    subjects: Sequence[Subject], base: ModelSource
+) -> tuple[ChatTokenizer, list[str]]:
+    """Return the tokenizer and template that base and tuned models are asked with, and notes.
+
+    The tuned models' own: a base that never had a template is asked as the run was trained.
+
+    Raises:
+        UsageError: tuned models with different tokenizers or templates.
+        ModelError: the base numbers its tokens otherwise.
+    """
+    own = ChatTokenizer.from_dir(base.path)
+    found = {tokenizer.digest: tokenizer for tokenizer in map(_tokenizer, subjects)}
+    if not found:
+        return own, []
+    if len(found) > 1:
+        raise UsageError(
+            "these models have different tokenizers or chat templates",
+            cause=f"{', '.join(subject.name for subject in subjects)} cannot share their prompts.",
+            cure="Evaluate them in separate commands.",
+        )
+    tokenizer = next(iter(found.values()))
+    known = tokenizer.tokenizer.get_vocab(with_added_tokens=True)
+    ours = own.tokenizer.get_vocab(with_added_tokens=True)
+    if any(known.get(token) != number for token, number in ours.items()):
+        raise ModelError(
+            "base and tuned model have different tokenizers",
+            where=f"{base.path} and {tokenizer.path}",
+            cause="The same ids mean other tokens, so that one of them would be asked nonsense.",
+            cure="Evaluate a model against the base it was tuned from.",
+        )
+    if tokenizer.template_digest != own.template_digest:
+        return tokenizer, ["the base is asked with the tuned model's chat template, not its own"]
+    return tokenizer, []
+
+
+def _tokenizer(subject: Subject) -> ChatTokenizer:
+    return ChatTokenizer.from_dir(subject.tokenizer)

@@ -1,0 +1,99 @@
+"""Do you need to tune? What the base reaches on the target with a prompt alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalsuite.engine.questions import Sample
+from evalsuite.report.document import PromptBaseline
+from evalsuite.stats.clustered import clustered_mean
+from evalsuite.stats.interval import Interval
+from evalsuite.stats.proportions import wilson_interval
+
+GOOD_ENOUGH = 0.9
+"""A prompt that reaches this, interval and all, leaves tuning little to add."""
+
+
+@dataclass(frozen=True)
+class PromptTrial:
+    """The base's answers under one way of asking."""
+
+    name: str
+    """`zero-shot` or `3 examples`."""
+    ability: str
+    samples: tuple[Sample, ...]
+
+
+def summarise(trial: PromptTrial) -> PromptBaseline:
+    """Return the mean score of a trial with its interval and what a prompt costs."""
+    scores = [sample.score for sample in trial.samples]
+    interval = mean_interval(scores, [sample.cluster for sample in trial.samples])
+    return PromptBaseline(
+        name=trial.name,
+        model="base",
+        ability=trial.ability,
+        score=float(np.mean(scores)),
+        low=interval.low,
+        high=interval.high,
+        n=len(scores),
+        prompt_tokens=float(np.mean([sample.prompt_tokens for sample in trial.samples])),
+    )
+
+
+def mean_interval(scores: Sequence[float], clusters: Sequence[str]) -> Interval:
+    """Return a 95 % interval of a mean: Wilson for independent right-or-wrong, else clustered t."""
+    independent = len(set(clusters)) == len(clusters)
+    if independent and set(scores) <= {0.0, 1.0}:
+        return wilson_interval(int(sum(scores)), len(scores))
+    return clustered_mean(scores, None if independent else clusters).interval()
+
+
+def recommend(
+    baselines: Sequence[PromptBaseline], tuned: Sequence[tuple[str, str, float]] = ()
+) -> str:
+    """Say in one sentence whether tuning is needed.
+
+    Args:
+        baselines: all ways of asking, for all target abilities.
+        tuned: (model, ability, score) of tuned models on the same abilities.
+    """
+    return " ".join(
+        _recommend_one(
+            ability,
+            [baseline for baseline in baselines if baseline.ability == ability],
+            [(model, score) for model, name, score in tuned if name == ability],
+        )
+        for ability in dict.fromkeys(baseline.ability for baseline in baselines)
+    )
+
+
+def _recommend_one(
+    ability: str, baselines: Sequence[PromptBaseline], tuned: Sequence[tuple[str, float]]
+) -> str:
+    best = max(baselines, key=lambda baseline: baseline.score)
+    seen = "; ".join(map(_said, baselines))
+    if best.low is not None and best.low >= GOOD_ENOUGH:
+        return f"{ability}: tuning is hardly needed, a prompt is enough ({seen})."
+    if tuned:
+        model, score = max(tuned, key=lambda pair: pair[1])
+        pays = best.high is not None and score > best.high
+        word = "pays" if pays else "does not beat the best prompt"
+        return f"{ability}: tuning {word}, {model} reaches {score:.1%} ({seen})."
+    plain = baselines[0]
+    if best is not plain and best.low is not None and best.low > plain.score:
+        return (
+            f"{ability}: examples in the prompt help but {1 - best.score:.0%} stays wrong; "
+            f"tune, and measure against this prompt ({seen})."
+        )
+    return f"{ability}: prompts alone do not reach it, tune ({seen})."
+
+
+def _said(baseline: PromptBaseline) -> str:
+    interval = ""
+    if baseline.low is not None and baseline.high is not None:
+        interval = f" [{baseline.low:.1%}, {baseline.high:.1%}]"
+    cost = f", {baseline.prompt_tokens:.0f} prompt tokens" if baseline.prompt_tokens else ""
+    return f"{baseline.name} {baseline.score:.1%}{interval}{cost}"

@@ -1,0 +1,35 @@
+"""The `evaluate:` section of a recipe."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from workspace.recipe import Section
+
+
+class EvalSection(Section):
+    """What a tuned model is measured by, against its base, on the same items."""
+
+    suites: list[str] = Field(default_factory=list)
+    """Suites to put: a path, a name in `suites/`, or `builtin:NAME`. At least one target and one
+    retention suite, else either the gain or the loss is not known."""
+
+    few_shot: bool = False
+    """Put each task's examples before every item, for base and tuned alike. Longer prompts cost
+    time; `--prompts` measures the base with and without them in any case."""
+
+    inconclusive: Literal["inconclusive", "pass", "fail"] = "inconclusive"
+    """What `--gate` makes of an undecided verdict: exit code 3, 0 or 1."""
+
+    batch_tokens: int | None = Field(default=None, ge=64)
+    """Rows times the longest row in one pass. Left out: 16,384 on a CPU, 131,072 on a GPU. Larger
+    is faster until memory ends; a batch that does not fit is halved and said so."""
+
+    batch_rows: int = Field(default=256, ge=1, le=4096)
+    """Most rows in one pass."""
+
+    noise_items: int = Field(default=16, ge=0, le=1000)
+    """Items that the base answers twice, in other batches, to see what changes when nothing did.
+    0 leaves this check out."""

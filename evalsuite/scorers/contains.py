@@ -1,0 +1,34 @@
+"""The gold answer stands somewhere in the output, as whole words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from evalsuite.scorers.score import RIGHT, Score, wrong
+from workspace.recipe import Section
+
+if TYPE_CHECKING:
+    from evalsuite.tasks.item import Item
+
+
+class ContainsScorer(Section):
+    """Right if the output contains the gold answer; a generous scorer, easily fooled by lists."""
+
+    kind: Literal["contains"] = "contains"
+    ignore_case: bool = True
+    """Pass over differences of case."""
+    whole_words: bool = True
+    """`art` is not found in `party`, nor `3` in `13`."""
+
+    def refusal(self, gold: str) -> str | None:
+        """Return why `gold` cannot be scored against, or None."""
+        return None if gold.strip() else "an empty gold answer, which every output contains"
+
+    def score(self, output: str, item: Item) -> Score:
+        """Look for `item.gold` in `output`."""
+        pattern = re.escape(item.gold.strip())
+        if self.whole_words:
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        found = re.search(pattern, output, re.IGNORECASE if self.ignore_case else 0)
+        return RIGHT if found else wrong("the gold answer is not in the output")

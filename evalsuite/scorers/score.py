@@ -1,0 +1,23 @@
+"""What a scorer returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The worth of one output for one item."""
+
+    value: float
+    """From 0 (wrong) to 1 (right); higher is better."""
+    detail: str = ""
+    """Why, in a few words; empty when right."""
+
+
+RIGHT = Score(1.0)
+
+
+def wrong(detail: str) -> Score:
+    """Return a score of zero with its reason."""
+    return Score(0.0, detail)

@@ -1,0 +1,72 @@
+"""Runs of n tokens (or characters) of each row, as hashes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalsuite.similarity.tokens import Hashes, TokenTable, mix, sequence_hashes, starts
+
+_MULTIPLIERS = np.array(
+    [
+        0x9E3779B97F4A7C15,
+        0xC2B2AE3D27D4EB4F,
+        0x165667B19E3779F9,
+        0x27D4EB2F165667C5,
+        0x85EBCA77C2B2AE63,
+        0xA24BAED4963EE407,
+        0x9FB21C651E98DF25,
+        0xD6E8FEB86659FD93,
+    ],
+    np.uint64,
+)
+
+
+def _windows(hashes: Hashes, n: int) -> Hashes:
+    """Return the hash of every run of n tokens, rows not minded."""
+    count = max(hashes.size - n + 1, 0)
+    total = np.zeros(count, np.uint64)
+    for k in range(n):
+        total += hashes[k : k + count] * _MULTIPLIERS[k % 8] * np.uint64(2 * (k // 8) + 1)
+    return mix(total)
+
+
+def shingles(table: TokenTable, n: int) -> TokenTable:
+    """Return the n-token shingles of each row; a shorter row is one shingle, the whole of it.
+
+    Args:
+        table: token hashes.
+        n: tokens in a shingle, at least 1.
+    """
+    lengths = table.lengths
+    counts = np.maximum(lengths - n + 1, 0)
+    short = np.flatnonzero((counts == 0) & (lengths > 0))
+    every = _windows(table.hashes, n)
+    begin = np.repeat(table.offsets[:-1] - starts(counts)[:-1], counts)
+    inside = every[np.arange(begin.size) + begin]
+    if not short.size:
+        return TokenTable(inside, starts(counts))
+    whole = _whole(table, short)
+    place = starts(counts)[short]
+    counts[short] = 1
+    return TokenTable(np.insert(inside, place, whole), starts(counts))
+
+
+def _whole(table: TokenTable, rows: NDArray[np.integer]) -> Hashes:
+    """Return one order-dependent hash per row that no window of n tokens shares."""
+    return sequence_hashes(table.take(rows))
+
+
+def unique_per_row(table: TokenTable) -> TokenTable:
+    """Return the distinct hashes of each row, sorted, of 40 bits; the lowest bit stays the class.
+
+    Rows must be fewer than 2**24: the row number and the hash share one 64-bit sort key.
+    """
+    rows = np.repeat(np.arange(len(table), dtype=np.uint64), table.lengths)
+    short = (mix(table.hashes) >> np.uint64(24)) & ~np.uint64(1)
+    keys = (rows << np.uint64(40)) | short | (table.hashes & np.uint64(1))
+    keys.sort()
+    if keys.size:
+        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+    counts = np.bincount((keys >> np.uint64(40)).astype(np.int64), minlength=len(table))
+    return TokenTable(keys & np.uint64((1 << 40) - 1), starts(counts))

@@ -1,0 +1,233 @@
+"""Texts as flat arrays of token hashes, normalised so that only what carries meaning differs.
+
+Normalising: NFKC, lower case with the two folds that matter (ß, final sigma), digits of every
+script as 0-9. A token is a word, a number with its sign and decimal point, an operator or bracket
+of mathematics and code, or one character of a script that writes no spaces. Sentence punctuation
+and white space carry no token. Numbers and operators are kept because rows of mathematics often
+differ in nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import polars as pl
+import polars_hash as plh
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+Counts = NDArray[np.int64]
+
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+TOKEN = (
+    rf"[{_UNSPACED}]"
+    rf"|[\p{{L}}\p{{M}}_--[{_UNSPACED}]]+"
+    r"|-?\.?\p{N}+(?:[.,]\p{N}+)*"
+    r"|!=|'+\("
+    r"|[\p{Sm}*/^%&#\[\]{}]"
+)
+_FOLDS = {"ß": "ss", "ς": "σ", "×": "*", "÷": "/", "−": "-"}
+BLOCK_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The tokens of many rows in one array.
+
+    Row `i` has the hashes `hashes[offsets[i]:offsets[i + 1]]`, in the order of the text. The lowest
+    bit of a hash tells the class of its token: 1 for a number or an operator, 0 for a word.
+    """
+
+    hashes: Hashes
+    """All token hashes, shape (tokens,)."""
+    offsets: Counts
+    """Where each row begins, shape (rows + 1,)."""
+
+    def __len__(self) -> int:
+        return self.offsets.size - 1
+
+    @property
+    def lengths(self) -> Counts:
+        """Tokens per row, shape (rows,)."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: NDArray[np.integer]) -> TokenTable:
+        """Return the table of these rows, in this order."""
+        lengths = self.lengths[rows]
+        offsets = starts(lengths)
+        shift = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
+        return TokenTable(self.hashes[np.arange(offsets[-1]) + shift], offsets)
+
+
+def starts(lengths: NDArray[np.integer]) -> Counts:
+    """Return the offsets of rows with these lengths, beginning with 0.
+
+    >>> starts(np.array([2, 0, 3])).tolist()
+    [0, 2, 2, 5]
+    """
+    offsets = np.zeros(lengths.size + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+@cache
+def _digits() -> dict[str, str]:
+    """Map every decimal digit outside ASCII to its ASCII digit."""
+    return {
+        character: str(unicodedata.decimal(character))
+        for character in map(chr, range(128, sys.maxunicode))
+        if character.isdecimal()
+    }
+
+
+def _normalise_unicode(texts: pl.Series) -> pl.Series:
+    out = texts.str.normalize("NFKC").str.to_lowercase()
+    out = out.str.replace_many(list(_FOLDS), list(_FOLDS.values()))
+    if out.str.contains(r"[\p{Nd}--[0-9]]").any():
+        out = out.str.replace_many(list(_digits()), list(_digits().values()))
+    return out
+
+
+def normalise(texts: pl.Series) -> pl.Series:
+    """Return texts in NFKC and lower case, digits as 0-9; null becomes the empty text.
+
+    Rows that are ASCII already (most, in most corpora) skip the slow Unicode tables.
+
+    >>> normalise(pl.Series(["Straße ２ × ٣"])).to_list()
+    ['strasse 2 * 3']
+    """
+    texts = texts.fill_null("")
+    ascii_only = texts.str.len_bytes() == texts.str.len_chars()
+    if ascii_only.all():
+        return texts.str.to_lowercase()
+    rows = pl.DataFrame({"row": pl.int_range(len(texts), eager=True), "text": texts})
+    plain, other = rows.filter(ascii_only), rows.filter(~ascii_only)
+    done = pl.concat(
+        [
+            plain.with_columns(pl.col("text").str.to_lowercase()),
+            other.with_columns(_normalise_unicode(other["text"]).alias("text")),
+        ]
+    )
+    return done.sort("row")["text"]
+
+
+def words(texts: pl.Series) -> pl.Series:
+    """Return the tokens of each text as lists; a text without any is one token, itself.
+
+    Emoji or punctuation alone would otherwise all be the same, empty row.
+    """
+    normal = normalise(texts)
+    found = normal.str.extract_all(TOKEN)
+    bare = (found.list.len() == 0) & (normal.str.len_bytes() > 0)
+    if not bare.any():
+        return found
+    frame = pl.DataFrame({"found": found, "normal": normal, "bare": bare})
+    whole = pl.concat_list(pl.col("normal").str.strip_chars())
+    return frame.select(pl.when("bare").then(whole).otherwise("found").alias("found"))["found"]
+
+
+def _is_symbol() -> pl.Expr:
+    """Numbers and operators lie in these ranges of code points (checked at the first one)."""
+    word = pl.col("word")
+    return (
+        (word < "_")
+        | ((word >= "{") & (word < "\x80"))
+        | ((word >= "\u2190") & (word < "\u2c00"))
+        | word.is_in(["±", "¬"])
+    )
+
+
+def _tokenise_block(texts: pl.Series) -> tuple[Hashes, Counts]:
+    lists = words(texts)
+    lengths = lists.list.len().to_numpy().astype(np.int64)
+    flat = lists.filter(lists.list.len() > 0).explode().alias("word").to_frame()
+    hashed = flat.select(
+        plh.col("word").nchash.xxh3_64().alias("hash"), _is_symbol().alias("symbol")
+    )
+    hashes = hashed["hash"].to_numpy().astype(np.uint64, copy=True)
+    hashes &= ~np.uint64(1)
+    hashes |= hashed["symbol"].to_numpy().astype(np.uint64)
+    return hashes, lengths
+
+
+def blocks(texts: pl.Series, block_rows: int = BLOCK_ROWS) -> Iterator[pl.Series]:
+    """Yield the texts in blocks, so that strings of a few rows exist at a time."""
+    for start in range(0, len(texts), block_rows):
+        yield texts.slice(start, block_rows)
+
+
+def tokenise(texts: pl.Series | Iterable[pl.Series]) -> TokenTable:
+    """Return the token hashes of texts.
+
+    Args:
+        texts: one series, or an iterable of blocks of them (never all in memory at once).
+    """
+    parts = blocks(texts) if isinstance(texts, pl.Series) else texts
+    hashed = [_tokenise_block(part) for part in parts if len(part)]
+    if not hashed:
+        return TokenTable(np.empty(0, np.uint64), np.zeros(1, np.int64))
+    return TokenTable(
+        np.concatenate([hashes for hashes, _ in hashed]),
+        starts(np.concatenate([lengths for _, lengths in hashed])),
+    )
+
+
+def joined(first: TokenTable, second: TokenTable) -> TokenTable:
+    """Return a table whose rows are the rows of both, one after the other."""
+    offsets = starts(first.lengths + second.lengths)
+    hashes = np.empty(offsets[-1], np.uint64)
+    for table, begin in ((first, offsets[:-1]), (second, offsets[:-1] + first.lengths)):
+        shift = np.repeat(begin - table.offsets[:-1], table.lengths)
+        hashes[np.arange(table.hashes.size) + shift] = table.hashes
+    return TokenTable(hashes, offsets)
+
+
+def mix(values: Hashes) -> Hashes:
+    """Return the finaliser of splitmix64: every input bit moves every output bit."""
+    values = values ^ (values >> np.uint64(30))
+    values = values * np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values
+
+
+def sequence_hashes(table: TokenTable) -> Hashes:
+    """Return one hash per row over its tokens in order: equal for rows equal after normalising."""
+    lengths = table.lengths
+    out = mix(lengths.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    filled = lengths > 0
+    if not filled.any():
+        return out
+    position = np.arange(table.hashes.size, dtype=np.int64)
+    position -= np.repeat(table.offsets[:-1], lengths)
+    weighted = position.astype(np.uint64)
+    weighted *= np.uint64(0xC2B2AE3D27D4EB4F)
+    weighted += table.hashes
+    out[filled] ^= np.add.reduceat(mix(weighted), table.offsets[:-1][filled])
+    return out
+
+
+def only_symbols(table: TokenTable) -> TokenTable:
+    """Return the numbers and operators of each row, in their order."""
+    symbol = (table.hashes & np.uint64(1)).astype(bool)
+    counts = np.concatenate([[0], np.cumsum(symbol)])[table.offsets]
+    return TokenTable(table.hashes[symbol], counts.astype(np.int64))
+
+
+def character_table(texts: pl.Series) -> TokenTable:
+    """Return the characters of each text (its tokens joined by one space) as hashes."""
+    parts, lengths = [], []
+    for block in blocks(texts):
+        text = words(block).list.join(" ")
+        raw = "".join(text.to_list()).encode("utf-32-le", "surrogatepass")
+        parts.append(mix(np.frombuffer(raw, np.uint32).astype(np.uint64) + np.uint64(1)))
+        lengths.append(text.str.len_chars().to_numpy().astype(np.int64))
+    if not parts:
+        return TokenTable(np.empty(0, np.uint64), np.zeros(1, np.int64))
+    return TokenTable(np.concatenate(parts), starts(np.concatenate(lengths)))

@@ -1,0 +1,58 @@
+"""Solved examples before the question: seeded, the same for every item, never test items."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evalsuite.tasks.item import Item, Message
+from evalsuite.tasks.items import load_items
+from evalsuite.tasks.schema import Task
+from workspace.errors import DataError
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples drawn for a task."""
+
+    items: tuple[Item, ...]
+    excluded: int
+    """Rows passed over because they are items of the test."""
+
+    def before(self, item: Item) -> Item:
+        """Return `item` with the examples as turns between its system turn and its question."""
+        system = tuple(message for message in item.messages[:1] if message.role == "system")
+        turns = [turn for example in self.items for turn in _solved(example)]
+        return replace(item, messages=(*system, *turns, *item.messages[len(system) :]))
+
+
+def draw_examples(task: Task, path: Path, tested: Sequence[Item]) -> Examples:
+    """Draw the examples of `task.few_shot` from `path`.
+
+    Raises:
+        DataError: a row that cannot be used, or fewer examples than wanted once test items are
+            passed over.
+    """
+    assert task.few_shot is not None
+    questions = {item.question.strip().casefold() for item in tested}
+    # The id needs to be unique only among themselves: many example files have none.
+    pool = load_items(task.model_copy(update={"cluster": None}), path)
+    free = [item for item in pool if item.question.strip().casefold() not in questions]
+    wanted = task.few_shot.count
+    if len(free) < wanted:
+        tests = len(pool) - len(free)
+        raise DataError(
+            f"task {task.name}: too few examples for few_shot",
+            where=str(path),
+            cause=f"{wanted} wanted; {len(pool)} there, {tests} of them test items.",
+            cure="Give more rows that are not in the test, or a smaller count.",
+        )
+    chosen = random.Random(task.few_shot.seed).sample(free, wanted)
+    return Examples(tuple(chosen), len(pool) - len(free))
+
+
+def _solved(example: Item) -> tuple[Message, ...]:
+    turns = tuple(message for message in example.messages if message.role != "system")
+    return (*turns, Message("assistant", example.gold))

@@ -1,0 +1,127 @@
+"""Finding and loading suites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from evalsuite.tasks.fewshot import draw_examples
+from evalsuite.tasks.item import Item, content_digest
+from evalsuite.tasks.items import load_items
+from evalsuite.tasks.schema import Suite, Task
+from workspace.errors import RecipeError, UsageError
+from workspace.layout import Workspace
+from workspace.problems import section_problem
+from workspace.yaml import load_yaml
+
+BUILTIN = "builtin:"
+
+
+@dataclass(frozen=True)
+class LoadedTask:
+    """A task with its items."""
+
+    spec: Task
+    items: tuple[Item, ...]
+    few_shot: tuple[Item, ...] | None = None
+    """The same items with examples before each question, where the task gives examples."""
+    notes: tuple[str, ...] = ()
+    """What was passed over in loading."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the task and all its items."""
+        spec = self.spec.model_dump(mode="json", exclude={"data", "few_shot"})
+        return content_digest([spec, [item.digest for item in self.items]])
+
+    def with_few_shot(self) -> LoadedTask:
+        """Return the task asked with its examples; itself where it has none."""
+        return replace(self, items=self.few_shot) if self.few_shot else self
+
+
+@dataclass(frozen=True)
+class LoadedSuite:
+    """A suite with all its items."""
+
+    spec: Suite
+    path: Path
+    tasks: tuple[LoadedTask, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides a score or a verdict."""
+        spec = self.spec.model_dump(mode="json", exclude={"tasks"})
+        return content_digest([spec, [task.digest for task in self.tasks]])
+
+    @property
+    def items(self) -> Iterable[Item]:
+        """Every item of every task: what training data must not hold."""
+        return (item for task in self.tasks for item in task.items)
+
+
+def find_suite(name: str, workspace: Workspace) -> Path:
+    """Return the file of a suite: a path, a name in `suites/`, or `builtin:NAME`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name.startswith(BUILTIN):
+        from evalsuite.builtin import suite_path
+
+        try:
+            return suite_path(name.removeprefix(BUILTIN))
+        except KeyError as error:
+            raise UsageError(str(error.args[0]), where=name) from None
+    directory = workspace.root / "suites"
+    for candidate in (Path(name), workspace.root / name, directory / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate.resolve()
+    known = sorted(path.stem for path in directory.glob("*.yaml"))
+    raise UsageError(
+        f"there is no suite called {name!r}",
+        where=str(directory),
+        cause=f"There is: {', '.join(known) or 'none yet'}.",
+        cure="Give a path to a suite's YAML, its name in `suites/`, or builtin:NAME.",
+    )
+
+
+def load_suite(path: Path) -> LoadedSuite:
+    """Read a suite and all its items.
+
+    Raises:
+        RecipeError: all problems of the YAML, each with its place.
+        DataError: an item that cannot be used.
+    """
+    spec = read_suite(path)
+    return LoadedSuite(spec, path, tuple(_load_task(task, path.parent) for task in spec.tasks))
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite's YAML without its items. Raises as `load_suite`."""
+    document = load_yaml(path)
+    try:
+        return Suite.model_validate(document.data)
+    except ValidationError as error:
+        problems = [
+            section_problem(document, document.data, "", Suite, detail, frozenset())
+            for detail in error.errors(include_url=False)
+        ]
+    count = len(problems)
+    raise RecipeError(f"{count} problem{'s' if count > 1 else ''} in this suite", problems)
+
+
+def _load_task(task: Task, directory: Path) -> LoadedTask:
+    items = tuple(load_items(task, directory / task.data))
+    if task.few_shot is None:
+        return LoadedTask(task, items)
+    examples = draw_examples(task, directory / task.few_shot.data, items)
+    notes = (
+        (f"{task.name}: {examples.excluded} example rows passed over: they are test items",)
+        if examples.excluded
+        else ()
+    )
+    return LoadedTask(task, items, tuple(map(examples.before, items)), notes)

@@ -1,0 +1,176 @@
+"""An evaluation from end to end with tiny real models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from evalsuite.engine.request import EvalRequest
+from evalsuite.engine.subjects import Subject, find_subject
+from evalsuite.models.source import directory_source
+from evalsuite.recipe import EvalSection
+from evalsuite.report import read_results
+from evalsuite.run import run_evaluation
+from evalsuite.tasks import LoadedSuite, load_suite
+from workspace.errors import EvaluationInvalid, Stopped, UsageError
+from workspace.layout import Workspace
+
+
+@dataclass
+class Watcher:
+    stop_after: int | None = None
+    batches: list[tuple[str, str, int, int]] = field(default_factory=list)
+
+    def doing(self, what: str) -> None:
+        pass
+
+    def answered(self, model: str, task: str, done: int, total: int) -> None:
+        self.batches.append((model, task, done, total))
+        if self.stop_after is not None and len(self.batches) >= self.stop_after:
+            raise Stopped(15)
+
+
+@dataclass
+class Bench:
+    workspace: Workspace
+    base: Path
+    suites: list[LoadedSuite]
+
+    def request(self, *subjects: Subject, **fields: object) -> EvalRequest:
+        settings = EvalSection(batch_rows=7, noise_items=6)
+        base = directory_source(self.base, name="tiny")
+        given = {"settings": settings, "dtype": "float32", **fields}
+        return EvalRequest("test", base, subjects, tuple(self.suites), **given)  # type: ignore[arg-type]
+
+    def subject(self, path: Path) -> Subject:
+        return find_subject(str(path), self.workspace)
+
+
+@pytest.fixture
+def bench(tiny_model: Path, tmp_path: Path, suite_writer: Callable[[Path], list[Path]]) -> Bench:
+    paths = suite_writer(tmp_path / "suites")
+    return Bench(Workspace(tmp_path), tiny_model, [load_suite(path) for path in paths])
+
+
+def test_base_adapter_and_full_model_are_compared_on_the_same_items(
+    bench: Bench, tiny_adapter: Path, model_maker: Callable[..., Path], tmp_path: Path
+) -> None:
+    full = model_maker(tmp_path / "full", seed=9)
+    watcher = Watcher()
+    request = bench.request(bench.subject(tiny_adapter), bench.subject(full))
+    result = run_evaluation(request, bench.workspace, watcher)
+    results = read_results(result.directory)
+    assert [model.name for model in results.models] == ["base", "adapter", "full"]
+    assert [comparison.tuned for comparison in results.comparisons] == ["adapter", "full"]
+    for comparison in results.comparisons:
+        assert comparison.verdict.status != "invalid"
+        assert [ability.n for ability in comparison.verdict.abilities] == [24] * 6
+        assert {canary.status for canary in comparison.verdict.canaries} <= {"pass", "not_run"}
+    table = pq.read_table(result.directory / "samples.parquet")
+    assert table.num_rows == 24 * 6 * 3
+    by_model = {
+        model: [row for row in table.to_pylist() if row["model"] == model]
+        for model in ("base", "adapter", "full")
+    }
+    ids = {model: [row["item_id"] for row in rows] for model, rows in by_model.items()}
+    assert ids["base"] == ids["adapter"] == ids["full"]
+    outputs = {model: [row["output"] for row in rows] for model, rows in by_model.items()}
+    assert outputs["base"] != outputs["adapter"] != outputs["full"]
+    assert {path.name for path in result.reports} == {"report.html", "report.md", "junit.xml"}
+    assert all(path.is_file() for path in result.reports)
+    assert watcher.batches[-1][2:] == (24 * 6 * 3, 24 * 6 * 3)
+
+
+def test_an_adapter_without_effect_makes_the_evaluation_invalid(
+    bench: Bench, adapter_maker: Callable[..., Path], tmp_path: Path
+) -> None:
+    idle = adapter_maker(bench.base, tmp_path / "idle", active=False)
+    result = run_evaluation(bench.request(bench.subject(idle)), bench.workspace, Watcher())
+    verdict = result.results.comparisons[0].verdict
+    assert (verdict.status, verdict.exit_code) == ("invalid", 5)
+    assert [canary.name for canary in verdict.canaries if canary.status == "fail"] == [
+        "tuned model is active"
+    ]
+    assert all(ability.difference is None for ability in verdict.abilities)
+
+
+def test_a_stopped_evaluation_loses_at_most_one_batch_and_ends_the_same(
+    bench: Bench, tiny_adapter: Path, tmp_path: Path
+) -> None:
+    request = bench.request(bench.subject(tiny_adapter))
+    whole = run_evaluation(request, Workspace(tmp_path / "other"), Watcher())
+    stopped = Watcher(stop_after=9)
+    with pytest.raises(Stopped):
+        run_evaluation(request, bench.workspace, stopped)
+    assert not list(bench.workspace.evals.glob("*/results.json"))
+    again = run_evaluation(request, bench.workspace, Watcher())
+    kept = next(note for note in again.results.notes if "kept from an earlier" in note)
+    assert kept.startswith(f"{stopped.batches[-1][2]:,} of ")
+    columns = ["model", "item_id", "output", "score", "logprob"]
+    one, two = (
+        pq.read_table(result.directory / "samples.parquet", columns=columns)
+        for result in (whole, again)
+    )
+    assert one.equals(two)
+
+
+def test_prompts_alone_measure_the_base_and_recommend(bench: Bench) -> None:
+    result = run_evaluation(bench.request(prompts=True), bench.workspace, Watcher())
+    names = [(found.name, found.ability) for found in result.results.prompt_baselines]
+    assert names == [
+        ("zero-shot", "gain-write"), ("2 examples", "gain-write"), ("zero-shot", "gain-choose")
+    ]  # fmt: skip
+    zero, few, _ = result.results.prompt_baselines
+    assert zero.n == few.n == 24
+    assert zero.prompt_tokens is not None and few.prompt_tokens is not None
+    assert few.prompt_tokens > zero.prompt_tokens
+    assert "gain-write: " in result.recommendation
+    assert result.results.comparisons == []
+
+
+def test_nan_weights_are_an_invalid_evaluation_and_leave_nothing_behind(
+    bench: Bench, model_maker: Callable[..., Path], tmp_path: Path
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    path = model_maker(tmp_path / "broken", seed=3)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    with torch.no_grad():
+        model.model.norm.weight[0] = float("nan")
+    model.save_pretrained(path)
+    with pytest.raises(EvaluationInvalid, match="NaN"):
+        run_evaluation(bench.request(bench.subject(path)), bench.workspace, Watcher())
+    assert not list(bench.workspace.evals.glob("*/results.json"))
+
+
+def test_models_with_another_template_are_not_compared_in_one_command(
+    bench: Bench, tiny_adapter: Path, model_maker: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = model_maker(
+        tmp_path / "other", seed=4, template="{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    request = bench.request(bench.subject(tiny_adapter), bench.subject(other))
+    with pytest.raises(UsageError, match="different tokenizers or chat templates"):
+        run_evaluation(request, bench.workspace, Watcher())
+
+
+def test_a_run_with_another_template_than_at_training_is_invalid(
+    bench: Bench, tiny_adapter: Path, tmp_path: Path, run_writer: Callable[..., Path]
+) -> None:
+    run = run_writer(tmp_path / "runs" / "20261120-000000-mine-abcd", bench.base, tiny_adapter)
+    fine = run_evaluation(bench.request(bench.subject(run)), bench.workspace, Watcher())
+    assert fine.results.comparisons[0].verdict.status != "invalid"
+    assert fine.results.comparisons[0].tuned == "mine"
+    record = json.loads((run / "run.json").read_text())
+    record["template_digest"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record))
+    result = run_evaluation(bench.request(bench.subject(run)), bench.workspace, Watcher())
+    verdict = result.results.comparisons[0].verdict
+    assert verdict.status == "invalid"
+    assert "changed since training: chat template" in verdict.reasons[0]

@@ -1,0 +1,246 @@
+"""What the app does to a terminal: hostile texts, no colours, few bytes, a clean start and end."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+from rich.cells import cell_len
+from textual.geometry import Region
+
+from tui import themes
+from tui.app import TemperApp
+from tui.widgets.chart import Chart
+from tui.widgets.runs import RunTable
+
+HOSTILE = (
+    "\x1b]52;c;aGk=\x07\x1b[2J[red]x[/red] [/] \u202eevil\u2069 \r\n\t$(rm) 漢字👩‍👩‍👧\x00"
+    + "é" * 300
+)
+
+
+async def test_hostile_texts_are_shown_and_do_nothing(made, settled, text_of):
+    run = made.run("bad", state="running", steps=3, method=HOSTILE, dataset=HOSTILE)
+    made.log_of(run).append(HOSTILE, what=HOSTILE)
+    made.job(made.job_of(run), state="failed", result=f"runs/{run.name}", error=HOSTILE)
+    (made.job_of(run) / "log.txt").write_bytes(HOSTILE.encode() + b"\xff\xfe\n")
+    results = made.evaluation(run, "fail") / "results.json"
+    results.write_text(results.read_text().replace("copying", "\\u001b[31mcopy[bold]"))
+    (made.workspace.runs / "\x1b[31mred[bold] \u202e").mkdir()
+    app = TemperApp(made.root)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await settled(pilot)
+        for keys in ([], ["G"], ["g", "enter"]):
+            await pilot.press(*keys)
+            await settled(pilot)
+            text = text_of(app)
+            assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+            assert "[red]x[/red]" in text or "x1b[31mred[bold]" in text
+            for line in text.split("\n"):
+                assert cell_len(line) <= 160
+
+
+@pytest.mark.parametrize("theme", ["temper-dark", "ansi-dark"])
+async def test_without_colours_nothing_crashes(made, settled, text_of, monkeypatch, theme):
+    monkeypatch.setenv("NO_COLOR", "1")
+    run = made.run("live", state="running", steps=20)
+    (made.job_of(run) / "log.txt").write_text("line\n")
+    made.evaluation(run, "fail")
+    app = TemperApp(made.root, theme=theme)
+    assert app.no_color
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        for key in ("j", "enter", "question_mark", "escape", "escape"):
+            await pilot.press(key)
+            await settled(pilot)
+        assert "live-ab12" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("color_system", "environment", "theme"),
+    [
+        ("truecolor", {}, "temper-dark"),
+        ("256", {"COLORFGBG": "0;15"}, "temper-light"),
+        ("standard", {}, "ansi-dark"),
+        ("standard", {"COLORFGBG": "0;default;15"}, "ansi-light"),
+        (None, {}, "ansi-dark"),
+    ],
+)
+def test_the_theme_suits_the_terminal(color_system, environment, theme):
+    assert themes.choose(color_system, environment) == theme
+
+
+async def test_a_new_step_refreshes_only_the_rows_that_changed(made, settled, monkeypatch):
+    run = made.run("live", state="running", steps=100)
+    for day in range(2, 9):
+        made.run("old", day=day, steps=5)
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        regions: dict[str, list[Region]] = {"runs": [], "chart": []}
+        for widget in (app.screen.query_one(RunTable), app.screen.query_one(Chart)):
+            seen = regions[widget.id or ""]
+            monkeypatch.setattr(widget, "refresh", lambda *new, seen=seen, **_: seen.extend(new))
+        made.train(run, [101])
+        await settled(pilot)
+        assert [region.y for region in regions["runs"]] == [1]
+        assert len(regions["chart"]) <= 4
+
+
+async def test_at_rest_nothing_is_refreshed_and_no_message_is_sent(made, settled, monkeypatch):
+    made.run("live", state="running", steps=100)
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        delivered = []
+        monkeypatch.setattr(app.poller, "_deliver", delivered.append)
+        for _ in range(5):
+            await settled(pilot)
+        assert delivered == []
+
+
+def test_no_heavy_library_is_loaded_for_a_first_paint(made):
+    made.run("live", state="running", steps=20)
+    made.run("old", steps=20, day=2)
+    program = f"""
+import asyncio, sys
+from pathlib import Path
+from tui.app import TemperApp
+async def look():
+    app = TemperApp(Path({str(made.root)!r}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        while app.poller.looks < 2 or len(app.snapshot.runs) < 2:
+            app.poller.look_now()
+            await pilot.pause(0.01)
+asyncio.run(look())
+heavy = {{"torch", "polars", "transformers", "trl", "peft", "datasets", "pyarrow", "numpy", "scipy",
+          "pydantic", "pandas"}}
+print(sorted(heavy & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+class Terminal:
+    """A pseudo-terminal with the app in it."""
+
+    def __init__(self, made, *, columns: int = 80, lines: int = 24, **environment: str) -> None:
+        program = (
+            "import sys; from pathlib import Path; from tui.app import run_app; "
+            f"sys.exit(run_app(Path({str(made.root)!r})))"
+        )
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            clean = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+            clean |= {"TERM": "xterm-256color", "LANG": "en_GB.UTF-8", "LC_ALL": "", **environment}
+            os.execve(sys.executable, [sys.executable, "-P", "-c", program], clean)
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, size)
+        self.output = b""
+
+    def read_until(self, wanted: bytes, seconds: float = 30.0) -> bool:
+        """Read until `wanted` was printed."""
+        deadline = time.monotonic() + seconds
+        while wanted not in self.output and time.monotonic() < deadline:
+            self.read_for(0.05)
+        return wanted in self.output
+
+    def read_for(self, seconds: float) -> int:
+        """Read what is printed in the next seconds; return how many bytes."""
+        before, deadline = len(self.output), time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self.descriptor], [], [], left)[0]:
+                try:
+                    self.output += os.read(self.descriptor, 65536)
+                except OSError:
+                    break
+        return len(self.output) - before
+
+    def press(self, keys: bytes) -> None:
+        os.write(self.descriptor, keys)
+
+    def exit_code(self, seconds: float = 15.0) -> int | None:
+        """Wait for the end; return the exit code."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.read_for(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
+        return None
+
+    def close(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.descriptor)
+
+
+@pytest.fixture
+def terminal():
+    """Return a function that opens the app in a terminal, closed at the end of the test."""
+    opened: list[Terminal] = []
+
+    def open_terminal(made, **options) -> Terminal:
+        opened.append(Terminal(made, **options))
+        return opened[-1]
+
+    yield open_terminal
+    for one in opened:
+        one.close()
+
+
+def test_in_a_real_terminal_it_paints_stays_silent_and_leaves_clean(made, terminal):
+    made.run("live", state="running", steps=100)
+    screen = terminal(made)
+    assert screen.read_until(b"live-ab12")
+    screen.read_for(1.0)
+    assert len(screen.output) < 32 * 1024
+    assert screen.read_for(2.5) == 0
+    screen.press(b"q")
+    assert screen.exit_code() == 0
+    assert screen.output.rstrip().endswith((b"\x1b[?25h", b"l", b"h"))
+    assert b"\x1b[?1049l" in screen.output
+
+
+def test_a_live_run_costs_little_on_the_line(made, terminal):
+    run = made.run("live", state="running", steps=100)
+    screen = terminal(made)
+    assert screen.read_until(b"live-ab12")
+    screen.read_for(1.0)
+    sent = 0
+    for step in range(101, 105):
+        made.train(run, [step])
+        sent += screen.read_for(1.1)
+    assert 0 < sent / 4.4 < 1024
+
+
+def test_a_dumb_terminal_with_a_c_locale_gets_ascii(made, terminal):
+    made.run("live", state="running", steps=100)
+    screen = terminal(made, TERM="dumb", LANG="C")
+    assert screen.read_until(b"live-ab12")
+    screen.read_for(0.5)
+    assert screen.output.isascii()
+    screen.press(b"q")
+    assert screen.exit_code() == 0
+
+
+def test_a_hang_up_ends_the_app_and_harms_nothing(made, terminal):
+    made.run("live", state="running", steps=100)
+    before = sorted(path.read_bytes() for path in made.root.rglob("*") if path.is_file())
+    screen = terminal(made)
+    assert screen.read_until(b"live-ab12")
+    os.kill(screen.pid, signal.SIGHUP)
+    assert screen.exit_code() is not None
+    assert sorted(path.read_bytes() for path in made.root.rglob("*") if path.is_file()) == before

@@ -1,0 +1,73 @@
+"""From a recipe to what a run reads: model, tokenizer, datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
+from train.plan import Prepared, prepare
+from train.plan.facts import ModelFacts, read_facts
+from train.proof.mask import check_template
+from train.recipe import TrainSection
+from workspace.layout import Workspace
+from workspace.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a run reads, found and identified."""
+
+    recipe: Recipe
+    section: TrainSection
+    model_section: ModelSection
+    source: ModelSource
+    tokenizer: ChatTokenizer
+    facts: ModelFacts
+    dataset: Path
+    replay: Path | None
+
+    def prepare(
+        self, progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    ) -> Prepared:
+        """Plan the run.
+
+        Raises:
+            DataError, ModelError, LimitExceeded: as `train.plan.prepare`.
+        """
+        check_template(self.tokenizer)
+        return prepare(
+            self.section,
+            dataset=self.dataset,
+            replay=self.replay,
+            facts=self.facts,
+            model_digest=self.source.digest,
+            tokenizer=self.tokenizer,
+            progress=progress,
+        )
+
+
+def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper train") -> Inputs:
+    """Find what a recipe names.
+
+    Raises:
+        UsageError: the recipe lacks the `train` or `model` section.
+        ModelError: the model is none, or has no usable tokenizer.
+        DataError: there is no such dataset.
+    """
+    section = recipe.required("train", TrainSection, command=command)
+    model_section = recipe.required("model", ModelSection, command=command)
+    dataset = workspace.dataset(section.dataset or recipe.name)
+    replay = workspace.dataset(section.replay.dataset) if section.replay else None
+    source = resolve_model(model_section, recipe.base_dir)
+    return Inputs(
+        recipe=recipe,
+        section=section,
+        model_section=model_section,
+        source=source,
+        tokenizer=ChatTokenizer.from_dir(source.path),
+        facts=read_facts(source.path),
+        dataset=dataset,
+        replay=replay,
+    )

@@ -1,0 +1,119 @@
+"""What a model directory says about itself, read without torch.
+
+`config.json` gives the shape; the headers of the safetensors files (eight bytes of length, then
+JSON) give the name, type and shape of every tensor without reading any weight.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from workspace.errors import ModelError
+from workspace.files import read_json
+
+_LONGEST_HEADER_BYTES = 100 * 1024**2
+_SMALL = 20_000_000
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Shape of a causal language model."""
+
+    path: Path
+    architecture: str
+    parameters: int
+    """Tied embeddings counted once."""
+    context: int
+    """Longest sequence in tokens that its positions allow."""
+    hidden_size: int
+    tied_embeddings: bool
+    linear_shapes: tuple[tuple[str, int, int], ...]
+    """Name, outputs, inputs of each linear layer that `all-linear` adapts."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether threads and rates for models below 20 M parameters apply."""
+        return self.parameters < _SMALL
+
+    def lora_parameters(self, r: int, targets: str | list[str]) -> int:
+        """Return how many weights LoRA of rank `r` adds: r x (inputs + outputs) for each layer."""
+        chosen = [
+            (outputs, inputs)
+            for name, outputs, inputs in self.linear_shapes
+            if targets == "all-linear" or name.split(".")[-2] in targets
+        ]
+        return sum(r * (outputs + inputs) for outputs, inputs in chosen)
+
+
+def read_facts(path: Path) -> ModelFacts:
+    """Read the facts of the model in a directory.
+
+    Raises:
+        ModelError: no config, no safetensors weights, or a damaged header.
+    """
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            "this is not a model directory",
+            where=str(path),
+            cause="It has no config.json.",
+            cure="Give the directory that holds config.json and *.safetensors.",
+        )
+    config = read_json(path / "config.json", kind="model config")
+    text_config = config.get("text_config") or config
+    tensors: dict[str, tuple[int, ...]] = {}
+    for file in _weight_files(path):
+        tensors.update(_shapes(file))
+    linear = tuple(
+        (name, shape[0], shape[1])
+        for name, shape in tensors.items()
+        if len(shape) == 2 and name.endswith(".weight") and not _is_embedding(name)
+    )
+    return ModelFacts(
+        path=path,
+        architecture=str((config.get("architectures") or ["unknown"])[0]),
+        parameters=sum(prod(shape) for shape in tensors.values()),
+        context=int(text_config.get("max_position_embeddings") or 0) or 4096,
+        hidden_size=int(text_config.get("hidden_size") or 0),
+        tied_embeddings=bool(config.get("tie_word_embeddings", False)),
+        linear_shapes=linear,
+    )
+
+
+def _is_embedding(name: str) -> bool:
+    return any(part in name for part in ("embed", "lm_head", "wte.", "wpe."))
+
+
+def _weight_files(path: Path) -> list[Path]:
+    files = sorted(path.glob("*.safetensors"))
+    if not files:
+        raise ModelError(
+            "this model has no safetensors weights",
+            where=str(path),
+            cause="Weights in other formats can run code when they are loaded, so they are not.",
+            cure="Use a revision with *.safetensors, or convert the weights with transformers.",
+        )
+    return files
+
+
+def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > _LONGEST_HEADER_BYTES:
+                raise ValueError(f"a header of {length} bytes")
+            header: dict[str, Any] = json.loads(stream.read(length))
+        return {
+            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        raise ModelError(
+            "this safetensors file is damaged",
+            where=str(file),
+            cause=f"Its header cannot be read: {error}.",
+            cure="Download or copy the model again.",
+        ) from error

@@ -1,0 +1,185 @@
+"""The account of every row and token between the dataset and the trainer.
+
+rows in   = kept + dropped
+tokens in = trained + masked + cut + dropped
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from train.plan.tokens import Tokenised
+from train.recipe import Limits
+from workspace.errors import DataError, LimitExceeded
+
+_SHOWN = 3
+
+
+@dataclass
+class Account:
+    """Rows and tokens of one source."""
+
+    rows_in: int = 0
+    rows_kept: int = 0
+    rows_cut: int = 0
+    """Of the kept ones, those that lost their end."""
+    rows_dropped: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    tokens_in: int = 0
+    tokens_trained: int = 0
+    """Carry loss."""
+    tokens_masked: int = 0
+    """Read, but without loss: prompts and template."""
+    tokens_cut: int = 0
+    tokens_dropped: int = 0
+
+    def balances(self) -> bool:
+        """Return whether what came in is what is accounted for."""
+        rows = self.rows_kept + sum(self.rows_dropped.values())
+        tokens = self.tokens_trained + self.tokens_masked + self.tokens_cut + self.tokens_dropped
+        return self.rows_in == rows and self.tokens_in == tokens
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**vars(self), "rows_dropped": dict(self.rows_dropped)}
+
+
+@dataclass(frozen=True)
+class TokenLedger:
+    """Accounts by role (`train`, `replay`) and source, with the rows that lost something."""
+
+    accounts: dict[tuple[str, str], Account]
+    losses: Sequence[dict[str, Any]]
+    """Rows cut or dropped: role, source, row_id, place, tokens, reason, lost tokens."""
+
+    def total(self, role: str) -> Account:
+        """Return the sum over the sources of a role."""
+        out = Account()
+        for (account_role, _), account in self.accounts.items():
+            if account_role == role:
+                _add(out, account)
+        return out
+
+    def roles(self) -> list[str]:
+        """Return the roles that have rows, train first."""
+        return sorted({role for role, _ in self.accounts}, reverse=True)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document saved as `ledger.json`."""
+        return {
+            "schema_version": 1,
+            "totals": {role: self.total(role).as_dict() for role in self.roles()},
+            "sources": [
+                {"role": role, "source": source, **account.as_dict()}
+                for (role, source), account in sorted(self.accounts.items())
+            ],
+            "rows": list(self.losses),
+        }
+
+
+def _add(out: Account, account: Account) -> None:
+    for name, value in vars(account).items():
+        if isinstance(value, Counter):
+            out.rows_dropped.update(value)
+        else:
+            setattr(out, name, getattr(out, name) + value)
+
+
+def make_ledger(datasets: Iterable[Tokenised]) -> TokenLedger:
+    """Account for every row of the datasets."""
+    accounts: dict[tuple[str, str], Account] = defaultdict(Account)
+    losses: list[dict[str, Any]] = []
+    for dataset in datasets:
+        for kept in dataset.kept:
+            account = accounts[kept.role, kept.row.source]
+            account.rows_in += 1
+            account.rows_kept += 1
+            account.tokens_in += kept.tokens + kept.cut_tokens
+            account.tokens_trained += kept.trained
+            account.tokens_masked += kept.tokens - kept.trained
+            account.tokens_cut += kept.cut_tokens
+            if kept.cut_tokens:
+                account.rows_cut += 1
+                losses.append(_loss(kept.role, kept.row, kept.tokens, "cut", kept.cut_tokens))
+        for gone in dataset.dropped:
+            account = accounts[gone.role, gone.row.source]
+            account.rows_in += 1
+            account.rows_dropped[gone.reason] += 1
+            account.tokens_in += gone.tokens
+            account.tokens_dropped += gone.tokens
+            losses.append(_loss(gone.role, gone.row, gone.tokens, gone.reason, gone.tokens))
+    ledger = TokenLedger(dict(accounts), losses)
+    wrong = [key for key, account in ledger.accounts.items() if not account.balances()]
+    if wrong:
+        raise AssertionError(f"the token ledger does not balance for {wrong}")
+    return ledger
+
+
+def _loss(role: str, row: Any, tokens: int, reason: str, lost: int) -> dict[str, Any]:
+    return {
+        "role": role,
+        "source": row.source,
+        "row_id": row.row_id,
+        "place": row.place,
+        "tokens": tokens,
+        "reason": reason,
+        "lost_tokens": lost,
+    }
+
+
+def enforce(ledger: TokenLedger, limits: Limits, *, max_length: int, longest: int) -> None:
+    """Stop where more was lost than the recipe allows.
+
+    Args:
+        ledger: what was lost.
+        limits: what may be.
+        max_length: the limit that rows had to keep.
+        longest: tokens of the longest row of all.
+
+    Raises:
+        LimitExceeded: more rows dropped or cut than allowed, for any of the datasets.
+        DataError: a dataset has no row left.
+    """
+    for role in ledger.roles():
+        total = ledger.total(role)
+        for reason, count, allowed in (
+            ("dropped", sum(total.rows_dropped.values()), limits.dropped),
+            ("cut", total.rows_cut, limits.cut),
+        ):
+            if count > allowed * total.rows_in:
+                raise _beyond(ledger, role, reason, count, allowed, max_length, longest)
+        if total.rows_kept == 0:
+            raise DataError(
+                f"no row of the {role} dataset is left to learn from",
+                cause=f"All {total.rows_in:,} rows were dropped: {dict(total.rows_dropped)}.",
+                cure=f"Raise train.max_length (the longest row has {longest:,} tokens).",
+            )
+
+
+def _beyond(
+    ledger: TokenLedger,
+    role: str,
+    reason: str,
+    count: int,
+    allowed: float,
+    max_length: int,
+    longest: int,
+) -> LimitExceeded:
+    total = ledger.total(role)
+    rows = [
+        row
+        for row in ledger.losses
+        if row["role"] == role and (row["reason"] == "cut") == (reason == "cut")
+    ]
+    shown = ", ".join(f"{row['place']} ({row['tokens']:,} tokens)" for row in rows[:_SHOWN])
+    detail = "" if reason == "cut" else f" ({dict(total.rows_dropped)})"
+    return LimitExceeded(
+        f"{count:,} of {total.rows_in:,} {role} rows would be {reason}",
+        where=f"train.limits.{reason}",
+        cause=f"At most {allowed:.0%} may be{detail}. max_length is {max_length:,}; the longest "
+        f"row has {longest:,} tokens. For example: {shown}.",
+        cure=f"Raise train.max_length, shorten the rows, or allow more with train.limits.{reason}.",
+    )

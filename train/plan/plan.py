@@ -1,0 +1,286 @@
+"""The plan: everything that can be known before a weight is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from train.data import DatasetRows, read_dataset
+from train.plan import settings
+from train.plan.facts import ModelFacts
+from train.plan.ledger import TokenLedger, enforce, make_ledger
+from train.plan.schedule import Schedule, make_schedule
+from train.plan.settings import Decided
+from train.plan.tokens import TokenRow, tokenise
+from train.recipe import LoraAdapter, TrainSection
+from workspace.errors import ModelError
+
+if TYPE_CHECKING:
+    from evalsuite.models.chat import ChatTokenizer
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What one dataset gives to the run."""
+
+    role: str
+    path: str
+    digest: str
+    rows: int
+    """Kept rows."""
+    rows_seen: int
+    """Over all steps."""
+    epochs: float
+    """Passes over the kept rows."""
+    tokens: int
+    """Tokens of the kept rows."""
+    longest: int
+    """Tokens of the longest kept row."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Numbers of the run to come. Equal inputs give an equal plan."""
+
+    method: str
+    adapter: Mapping[str, Any]
+    model_path: str
+    model_digest: str
+    model_parameters: int
+    trainable_parameters: int
+    template_digest: str
+    steps: int
+    batch_size: int
+    sources: Sequence[SourcePlan]
+    tokens_seen: int
+    """Over all steps, padding not counted."""
+    tokens_trained: int
+    """Of those, the ones that carry loss."""
+    padding_share: float
+    """Part of what the device computes that is padding."""
+    settings: Mapping[str, Decided]
+    """Values in effect with their reasons."""
+    trainable_token_ids: Sequence[int]
+    schedule_digest: str
+    """SHA-256 over the row ids in their order."""
+    seed: int
+    weight_decay: float
+    max_grad_norm: float
+    schedule: str
+    warnings: Sequence[str]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of a setting."""
+        return self.settings[name].value
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the plan's own content."""
+        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document saved as `plan.json`."""
+        return {"schema_version": 1, "digest": self.digest, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The plan with what the trainer reads: rows, their order, their account."""
+
+    plan: Plan
+    rows: Sequence[TokenRow]
+    """Rows of the dataset, then replay rows; the schedule's indices point here."""
+    schedule: Schedule
+    ledger: TokenLedger
+
+
+def prepare(
+    section: TrainSection,
+    *,
+    dataset: Path,
+    replay: Path | None,
+    facts: ModelFacts,
+    model_digest: str,
+    tokenizer: ChatTokenizer,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Prepared:
+    """Read the data, tokenise it, account for it and decide the order of rows.
+
+    Pure: the same files and recipe give the same result; imports no torch.
+
+    Raises:
+        DataError: a dataset that cannot be learnt from.
+        ModelError: a trainable token that is not one token of the tokenizer.
+        LimitExceeded: more rows lost than the recipe allows.
+    """
+    datasets = [read_dataset(dataset, "train")]
+    if replay is not None:
+        datasets.append(read_dataset(replay, "replay"))
+    limit = settings.max_length(section, facts)
+    tokenised = [
+        tokenise(
+            one,
+            tokenizer,
+            max_length=int(limit.value),
+            too_long=section.too_long,
+            progress=lambda done, total, role=one.role: progress(  # type: ignore[misc]
+                f"tokenising {role}", done, total
+            ),
+        )
+        for one in datasets
+    ]
+    ledger = make_ledger(tokenised)
+    longest = max(
+        [row.tokens + row.cut_tokens for one in tokenised for row in one.kept]
+        + [row.tokens for one in tokenised for row in one.dropped]
+    )
+    enforce(ledger, section.limits, max_length=int(limit.value), longest=longest)
+    rows = [row for one in tokenised for row in one.kept]
+    lengths = [row.tokens for row in rows]
+    micro = settings.micro_batch_size(section, facts, lengths)
+    epochs = settings.epochs(section)
+    schedule = make_schedule(
+        train_rows=len(tokenised[0].kept),
+        replay_rows=len(rows) - len(tokenised[0].kept),
+        replay_share=section.replay.share if section.replay else 0.0,
+        lengths=lengths,
+        batch_size=section.batch_size,
+        micro_batch_size=int(micro.value),
+        steps=section.steps,
+        epochs=float(epochs.value) if epochs else None,
+        seed=section.seed,
+    )
+    decided = {
+        "learning_rate": settings.learning_rate(section, facts),
+        "warmup_steps": settings.warmup_steps(section, schedule.steps),
+        "max_length": limit,
+        "micro_batch_size": micro,
+        "checkpoint_every": settings.checkpoint_every(section, schedule.steps),
+        "threads": settings.threads(section, facts),
+    }
+    if epochs:
+        decided["epochs"] = epochs
+    if isinstance(section.adapter, LoraAdapter):
+        decided["lora_alpha"] = settings.lora_alpha(section.adapter)
+    plan = _plan(section, facts, model_digest, tokenizer, datasets, rows, schedule, decided)
+    return Prepared(plan, rows, schedule, ledger)
+
+
+def _plan(
+    section: TrainSection,
+    facts: ModelFacts,
+    model_digest: str,
+    tokenizer: ChatTokenizer,
+    datasets: Sequence[DatasetRows],
+    rows: Sequence[TokenRow],
+    schedule: Schedule,
+    decided: Mapping[str, Decided],
+) -> Plan:
+    token_ids = trainable_token_ids(section, tokenizer)
+    seen = [rows[index] for index in schedule.order]
+    computed = sum(
+        len(micro) * max(rows[index].tokens for index in micro)
+        for step in range(schedule.steps)
+        for micro in schedule.micro_batches(step)
+    )
+    tokens_seen = sum(row.tokens for row in seen)
+    sources = [_source(one, rows, seen) for one in datasets]
+    return Plan(
+        method=section.method,
+        adapter=section.adapter.model_dump(mode="json"),
+        model_path=str(facts.path),
+        model_digest=model_digest,
+        model_parameters=facts.parameters,
+        trainable_parameters=_trainable(section, facts, token_ids),
+        template_digest=tokenizer.template_digest,
+        steps=schedule.steps,
+        batch_size=section.batch_size,
+        sources=sources,
+        tokens_seen=tokens_seen,
+        tokens_trained=sum(row.trained for row in seen),
+        padding_share=round(1 - tokens_seen / computed, 4),
+        settings=decided,
+        trainable_token_ids=token_ids,
+        schedule_digest=_schedule_digest(seen, schedule),
+        seed=section.seed,
+        weight_decay=section.weight_decay,
+        max_grad_norm=section.max_grad_norm,
+        schedule=section.schedule,
+        warnings=_warnings(section, sources, schedule),
+    )
+
+
+def _source(dataset: DatasetRows, rows: Sequence[TokenRow], seen: Sequence[TokenRow]) -> SourcePlan:
+    own = [row for row in rows if row.role == dataset.role]
+    rows_seen = sum(row.role == dataset.role for row in seen)
+    return SourcePlan(
+        role=dataset.role,
+        path=str(dataset.path),
+        digest=dataset.digest,
+        rows=len(own),
+        rows_seen=rows_seen,
+        epochs=round(rows_seen / len(own), 3),
+        tokens=sum(row.tokens for row in own),
+        longest=max(row.tokens for row in own),
+    )
+
+
+def _trainable(section: TrainSection, facts: ModelFacts, token_ids: Sequence[int]) -> int:
+    if not isinstance(section.adapter, LoraAdapter):
+        return facts.parameters
+    return facts.lora_parameters(section.adapter.r, section.adapter.targets) + (
+        len(token_ids) * facts.hidden_size
+    )
+
+
+def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list[int]:
+    """Return the ids of `adapter.trainable_tokens`.
+
+    Raises:
+        ModelError: one of them is several tokens, which would train the wrong ones.
+    """
+    if not isinstance(section.adapter, LoraAdapter):
+        return []
+    found = {}
+    for text in section.adapter.trainable_tokens:
+        ids = tokenizer.encode(text)
+        if len(ids) != 1:
+            pieces = ", ".join(repr(tokenizer.decode([one])) for one in ids)
+            raise ModelError(
+                f"{text!r} is not one token of this tokenizer",
+                where="train.adapter.trainable_tokens",
+                cause=f"It is {len(ids)}: {pieces}.",
+                cure="Name its pieces one by one, as they occur in the answers.",
+            )
+        found[ids[0]] = text
+    return sorted(found)
+
+
+def _schedule_digest(seen: Sequence[TokenRow], schedule: Schedule) -> str:
+    total = hashlib.sha256()
+    for row in seen:
+        total.update(f"{row.role}\0{row.row.row_id}\n".encode())
+    total.update(schedule.offsets.tobytes())
+    total.update(str(schedule.micro_batch_size).encode())
+    return total.hexdigest()
+
+
+def _warnings(
+    section: TrainSection, sources: Sequence[SourcePlan], schedule: Schedule
+) -> list[str]:
+    out = []
+    train = sources[0]
+    if train.epochs < 1:
+        out.append(
+            f"the run sees {train.rows_seen:,} of {train.rows:,} rows: "
+            f"{train.epochs:.2f} epochs in {schedule.steps:,} steps"
+        )
+    if section.replay is None:
+        out.append("nothing is replayed: measure what the model forgets with a retention suite")
+    return out

@@ -1,0 +1,306 @@
+"""The mask and end-token proof.
+
+The mask comes from the template's `{% generation %}` spans. The proof goes the other way: it
+decodes the tokens that carry loss and compares the text with what the rows say the assistant
+wrote. A template that marks too much, too little or the wrong turn cannot pass both ways.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from train.plan.tokens import TokenRow, runs
+from workspace.errors import LimitExceeded, ModelError
+
+if TYPE_CHECKING:
+    from evalsuite.models.chat import ChatTokenizer
+
+_DECODED_ROWS = 5_000
+_EXAMPLES = 6
+_SHOWN = 3
+# Templates of reasoning models put an empty thought before an answer that has none.
+_EMPTY_THOUGHT = re.compile(r"(<think>\s*</think>)?")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row that disproves the mask."""
+
+    row_id: str
+    place: str
+    problem: str
+    trained_text: str
+    expected_text: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was checked and what was found."""
+
+    rows: int
+    """Rows with at least one trainable token; all rows are checked for this."""
+    rows_decoded: int
+    """Rows whose trained tokens were decoded and compared with their assistant turns."""
+    turns: int
+    """Assistant turns among them."""
+    turns_ending: int
+    """Of those, the ones that train a generation stop token at their end."""
+    turns_cut: int
+    """Turns whose end was cut because the recipe asked for it."""
+    stop_tokens: Sequence[str]
+    """Tokens at which generation stops."""
+    end_token: str
+    """The stop token that the turns train."""
+    pad_token: str
+    """What fills short rows; never a stop token."""
+    pad_reason: str
+    template_digest: str
+    faults: Sequence[Fault]
+    examples: Sequence[dict[str, Any]]
+    """A few rows as alternating texts, `trained` true or false."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing disproves the mask."""
+        return not self.faults and self.turns_ending + self.turns_cut == self.turns
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document saved as `proof.json`."""
+        return {"schema_version": 1, "passed": self.passed, **asdict(self)}
+
+    def enforce(self) -> None:
+        """Raise if the mask is disproved.
+
+        Raises:
+            LimitExceeded: a turn that is not trained, text trained that no assistant wrote, or an
+                end that is not trained.
+        """
+        if self.passed:
+            return
+        if self.faults:
+            shown = "\n".join(
+                f"{fault.place}: {fault.problem}: trains {fault.trained_text[:120]!r}, "
+                f"the assistant wrote {fault.expected_text[:120]!r}"
+                for fault in self.faults[:_SHOWN]
+            )
+            raise LimitExceeded(
+                f"the mask proof failed on {len(self.faults)} of {self.rows_decoded} rows",
+                where="proof.json",
+                cause=shown,
+                cure="Mend the {% generation %} marks of the chat template: they must enclose the "
+                "assistant's content and its end token, and nothing else.",
+            )
+        missing = self.turns - self.turns_ending - self.turns_cut
+        raise LimitExceeded(
+            f"{missing} of {self.turns} assistant turns do not train an end token",
+            where="proof.json",
+            cause=f"Generation stops at {', '.join(self.stop_tokens) or 'no token'}; a model that "
+            "never learns to write it never stops.",
+            cure="Put the end token inside {% generation %} … {% endgeneration %} of the chat "
+            "template, and name it in generation_config.json as eos_token_id.",
+        )
+
+
+def check_template(tokenizer: ChatTokenizer) -> None:
+    """Refuse templates that cannot be proved, before any row is tokenised.
+
+    Raises:
+        ModelError: no template, no generation marks, no stop token, or no end token after the
+            assistant's words.
+    """
+    if tokenizer.template is None:
+        raise ModelError(
+            "this model has no chat template",
+            where=str(tokenizer.path),
+            cure="Use the instruct version of the model, or add a chat_template.jinja.",
+        )
+    where = tokenizer.template.where
+    if not tokenizer.has_generation_marks:
+        raise ModelError(
+            "the chat template does not mark what the assistant writes",
+            where=where,
+            cause="It has no {% generation %} marks, so prompts would be learnt too.",
+            cure="Put {% generation %} before the assistant's content and {% endgeneration %} "
+            "after its end token, and save it as chat_template.jinja in a copy of the model.",
+        )
+    if not tokenizer.eos_ids:
+        raise ModelError(
+            "this model names no token at which generation stops",
+            where=str(tokenizer.path),
+            cause="Neither generation_config.json, config.json nor the tokenizer has an "
+            "end-of-sequence token.",
+            cure="Add eos_token_id to generation_config.json.",
+        )
+    chat = tokenizer.encode_chat(
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    )
+    trained = {
+        token
+        for token, is_trained in zip(chat.input_ids, chat.loss_mask, strict=True)
+        if is_trained
+    }
+    if not trained & tokenizer.eos_ids:
+        stops = ", ".join(
+            tokenizer.decode([one], special=True) for one in sorted(tokenizer.eos_ids)
+        )
+        raise ModelError(
+            "the chat template trains no end token",
+            where=where,
+            cause=f"Generation stops at {stops}, but an assistant's turn trains "
+            f"{_text(tokenizer, chat.input_ids, chat.loss_mask)!r}.",
+            cure="Put the end token inside {% generation %} … {% endgeneration %}, or name the "
+            "template's own end token in generation_config.json as eos_token_id.",
+        )
+
+
+def _text(tokenizer: ChatTokenizer, ids: Sequence[int], mask: Sequence[bool]) -> str:
+    return tokenizer.decode(
+        [token for token, is_trained in zip(ids, mask, strict=True) if is_trained], special=True
+    )
+
+
+def padding_token(tokenizer: ChatTokenizer) -> tuple[int, str]:
+    """Return the token that fills short rows, and why it was chosen.
+
+    Padding carries neither attention nor loss, so any token will do, except one at which
+    generation stops: libraries that mask labels by the padding's id would then never train the
+    end (huggingface/trl#1623).
+    """
+    own = tokenizer.pad_id
+    if own is not None and own not in tokenizer.eos_ids:
+        return own, "the tokenizer's own"
+    why = "the tokenizer names none" if own is None else "the tokenizer's own is a stop token"
+    for name in ("unk_token", "bos_token"):
+        other = tokenizer.token_id(tokenizer.special_tokens.get(name))
+        if other is not None and other not in tokenizer.eos_ids:
+            return other, f"{name}, because {why}"
+    free = next(token for token in range(tokenizer.vocab_size) if token not in tokenizer.eos_ids)
+    return free, f"the first that is no stop token, because {why}"
+
+
+def prove(rows: Sequence[TokenRow], tokenizer: ChatTokenizer, *, seed: int = 0) -> Proof:
+    """Compare what carries loss with what the assistant wrote, row by row.
+
+    Args:
+        rows: all rows that will be trained on; up to 5,000 of them, drawn by seed, are decoded.
+        tokenizer: of the model.
+        seed: of the draw.
+    """
+    chosen = list(rows)
+    if len(chosen) > _DECODED_ROWS:
+        chosen = random.Random(seed).sample(chosen, _DECODED_ROWS)
+    faults: list[Fault] = []
+    turns = ending = cut = 0
+    ends: set[int] = set()
+    for row in chosen:
+        spans = runs(row.loss_mask)
+        fault = _fault(row, spans, tokenizer)
+        if fault is not None:
+            faults.append(fault)
+        for start, end in spans:
+            turns += 1
+            found = tokenizer.eos_ids.intersection(row.input_ids[start:end].tolist()[-2:])
+            ends |= found
+            ending += bool(found)
+            cut += not found and row.cut_tokens > 0 and end == row.tokens
+    pad, pad_reason = padding_token(tokenizer)
+    return Proof(
+        rows=sum(row.trained > 0 for row in rows),
+        rows_decoded=len(chosen),
+        turns=turns,
+        turns_ending=ending,
+        turns_cut=cut,
+        stop_tokens=[_show(tokenizer, token) for token in sorted(tokenizer.eos_ids)],
+        end_token=" ".join(_show(tokenizer, token) for token in sorted(ends)),
+        pad_token=_show(tokenizer, pad),
+        pad_reason=pad_reason,
+        template_digest=tokenizer.template_digest,
+        faults=faults,
+        examples=[example(row, tokenizer) for row in _spread(chosen)],
+    )
+
+
+def _show(tokenizer: ChatTokenizer, token: int) -> str:
+    return tokenizer.decode([token], special=True)
+
+
+def _fault(
+    row: TokenRow, spans: Sequence[tuple[int, int]], tokenizer: ChatTokenizer
+) -> Fault | None:
+    """Return what is wrong with one row's mask, or None."""
+    answers = [message for message in row.row.learnt if message["role"] == "assistant"]
+    expected = [str(message.get("content") or "").strip() for message in answers]
+    trained = [
+        tokenizer.decode(row.input_ids[start:end].tolist(), special=False).strip()
+        for start, end in spans
+    ]
+    calls_tools = any("tool_calls" in message for message in answers)
+    problem = _problem(row, expected, trained, exact=not calls_tools)
+    if problem is None:
+        return None
+    return Fault(row.row.row_id, row.row.place, problem, " | ".join(trained), " | ".join(expected))
+
+
+def _problem(
+    row: TokenRow, expected: Sequence[str], trained: Sequence[str], *, exact: bool
+) -> str | None:
+    if row.trained == 0:
+        return "no trainable token"
+    if row.cut_tokens:  # the end is gone: what is left must be a beginning
+        whole, left = " ".join(expected), " ".join(trained)
+        return None if whole.startswith(left.rstrip("\N{REPLACEMENT CHARACTER}")) else "other text"
+    if len(trained) != len(expected):
+        return f"{len(trained)} trained stretches for {len(expected)} assistant turns"
+    for found, wanted in zip(trained, expected, strict=True):
+        if wanted not in found:
+            return "other text"
+        rest = found.replace(wanted, "", 1) if wanted else found
+        if exact and not _EMPTY_THOUGHT.fullmatch(rest.strip()):
+            return "more than the assistant wrote"
+    return None
+
+
+def _spread(rows: Sequence[TokenRow]) -> list[TokenRow]:
+    """Return a few rows with the sources in turn, so that each kind of row is shown."""
+    by_source: dict[tuple[str, str], list[TokenRow]] = {}
+    for row in rows:
+        by_source.setdefault((row.role, row.row.source), []).append(row)
+    out: list[TokenRow] = []
+    depth = 0
+    while len(out) < min(_EXAMPLES, len(rows)):
+        for group in by_source.values():
+            if depth < len(group) and len(out) < _EXAMPLES:
+                out.append(group[depth])
+        depth += 1
+    return out
+
+
+def segments(row: TokenRow, tokenizer: ChatTokenizer) -> list[tuple[str, bool]]:
+    """Return a row's text in stretches with equal mask."""
+    out: list[tuple[str, bool]] = []
+    start = 0
+    mask = row.loss_mask.tolist()
+    for index in range(1, len(mask) + 1):
+        if index == len(mask) or mask[index] != mask[start]:
+            ids = row.input_ids[start:index].tolist()
+            out.append((tokenizer.decode(ids, special=True), mask[start]))
+            start = index
+    return out
+
+
+def example(row: TokenRow, tokenizer: ChatTokenizer) -> dict[str, Any]:
+    """Return a row as plain data, its text in stretches with equal mask."""
+    return {
+        "row_id": row.row.row_id,
+        "role": row.role,
+        "place": row.row.place,
+        "tokens": row.tokens,
+        "trained": row.trained,
+        "segments": [
+            {"text": text, "trained": is_trained} for text, is_trained in segments(row, tokenizer)
+        ],
+    }

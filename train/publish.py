@@ -1,0 +1,55 @@
+"""`model/`: the adapter or the weights, with the tokenizer they were trained with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from train.checkpoints import write_manifest
+from workspace.files import publish_directory, write_json
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
+_STOP_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+
+
+def publish_model(target: Path, model: Any, base: Path, **fields: object) -> None:
+    """Write the trained model to `target`, all of it or nothing.
+
+    The tokenizer, template and generation config are the base's, byte for byte: libraries that
+    save them again have changed end tokens and templates on the way.
+
+    Args:
+        target: the run's `model` directory; must not exist.
+        model: a PEFT model (its adapter is saved) or a whole model.
+        base: directory of the base model.
+        fields: further fields of the manifest.
+    """
+    with publish_directory(target) as directory:
+        model.save_pretrained(directory)
+        (directory / "README.md").unlink(missing_ok=True)  # peft's form, not filled in
+        (directory / "generation_config.json").unlink(missing_ok=True)
+        for name in _TOKENIZER_FILES:
+            if (base / name).is_file():
+                shutil.copyfile(base / name, directory / name)
+        if (directory / "config.json").is_file():
+            _keep_stop_ids(directory / "config.json", base / "config.json")
+        write_manifest(directory, **fields)
+
+
+def _keep_stop_ids(saved: Path, base: Path) -> None:
+    """Undo what trainers change in a config to agree with the tokenizer."""
+    document, original = json.loads(saved.read_text()), json.loads(base.read_text())
+    for name in _STOP_IDS:
+        if name in original:
+            document[name] = original[name]
+        else:
+            document.pop(name, None)
+    write_json(saved, document)

@@ -1,0 +1,144 @@
+"""The `train:` section of a recipe: what to learn from, how, and for how long.
+
+Each description says what the value costs or protects; `temper schema` and `temper init` show it.
+Values left out are decided by the plan, which prints each with its reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from workspace.recipe import Section
+
+
+def _share(value: Any) -> Any:
+    """Accept `5%` for 0.05."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            return float(value.strip()[:-1]) / 100
+        except ValueError:
+            return value
+    return value
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0.0, le=1.0)]
+"""A part of a whole: `0.05` or `5%`."""
+
+
+class LoraAdapter(Section):
+    """Train small matrices beside the frozen weights: a hundredth of the memory for optimiser
+    states, and what the model knew is easier to keep.
+    """
+
+    kind: Literal["lora"] = "lora"
+    """Low-rank adapters."""
+    r: int = Field(default=16, ge=1, le=1024)
+    """Rank: more learns (and forgets) more; memory and file size grow with it."""
+    alpha: float | None = Field(default=None, gt=0)
+    """Strength of the adapter, divided by r. Left out: twice r."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the adapter's inputs dropped at random while training."""
+    targets: Literal["all-linear"] | list[str] = "all-linear"
+    """Which linear layers get an adapter: all of them, or module names such as `q_proj`."""
+    trainable_tokens: list[str] = Field(default_factory=list)
+    """Tokens whose embedding is trained too. `all-linear` leaves the embedding and output matrix
+    alone, so a model that has never produced a token (say `{` of JSON) learns it only with
+    difficulty. Each must be exactly one token of the tokenizer."""
+
+
+class FullAdapter(Section):
+    """Train every weight: four times the memory of the weights for AdamW's states and gradients,
+    and the surest way to forget; give it a low rate and replay.
+    """
+
+    kind: Literal["full"]
+    """All weights."""
+
+
+Adapter = Annotated[LoraAdapter | FullAdapter, Field(discriminator="kind")]
+
+
+class Replay(Section):
+    """Rows of what the model should not forget, mixed into every batch."""
+
+    dataset: str
+    """A dataset directory or the name of one that `temper curate` made."""
+    share: Share = Field(default=0.5, gt=0.0, lt=1.0)
+    """Part of every batch that is replayed: 0.8 leaves a fifth of the compute for the new task."""
+
+
+class Limits(Section):
+    """Shares beyond which the run stops before it spends anything (exit code 6)."""
+
+    dropped: Share = 0.05
+    """Rows of a dataset that may be dropped because they do not fit `max_length`."""
+    cut: Share = 0.05
+    """Rows of a dataset that may be cut, where `too_long: cut` asks for it."""
+
+
+class TrainSection(Section):
+    """How the dataset becomes a run."""
+
+    method: Literal["sft"] = "sft"
+    """Supervised fine-tuning: learn to write the assistant's turns. The loss is on them only."""
+    dataset: str | None = None
+    """Name or path of the dataset. Left out: the recipe's name."""
+    adapter: Adapter = LoraAdapter()
+    """`{kind: lora, …}` or `{kind: full}`."""
+    learning_rate: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Highest rate of the schedule. Left out: by adapter and model size, with the reason."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the rate falls after the warm-up; cosine and linear end at zero."""
+    warmup: Annotated[int, Field(ge=0)] | Share = 0.05
+    """Steps (a whole number) or share of the steps over which the rate rises."""
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """AdamW's pull of the weights towards zero, for each step at full rate."""
+    max_grad_norm: float = Field(default=1.0, gt=0.0)
+    """Gradients longer than this are scaled down to it."""
+    steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps. Give this or `epochs`."""
+    epochs: float | None = Field(default=None, gt=0.0)
+    """Passes over the dataset (replay not counted). Left out, with no `steps`: 2."""
+    batch_size: int = Field(default=32, ge=1)
+    """Rows for each optimiser step, however they are split."""
+    micro_batch_size: int | None = Field(default=None, ge=1)
+    """Rows that are on the device at once: less needs less memory and gives the same gradients.
+    It must divide `batch_size`. Left out: as many as keep the longest micro-batch within 4,096
+    tokens (16,384 for models below 20 M parameters)."""
+    max_length: int | None = Field(default=None, ge=8)
+    """Longest row in tokens. Left out: the model's context, 4096 at most."""
+    too_long: Literal["drop", "cut", "stop"] = "drop"
+    """What happens to a longer row: dropped and counted, cut at its end (an answer may lose its
+    end), or the run stops."""
+    limits: Limits = Limits()
+    """When to stop before starting."""
+    replay: Replay | None = None
+    """Rows against forgetting."""
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    """Steps between checkpoints; each is a pause and needs disk. Left out: a tenth of the steps,
+    within 10 and 500."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """Checkpoints kept on disk; with 2, a damaged one still leaves one to resume from."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Decides the order of rows, new weights and dropout."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of torch. Left out: 1 for models below 20 M parameters, else all cores."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic: auto is bfloat16 on a GPU that has it and float32 on a CPU."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainSection:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("either steps or epochs, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_micro_batches(self) -> TrainSection:
+        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"a micro_batch_size that divides batch_size ({self.batch_size}), "
+                f"found {self.micro_batch_size}"
+            )
+        return self

@@ -1,0 +1,69 @@
+"""`run.json`: what a run is, for every reader."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from train.inputs import Inputs
+from train.plan import Prepared
+from workspace.files import read_json, write_json
+from workspace.jobs import Job
+
+FILE = "run.json"
+
+
+def new_record(
+    run: Path, inputs: Inputs, prepared: Prepared, job: Job, overrides: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the record of a run that is about to begin."""
+    return {
+        "schema_version": 1,
+        "id": run.name,
+        "name": run.name.split("-", 2)[-1].rsplit("-", 1)[0],
+        "job": job.id,
+        "created": round(time.time(), 3),
+        "recipe": str(inputs.recipe.path),
+        "overrides": list(overrides),
+        "method": inputs.section.method,
+        "adapter": inputs.section.adapter.kind,
+        "base": inputs.source.as_record(),
+        "model": "model",
+        "tokenizer_digest": inputs.tokenizer.digest,
+        "template_digest": inputs.tokenizer.template_digest,
+        "eos_ids": sorted(inputs.tokenizer.eos_ids),
+        "dataset": str(inputs.dataset),
+        "replay": str(inputs.replay) if inputs.replay else None,
+        "steps": prepared.plan.steps,
+        "settings": compared_settings(inputs),
+        "attempts": [],
+    }
+
+
+def compared_settings(inputs: Inputs) -> dict[str, Any]:
+    """Return the values that decide what a run computes, as the recipe resolves them."""
+    return {
+        "train": inputs.section.model_dump(mode="json"),
+        "model": inputs.model_section.model_dump(mode="json"),
+    }
+
+
+def add_attempt(
+    run: Path, record: dict[str, Any], job: Job, *, from_step: int, accepted: list[dict[str, str]]
+) -> None:
+    """Record that an attempt begins."""
+    record["attempts"].append(
+        {
+            "attempt": job.attempt,
+            "started": round(time.time(), 3),
+            "from_step": from_step,
+            "accepted": accepted,
+        }
+    )
+    write_json(run / FILE, record)
+
+
+def read_record(run: Path) -> dict[str, Any]:
+    """Read `run.json`."""
+    return read_json(run / FILE, kind="run record")

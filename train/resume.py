@@ -1,0 +1,231 @@
+"""`temper resume RUN`: go on exactly where a run was, or say what is different.
+
+A run continues bit for bit on a CPU if data, model, recipe and versions are what they were.
+Anything else is a difference: it is shown, and stops the command unless a person accepts it by
+name, which is recorded in `run.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from train import record as records
+from train.checkpoints import CheckpointStore, Rejected
+from train.environment import PACKAGES, versions
+from train.inputs import Inputs, find_inputs
+from train.plan import Plan
+from train.reporter import Reporter, Silent
+from train.run import Start, attempt_run, write_run_files
+from workspace.errors import DataError, UsageError
+from workspace.files import read_json
+from workspace.jobs import Job
+from workspace.layout import Workspace
+from workspace.recipe import Recipe
+
+Loader = Callable[[Path, Sequence[str]], Recipe]
+
+_HARMLESS = ("train.checkpoint_every", "train.keep_checkpoints", "train.limits", "train.threads")
+_PARTS_OF_A_VERSION = {"python": 2}
+"""How much of a version counts: Python 3.11.4 and 3.11.9 compute the same."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not what it was when the run began."""
+
+    name: str
+    """What `--accept` calls it."""
+    before: str
+    now: str
+    stops: bool
+    """False for what changes no step: records, checkpoints."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: was {self.before}, is {self.now}"
+
+
+def resume_train(
+    run: Path,
+    workspace: Workspace,
+    job: Job,
+    load: Loader,
+    reporter: Reporter | None = None,
+    *,
+    accept: Sequence[str] = (),
+) -> Path:
+    """Continue a run from its newest whole checkpoint.
+
+    Args:
+        run: the run's directory.
+        workspace: where the run is.
+        job: the run's own job, tried again.
+        load: reads a recipe with overrides, checked against the whole schema.
+        reporter: is told what happens.
+        accept: names of differences to go on with; `train` covers `train.seed` and the like.
+
+    Raises:
+        UsageError: the run is finished, or something is different and not accepted.
+    """
+    reporter = reporter or Silent()
+    record = records.read_record(run)
+    if (run / "model").exists():
+        raise UsageError(
+            "this run is finished",
+            where=str(run),
+            cure=f"Evaluate it with `temper eval {run.name}`, or train again.",
+        )
+    inputs = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
+    prepared = inputs.prepare(reporter.working)
+    found = list(differences(run, record, inputs, prepared.plan))
+    accepted = _checked(run, found, accept, reporter)
+    reporter.planned(prepared)
+    store = CheckpointStore(run / "checkpoints", keep=inputs.section.keep_checkpoints)
+    checkpoint = store.newest(lambda rejected: _tell_rejected(rejected, job, reporter))
+    start = Start(checkpoint, accepted)
+    if accepted:
+        write_run_files(run, inputs, prepared, done=start.step)
+        record["settings"] = records.compared_settings(inputs)
+        record["base"] = inputs.source.as_record()
+        record["steps"] = prepared.plan.steps
+    records.add_attempt(run, record, job, from_step=start.step, accepted=list(accepted))
+    job.result(run)
+    reporter.note(
+        f"continuing at step {start.step} of {prepared.plan.steps} (attempt {job.attempt})"
+        if checkpoint
+        else f"no whole checkpoint: beginning at step 0 again (attempt {job.attempt})"
+    )
+    return attempt_run(run, inputs, prepared, job, reporter, start)
+
+
+def _recipe(run: Path, record: Mapping[str, Any], load: Loader, reporter: Reporter) -> Recipe:
+    """Return the recipe as it is now, or the copy in the run if its file is gone."""
+    path = Path(record["recipe"])
+    if path.is_file():
+        return load(path, record["overrides"])
+    reporter.note(f"{path} is gone: the run's own copy of the recipe is used")
+    recipe = load(run / "recipe.yaml", ())
+    return replace(recipe, path=path, name=str(recipe.name))
+
+
+def _tell_rejected(rejected: Rejected, job: Job, reporter: Reporter) -> None:
+    job.events.append(
+        "alarm", alarm="checkpoint rejected", what=f"{rejected.name}: {rejected.reason}"
+    )
+    reporter.note(f"checkpoint {rejected.name} is not used: {rejected.reason}")
+
+
+def differences(
+    run: Path, record: Mapping[str, Any], inputs: Inputs, plan: Plan
+) -> Iterator[Difference]:
+    """Yield what is not as it was when the run began.
+
+    Raises:
+        DataError: the run's own files are missing or damaged.
+    """
+    before = read_json(run / "plan.json", kind="plan")
+    if before["model_digest"] != plan.model_digest:
+        was = f"{record['base']['name']} {before['model_digest'][:12]}"
+        now = f"{inputs.source.name} {plan.model_digest[:12]}"
+        yield Difference("model", was, now, True)
+    yield from _data_differences(before, plan)
+    yield from _setting_differences(record["settings"], records.compared_settings(inputs))
+    yield from _version_differences(run)
+    if before["schedule_digest"] != plan.schedule_digest:
+        yield Difference(
+            "rows", f"order {before['schedule_digest'][:12]}", plan.schedule_digest[:12], True
+        )
+
+
+def _data_differences(before: Mapping[str, Any], plan: Plan) -> Iterator[Difference]:
+    was = {source["role"]: source for source in before["sources"]}
+    now = {source.role: source for source in plan.sources}
+    for role in sorted({*was, *now}):
+        if role not in was or role not in now:
+            yield Difference(
+                "replay",
+                was[role]["path"] if role in was else "none",
+                now[role].path if role in now else "none",
+                True,
+            )
+        elif was[role]["digest"] != now[role].digest:
+            yield Difference(
+                "data" if role == "train" else role,
+                f"{was[role]['path']} ({was[role]['rows']:,} rows, {was[role]['digest'][:12]})",
+                f"{now[role].path} ({now[role].rows:,} rows, {now[role].digest[:12]})",
+                True,
+            )
+
+
+def _setting_differences(was: Any, now: Any, key: str = "") -> Iterator[Difference]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        for name in sorted({*was, *now}):
+            inner = f"{key}.{name}" if key else name
+            yield from _setting_differences(was.get(name), now.get(name), inner)
+    elif was != now:
+        harmless = any(key == one or key.startswith(f"{one}.") for one in _HARMLESS)
+        yield Difference(key, _shown(was), _shown(now), not harmless)
+
+
+def _shown(value: Any) -> str:
+    return "left out" if value is None else str(value)
+
+
+def _version_differences(run: Path) -> Iterator[Difference]:
+    try:
+        was = read_json(run / "env.json", kind="environment record")["versions"]
+    except DataError:
+        if (run / "env.json").exists():
+            raise
+        return  # stopped before torch was loaded: nothing was computed with any version
+    now = versions()
+    for name in ("python", *PACKAGES):
+        before, after = str(was.get(name)), str(now[name])
+        if _counted(name, before) != _counted(name, after):
+            yield Difference(f"versions.{name}", before, after, True)
+
+
+def _counted(name: str, version: str) -> str:
+    parts = _PARTS_OF_A_VERSION.get(name)
+    return ".".join(version.split(".")[:parts]) if parts else version
+
+
+def _checked(
+    run: Path, found: Sequence[Difference], accept: Sequence[str], reporter: Reporter
+) -> list[dict[str, str]]:
+    """Return the accepted differences; stop on the others.
+
+    Raises:
+        UsageError: a difference that stops and is not accepted; all are listed.
+    """
+    stopping = [one for one in found if one.stops]
+    # New rows or settings change the order of rows: accepting those accepts it.
+    if len(stopping) > 1:
+        stopping = [one for one in stopping if one.name != "rows"]
+    accepted = [one for one in stopping if _is_accepted(one.name, accept)]
+    refused = [one for one in stopping if one not in accepted]
+    for one in found:
+        if not one.stops:
+            reporter.note(f"changed, without effect on the steps: {one}")
+    for one in accepted:
+        reporter.note(f"changed and accepted: {one}")
+    for name in accept:
+        if not any(_is_accepted(one.name, [name]) for one in stopping):
+            reporter.note(f"--accept {name}: nothing of that name has changed")
+    if refused:
+        raise UsageError(
+            f"{len(refused)} thing{'s are' if len(refused) > 1 else ' is'} not as when this run "
+            "began",
+            where=str(run),
+            cause="\n".join(str(one) for one in refused),
+            cure="Restore it, or go on with "
+            + " ".join(f"--accept {one.name}" for one in refused)
+            + " (recorded in run.json; the loss will not be that of an uninterrupted run).",
+        )
+    return [{"name": one.name, "before": one.before, "now": one.now} for one in accepted]
+
+
+def _is_accepted(name: str, accept: Sequence[str]) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in accept)

@@ -1,0 +1,217 @@
+"""The path of a run: load → plan → prove → fit → write."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from train import record as records
+from train.batches import write_batches
+from train.checkpoints import Checkpoint, CheckpointStore
+from train.environment import choose_device, environment
+from train.inputs import Inputs, find_inputs
+from train.plan import Prepared
+from train.proof import prove
+from train.proof.mask import padding_token
+from train.publish import publish_model
+from train.reporter import Reporter, Silent
+from workspace import gpus
+from workspace.errors import WorkError
+from workspace.files import write_json, write_text
+from workspace.jobs import Job
+from workspace.layout import Workspace, new_id
+from workspace.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where an attempt begins."""
+
+    checkpoint: Checkpoint | None = None
+    """None: from the base model."""
+    accepted: Sequence[dict[str, str]] = ()
+    """Changes since the attempt before that a person accepted."""
+
+    @property
+    def step(self) -> int:
+        """Steps done before."""
+        return self.checkpoint.step if self.checkpoint else 0
+
+
+def run_train(
+    recipe: Recipe,
+    workspace: Workspace,
+    job: Job,
+    reporter: Reporter | None = None,
+    *,
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Path:
+    """Train as the recipe says and return the run's directory.
+
+    Args:
+        recipe: with a `train` and a `model` section.
+        workspace: where `runs/` is.
+        job: the running job; its events get every step.
+        reporter: is told what happens.
+        name: of the run; the recipe's name if left out.
+        overrides: `--set` values in the recipe, kept for `temper resume`.
+
+    Raises:
+        UsageError: the recipe, data or model cannot be used (nothing is written).
+        LimitExceeded: too many rows lost, the mask is disproved, or the loss is not finite.
+        Stopped: a signal asked for it; a checkpoint was saved if a step was done.
+    """
+    reporter = reporter or Silent()
+    inputs = find_inputs(recipe, workspace)
+    prepared = inputs.prepare(reporter.working)
+    reporter.planned(prepared)
+    job.check_stop(cure="Nothing was begun.")
+    run = workspace.make(workspace.runs) / new_id(name or recipe.name)
+    run.mkdir(mode=0o700)
+    write_run_files(run, inputs, prepared)
+    record = records.new_record(run, inputs, prepared, job, tuple(overrides))
+    records.add_attempt(run, record, job, from_step=0, accepted=[])
+    job.result(run)
+    return attempt_run(run, inputs, prepared, job, reporter, Start())
+
+
+def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int = 0) -> None:
+    """Write what is known before the first step.
+
+    Args:
+        run: the run's directory.
+        inputs: what the run reads.
+        prepared: its plan.
+        done: steps of earlier attempts, whose batches stay recorded as they were.
+    """
+    write_text(run / "recipe.yaml", inputs.recipe.to_yaml())
+    write_json(run / "plan.json", prepared.plan.as_dict())
+    write_json(run / "ledger.json", prepared.ledger.as_dict())
+    write_batches(run / "batches.parquet", prepared, done=done)
+
+
+def attempt_run(
+    run: Path, inputs: Inputs, prepared: Prepared, job: Job, reporter: Reporter, start: Start
+) -> Path:
+    """Prove, fit and write: one attempt at a run whose files are there."""
+    cure = f"Continue with: temper resume {run.name}"
+    prove_run(run, inputs, prepared, reporter)
+    job.check_stop(cure=cure)
+    with gpus.claim() as claim, _quiet_libraries():
+        reporter.note("loading torch and trl (some ten seconds)")
+        device = choose_device(
+            claim,
+            precision=inputs.section.precision,
+            weights=inputs.model_section.dtype,
+            adapter=inputs.section.adapter.kind,
+            threads=prepared.plan["threads"],
+        )
+        reporter.note(f"device: {device.device}, {device.precision} ({device.reason})")
+        threads_why = prepared.plan.settings["threads"].reason
+        reporter.note(f"threads: {device.threads} ({threads_why})")
+        write_json(run / "env.json", environment(device, _digests(inputs, prepared)))
+        model = _fit(run, inputs, prepared, job, reporter, start, device)
+        job.check_stop(cure=cure)
+        publish_model(
+            run / "model",
+            model,
+            inputs.source.path,
+            adapter=inputs.section.adapter.kind,
+            base_digest=inputs.source.digest,
+            plan_digest=prepared.plan.digest,
+        )
+    job.events.append("model", path="model", steps=prepared.plan.steps)
+    return run
+
+
+def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter) -> None:
+    """Write the mask proof and stop if it fails."""
+    proof = prove(prepared.rows, inputs.tokenizer, seed=inputs.section.seed)
+    write_json(run / "proof.json", proof.as_dict())
+    proof.enforce()
+    reporter.note(
+        f"mask proof: {proof.turns:,} assistant turns in {proof.rows_decoded:,} rows are trained, "
+        f"nothing else is; each ends in {proof.end_token}, where generation stops"
+    )
+
+
+def _digests(inputs: Inputs, prepared: Prepared) -> dict[str, Any]:
+    return {
+        "model": inputs.source.digest,
+        "tokenizer": inputs.tokenizer.digest,
+        "template": inputs.tokenizer.template_digest,
+        "plan": prepared.plan.digest,
+        "schedule": prepared.plan.schedule_digest,
+        **{source.role: source.digest for source in prepared.plan.sources},
+    }
+
+
+def _fit(
+    run: Path,
+    inputs: Inputs,
+    prepared: Prepared,
+    job: Job,
+    reporter: Reporter,
+    start: Start,
+    device: Any,
+) -> Any:
+    """Load the model, train it, and return it."""
+    from transformers import AutoTokenizer, set_seed
+
+    from evalsuite.models.load import load_model
+    from train.adapters import adapted, trainable_parameters
+    from train.trl_bridge import FitRequest, fit
+
+    set_seed(prepared.plan.seed)  # decides the adapter's first weights
+    base = load_model(inputs.source.path, dtype=device.weights, device=device.device)
+    model = adapted(base, prepared.plan)
+    reporter.note(
+        f"trainable: {trainable_parameters(model):,} of {prepared.plan.model_parameters:,} weights"
+    )
+    pad_id, _ = padding_token(inputs.tokenizer)
+    request = FitRequest(
+        prepared=prepared,
+        store=CheckpointStore(run / "checkpoints", keep=inputs.section.keep_checkpoints),
+        job=job,
+        pad_id=pad_id,
+        device=device.device,
+        precision=device.precision,
+        report=reporter.step,
+        resume_from=start.checkpoint.path if start.checkpoint else None,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(inputs.source.path, local_files_only=True)
+    job.events.append(
+        "start", from_step=start.step, max_steps=prepared.plan.steps, device=asdict(device)
+    )
+    steps = fit(model, tokenizer, request)
+    if steps < prepared.plan.steps:
+        job.check_stop(
+            cure=f"Step {steps} of {prepared.plan.steps} is saved. "
+            f"Continue with: temper resume {run.name}"
+        )
+        raise WorkError(f"the trainer ended at step {steps} of {prepared.plan.steps}")
+    return model
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Send what libraries say to the job's log instead of between our lines."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        # Deprecations between libraries are for their authors: logged, neither shown nor raised.
+        warnings.simplefilter("default")
+        logging.captureWarnings(True)
+        try:
+            yield
+        finally:
+            logging.captureWarnings(False)

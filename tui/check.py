@@ -1,0 +1,171 @@
+"""`temper check`: everything that can be known before a GPU is touched, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from curate.recipe import CurateSection
+from evalsuite.models import ModelSection
+from evalsuite.recipe import EvalSection
+from train.recipe import TrainSection
+from tui.doctor import Finding
+from workspace.errors import TemperError
+from workspace.recipe import Recipe
+
+
+def check_recipe(recipe: Recipe) -> list[Finding]:
+    """Look at each section of a recipe that has already been read without a problem.
+
+    No code from data or plugins runs, nothing is written, and torch is not imported.
+    """
+    findings = [Finding("ok", "recipe", f"{recipe.path.name}: {', '.join(recipe.sections)}")]
+    for look in (_model, _sources, _suites, _training):
+        findings += _told(look, recipe)
+    return findings
+
+
+def _told(look: Callable[[Recipe], Iterator[Finding]], recipe: Recipe) -> Iterator[Finding]:
+    """Yield what `look` finds; an error becomes a finding and ends that part."""
+    try:
+        yield from look(recipe)
+    except TemperError as error:
+        place = f"{error.where}: " if error.where else ""
+        why = f" {error.cause}" if error.cause else ""
+        yield Finding("fail", look.__name__.strip("_"), f"{place}{error.title}.{why}", error.cure)
+
+
+def _model(recipe: Recipe) -> Iterator[Finding]:
+    from evalsuite.models import ChatTokenizer, resolve_model
+
+    section = recipe.section("model", ModelSection)
+    if section is None:
+        return
+    source = resolve_model(section, recipe.base_dir)
+    commit = f" at {source.revision[:12]}" if source.revision else ""
+    yield Finding("ok", "model", f"{source.name}{commit}, digest {source.digest[:12]}")
+    tokenizer = ChatTokenizer.from_dir(source.path)
+    if tokenizer.template is None:
+        yield Finding("warn", "template", "none", "Chat rows need one.")
+    elif not tokenizer.has_generation_marks:
+        yield Finding(
+            "warn",
+            "template",
+            "does not mark what the assistant writes",
+            "Training on chats needs {% generation %} … {% endgeneration %} in it.",
+        )
+    else:
+        yield Finding(
+            "ok",
+            "template",
+            f"marks the assistant's turns, digest {tokenizer.template_digest[:12]}",
+        )
+
+
+def _sources(recipe: Recipe) -> Iterator[Finding]:
+    section = recipe.section("curate", CurateSection)
+    for source in section.sources if section else ():
+        if source.path == "-":
+            yield Finding("ok", "source", "standard input")
+            continue
+        files = _matching(recipe.base_dir, source.path)
+        if not files:
+            yield Finding(
+                "fail",
+                "source",
+                f"{source.path}: no such file",
+                f"Paths are relative to {recipe.base_dir}.",
+            )
+            continue
+        size = sum(file.stat().st_size for file in files) / 1e6
+        yield Finding("ok", "source", f"{source.path}: {len(files)} files, {size:.1f} MB")
+
+
+def _matching(base: Path, pattern: str) -> list[Path]:
+    path = Path(pattern).expanduser()
+    if not path.is_absolute():
+        path = base / path
+    if path.is_file():
+        return [path]
+    root = Path(path.anchor)
+    return [found for found in root.glob(str(path.relative_to(root))) if found.is_file()]
+
+
+def _suites(recipe: Recipe) -> Iterator[Finding]:
+    from evalsuite.tasks.suites import find_suite, load_suite
+
+    section = recipe.section("evaluate", EvalSection)
+    purposes = set()
+    for name in section.suites if section else ():
+        try:
+            suite = load_suite(find_suite(name, recipe.workspace))
+        except TemperError as error:
+            waits = "datasets/" in error.where
+            yield Finding(
+                "warn" if waits else "fail",
+                "suite",
+                f"{name}: {error}",
+                "It is made by `temper curate`." if waits else error.cure,
+            )
+            continue
+        purposes.add(suite.spec.purpose)
+        items = sum(len(task.items) for task in suite.tasks)
+        yield Finding(
+            "ok",
+            "suite",
+            f"{name}: {suite.spec.purpose}, {len(suite.tasks)} tasks, {items:,} items, "
+            f"margin {suite.spec.margin:g}",
+        )
+        for task in suite.tasks:
+            if len(task.items) < suite.spec.min_items:
+                yield Finding(
+                    "warn",
+                    "suite",
+                    f"{name}: {task.spec.name} has {len(task.items)} items, "
+                    f"fewer than min_items {suite.spec.min_items}",
+                    "It cannot pass: add items, or lower min_items before training.",
+                )
+    if section and "retention" not in purposes:
+        yield Finding(
+            "warn",
+            "suites",
+            "none measures what the model may forget",
+            "Add builtin:retention or a retention suite of your own.",
+        )
+
+
+def _training(recipe: Recipe) -> Iterator[Finding]:
+    from train.inputs import find_inputs
+    from train.proof import prove
+    from workspace.errors import DataError
+
+    section = recipe.section("train", TrainSection)
+    if section is None:
+        return
+    for name in (section.dataset or recipe.name, section.replay and section.replay.dataset):
+        if name is None:
+            continue
+        try:
+            recipe.workspace.dataset(name)
+        except DataError as error:
+            yield Finding("warn", "dataset", f"{name}: not made yet", error.cure)
+            return
+    inputs = find_inputs(recipe, recipe.workspace, command="temper check")
+    prepared = inputs.prepare()
+    plan = prepared.plan
+    yield Finding(
+        "ok",
+        "plan",
+        f"{plan.steps:,} steps × {plan.batch_size} rows, {plan.tokens_trained:,} trained tokens, "
+        f"{plan.trainable_parameters:,} weights",
+    )
+    for warning in plan.warnings:
+        yield Finding("warn", "plan", warning)
+    proof = prove(prepared.rows, inputs.tokenizer, seed=section.seed)
+    yield Finding(
+        "ok" if proof.passed else "fail",
+        "mask",
+        f"{proof.turns:,} assistant turns trained, {proof.turns_ending:,} end where generation "
+        "stops",
+        "" if proof.passed else "`temper preview` shows the rows.",
+    )

@@ -1,0 +1,72 @@
+"""`temper`: one command. Mounts what each package offers; imports nothing heavy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import curate.cli
+import evalsuite.cli
+import train.cli
+import typer
+
+import tui.commands
+from workspace.cli import run
+from workspace.context import Context
+from workspace.layout import Workspace
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+app = typer.Typer(
+    name="temper",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From raw rows to a fine-tuned model you can trust.",
+)
+
+
+def _compose() -> Mapping[str, type[BaseModel]]:
+    from tui.schema import compose
+
+    return compose()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"welltempered {version('welltempered')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Open the app, or run one of the commands below."""
+    context.obj = Context(_compose)
+    if context.invoked_subcommand is not None:
+        return
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from tui.app import run_app
+
+        raise typer.Exit(run_app(Workspace.find().root))
+    print(context.get_help())
+
+
+tui.commands.register(app)
+curate.cli.register(app)
+train.cli.register(app)
+evalsuite.cli.register(app)
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    return run(lambda: app(standalone_mode=True))

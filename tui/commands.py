@@ -1,0 +1,180 @@
+"""The commands that belong to no single package: workspaces, jobs, checks."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workspace.context import Context, emit_json, emit_table, note
+from workspace.layout import Workspace
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+RecipeArgument = Annotated[
+    Path | None, typer.Argument(help="The recipe; default: temper.yaml here or above.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable."),
+]
+_MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the root."""
+    app.command("init")(init)
+    app.command("check")(check)
+    app.command("schema")(schema)
+    app.command("demo")(demo)
+    app.command("runs")(runs)
+    app.command("jobs")(jobs)
+    app.command("logs")(logs)
+    app.command("stop")(stop)
+    app.command("doctor")(doctor)
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where; made if needed.")],
+    task: Annotated[str, typer.Option(help="chat, classify, json or maths.")] = "chat",
+    data: Annotated[list[Path] | None, typer.Option(help="A raw data file; repeatable.")] = None,
+    model: Annotated[
+        str, typer.Option(help="A model directory, a hub name, or builtin.")
+    ] = "builtin",
+    name: Annotated[str | None, typer.Option(help="The recipe's name.")] = None,
+) -> None:
+    """Make a workspace: a commented recipe and a target suite for your rows."""
+    from tui.init import make_workspace
+
+    for path in make_workspace(directory, task=task, data=data or [], model=model, name=name):
+        note(f"wrote {path}")
+    note()
+    note(f"next:  cd {directory}")
+    note("       temper check")
+    if model == "builtin":
+        note("       temper curate general.yaml")
+    note("       temper curate")
+
+
+def check(
+    context: typer.Context,
+    recipe: RecipeArgument = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find out everything that can be known before a GPU is touched."""
+    from tui.check import check_recipe
+    from workspace.errors import UsageError
+
+    shared: Context = context.obj
+    findings = check_recipe(shared.load_recipe(recipe, set_ or []))
+    if json:
+        emit_json([vars(finding) for finding in findings])
+    else:
+        emit_table(
+            "check",
+            ["", "what", "found", "do"],
+            [[_MARKS[f.level], f.what, f.found, f.cure] for f in findings],
+        )
+    failed = sum(finding.level == "fail" for finding in findings)
+    if failed:
+        raise UsageError(f"{failed} of {len(findings)} checks failed")
+
+
+def schema() -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from tui.schema import json_schema
+
+    emit_json(json_schema())
+
+
+def demo(
+    directory: Annotated[Path, typer.Argument(help="Where; must not exist yet.")] = Path("demo"),
+) -> None:
+    """Run the whole loop on the built-in model and data, in minutes on a CPU."""
+    from tui.demo import run_demo
+
+    run_demo(directory)
+
+
+def runs(json: JsonOption = False) -> None:
+    """List the runs of this workspace with state, step, loss and verdict."""
+    from tui.listing import run_rows
+
+    rows = run_rows(Workspace.find())
+    if json:
+        emit_json(rows)
+        return
+    emit_table(
+        "runs",
+        ["run", "state", "step", "loss", "verdict", "dataset"],
+        [[r["id"], r["state"], r["progress"], r["loss"], r["verdict"], r["dataset"]] for r in rows],
+        numeric=(2, 3),
+    )
+
+
+def jobs(json: JsonOption = False) -> None:
+    """List the jobs of this workspace, newest first."""
+    from workspace.jobs import list_jobs
+
+    found = list_jobs(Workspace.find())
+    if json:
+        emit_json([{**vars(job), "dir": str(job.dir)} for job in found])
+        return
+    emit_table(
+        "jobs",
+        ["job", "kind", "state", "attempt", "result", "why"],
+        [
+            [job.id, job.kind, job.state, str(job.attempt), job.result or "", job.error or ""]
+            for job in found
+        ],
+        numeric=(3,),
+    )
+
+
+def logs(
+    job: Annotated[str, typer.Argument(help="A job's id, part of it, or `latest`.")] = "latest",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
+) -> None:
+    """Print the log of a job."""
+    from workspace.jobs import read_job
+    from workspace.text import plain
+
+    directory = Workspace.find().job(job)
+    path = directory / "log.txt"
+    path.touch()
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        while True:
+            running = read_job(directory).state in ("queued", "running")
+            for line in stream:
+                print(plain(line.rstrip("\n").rsplit("\r", 1)[-1]), flush=True)
+            if not (follow and running):
+                return
+            time.sleep(0.5)
+
+
+def stop(
+    job: Annotated[str, typer.Argument(help="A job's id, part of it, or `latest`.")] = "latest",
+) -> None:
+    """Ask a running job to save and stop; `temper resume` goes on from there."""
+    from workspace.jobs import read_job, stop_job
+
+    view = read_job(Workspace.find().job(job))
+    stop_job(view)
+    note(f"asked {view.id} to save and stop")
+
+
+def doctor(json: JsonOption = False) -> None:
+    """Look at this machine: libraries, GPUs, disk, terminal, what a log-out does to jobs."""
+    from tui.doctor import examine
+
+    findings = list(examine())
+    if json:
+        emit_json([vars(finding) for finding in findings])
+        return
+    emit_table(
+        "doctor",
+        ["", "what", "found", "do"],
+        [[_MARKS[f.level], f.what, f.found, f.cure] for f in findings],
+    )

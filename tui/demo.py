@@ -1,0 +1,187 @@
+"""`temper demo`: real forgetting, and a real cure, on a laptop in minutes.
+
+It types the commands a person would type, in a directory that a person can open afterwards, and
+says at the end what they showed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from tui.lanes import Command, Lanes, Outcome
+from workspace.context import duration, emit_table, note
+from workspace.errors import UsageError, WorkError
+from workspace.files import read_json, write_text
+from workspace.layout import Workspace
+
+_GENERAL = """\
+# Rows of what the base model can do: replayed in training so that it is not forgotten.
+name: general
+
+model:
+  path: builtin
+
+curate:
+  sources:
+    - path: raw/general.jsonl
+  steps:
+    - exact_duplicates: {}
+    - decontaminate: {suites: ["builtin:retention", "builtin:triage"]}
+  split: {validation: 0, test: 0}
+"""
+
+_RECIPE = """\
+# Support tickets → triage as JSON: team, priority, product.
+name: triage
+
+model:
+  path: builtin                   # 10 abilities, none of them JSON
+
+curate:
+  sources:                        # alpaca, ShareGPT, messages … in JSONL, CSV and Parquet
+    - path: raw/tickets/*
+  steps:
+    - empty_answers: {}
+    - contradictions: {}          # one ticket, two different answers: neither can be trusted
+    - exact_duplicates: {}
+    - near_duplicates: {threshold: 0.8}
+    - decontaminate: {suites: ["builtin:triage", "builtin:retention"]}
+  split: {validation: 0.05, test: 0}
+  max_quarantine: 5%
+
+train:                            # tempered: an adapter, and replay of general rows
+  method: sft
+  adapter: {kind: lora, r: 16}
+  learning_rate: 2e-3
+  steps: 200
+  batch_size: 32
+  replay: {dataset: general, share: 0.8}
+
+evaluate:
+  suites: ["builtin:triage", "builtin:retention"]
+"""
+
+_NAIVE = (
+    "train.adapter={kind: full}",
+    "train.learning_rate=1e-3",
+    "train.steps=60",
+    "train.replay=null",
+)
+
+
+def run_demo(directory: Path) -> None:
+    """Run the whole loop in `directory`.
+
+    Raises:
+        UsageError: the directory is not empty.
+        WorkError: a step failed, or the loop did not show what it is made to show.
+    """
+    started = time.monotonic()
+    _write_workspace(directory)
+    lanes = Lanes(directory)
+    note("\n1/4  Curate: raw rows → datasets (some 30 s)\n")
+    for outcome in lanes.run(
+        [Command("general", ("curate", "general.yaml")), Command("tickets", ("curate",))]
+    ):
+        print(outcome.output)
+    note("\n2/4  Is tuning needed? And train twice: naive, and tempered (some 2 min)\n")
+    naive = [part for override in _NAIVE for part in ("--set", override)]
+    outcomes = lanes.run(
+        [
+            Command("prompts", ("eval", "--prompts")),
+            Command("naive", ("train", "--name", "naive", *naive)),
+        ],
+        [Command("tempered", ("train", "--name", "tempered"))],
+    )
+    print(outcomes[0].output)
+    note("\n3/4  Evaluate both against the base, in pairs, behind the gate (some 2 min)\n")
+    gates = lanes.run(
+        [Command("naive", ("eval", "naive", "--gate"), frozenset({0, 1, 3}))],
+        [Command("tempered", ("eval", "tempered", "--gate"), frozenset({0, 1, 3}))],
+    )
+    note("\n4/4  What it showed\n")
+    _summarise(directory, gates, time.monotonic() - started)
+
+
+def _write_workspace(directory: Path) -> None:
+    from evalsuite.builtin import write_general, write_raw_tickets
+
+    if directory.exists() and any(directory.iterdir()):
+        raise UsageError(
+            "this directory is not empty",
+            where=str(directory),
+            cure="Name another one: temper demo DIR. The demo overwrites nothing.",
+        )
+    raw = directory / "raw" / "tickets"
+    raw.mkdir(mode=0o700, parents=True)
+    note(f"The demo's workspace: {directory.resolve()}")
+    write_raw_tickets(raw)
+    write_general(directory / "raw" / "general.jsonl")
+    write_text(directory / "general.yaml", _GENERAL)
+    write_text(directory / "temper.yaml", _RECIPE)
+
+
+def _summarise(directory: Path, gates: list[Outcome], seconds: float) -> None:
+    results = {}
+    for outcome in gates:
+        name = outcome.command.arguments[1]
+        results[name] = _results(directory, name)
+    naive, tempered = results["naive"], results["tempered"]
+    _print_abilities(naive, tempered)
+    verdicts = {outcome.command.arguments[1]: outcome.exit_code for outcome in gates}
+    words = {0: "passed: it may ship", 1: "refused", 3: "could not be decided"}
+    for name, outcome in zip(("naive", "tempered"), gates, strict=True):
+        code = verdicts[name]
+        note(f"  {name:>9}  {words[code]}  ({outcome.command.typed} → exit code {code})")
+    note()
+    note("Look at")
+    for name in ("naive", "tempered"):
+        note(f"  {results[name]['path'] / 'report.html'}")
+    dataset = Workspace(directory.resolve()).dataset("triage")
+    note(f"  {dataset / 'report.html'}   (what happened to every row)")
+    note(f"  cd {directory} && temper   (the app)")
+    note(f"\nDone in {duration(seconds)}.")
+    if verdicts != {"naive": 1, "tempered": 0}:
+        raise WorkError(
+            "the demo did not show what it is made to show",
+            cause=f"Gates: naive {words[verdicts['naive']]}, tempered "
+            f"{words[verdicts['tempered']]}; expected refused and passed.",
+            cure="Please report this with the two reports named above.",
+        )
+
+
+def _results(directory: Path, run: str) -> dict[str, Any]:
+    """Return the comparison of one run with the base, and where it lies."""
+    workspace = Workspace(directory.resolve())
+    run_id = workspace.run(run).name
+    for path in sorted(workspace.evals.glob("*/results.json"), reverse=True):
+        document = read_json(path, kind="evaluation result")
+        for comparison in document.get("comparisons", []):
+            if comparison.get("run") == run_id:
+                return {"path": path.parent, **comparison}
+    raise WorkError("the evaluation left no results", where=json.dumps(run))
+
+
+def _print_abilities(naive: dict[str, Any], tempered: dict[str, Any]) -> None:
+    rows = []
+    for one, two in zip(naive["abilities"], tempered["abilities"], strict=True):
+        rows.append(
+            [
+                one["ability"],
+                "learn" if one["purpose"] == "target" else "keep",
+                f"{one['base']:.3f}",
+                f"{one['tuned']:.3f}",
+                one["verdict"],
+                f"{two['tuned']:.3f}",
+                two["verdict"],
+            ]
+        )
+    emit_table(
+        "base, naive and tempered on the same items",
+        ["ability", "to", "base", "naive", "", "tempered", ""],
+        rows,
+        numeric=(2, 3, 5),
+    )

@@ -1,0 +1,177 @@
+"""`temper init`: a new workspace with a commented recipe and a target suite."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from workspace.errors import UsageError
+from workspace.files import write_text
+from workspace.layout import RECIPE, checked_name
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the answers of a task look like, which decides how they are scored."""
+
+    scorer: str
+    max_new_tokens: int
+    about: str
+
+
+TASKS = {
+    "chat": Kind("{kind: normalised}", 128, "short free answers, compared without case and spaces"),
+    "classify": Kind("{kind: exact}", 16, "one label as the whole answer"),
+    "json": Kind("{kind: json}", 128, "JSON objects, compared key by key"),
+    "maths": Kind("{kind: numeric}", 256, "worked solutions whose last number counts"),
+}
+
+_RECIPE = """\
+# {name}: from raw rows to a model you can trust.
+#
+#   temper check                  what can be known before anything runs
+#   temper curate                 raw rows → datasets/{name}
+#   temper plan                   rows, tokens and steps before a weight is loaded
+#   temper train                  datasets/{name} → runs/…
+#   temper eval {name} --gate     what it gained and forgot; exit code 0 only if it may ship
+#
+# `temper schema` lists every key. Any value can be changed for one command:
+#   temper train --set train.learning_rate=1e-4
+name: {name}
+
+model:
+  path: {model}{model_comment}
+
+curate:
+  sources:
+{sources}
+  steps:                          # in this order; each drop is in dropped.parquet with its reason
+    - empty_answers: {{}}
+    - exact_duplicates: {{}}
+    - near_duplicates: {{threshold: 0.8}}
+    - decontaminate: {{suites: ["builtin:retention"]}}
+  split: {{validation: 0.05, test: 0.15, seed: 0}}   # near-duplicates never straddle the splits
+  max_quarantine: 5%              # more unusable rows than this stop the command (exit code 6)
+
+train:
+  method: sft                     # the loss is on the assistant's turns only, and proved to be
+  adapter: {{kind: lora, r: 16}}    # `{{kind: full}}` trains every weight: learns and forgets more
+  epochs: 2
+  batch_size: 32
+{replay}
+evaluate:
+  suites:
+    - target                      # suites/target.yaml: what it should learn
+    - builtin:retention           # ten abilities it should keep
+"""
+
+_REPLAY = """\
+  replay:                         # rows of what it should not forget, in every batch
+    dataset: general              # made by: temper curate general.yaml
+    share: 0.5
+"""
+
+_NO_REPLAY = """\
+  # Without replay a model forgets. Curate some general rows (chats of many kinds) to a dataset
+  # of their own, then:
+  # replay: {dataset: general, share: 0.3}
+"""
+
+_GENERAL = """\
+# Rows of what the built-in model can do, replayed in training so that it is not forgotten.
+name: general
+
+model:
+  path: builtin
+
+curate:
+  sources:
+    - path: raw/general.jsonl
+  steps:
+    - exact_duplicates: {{}}
+    - decontaminate: {{suites: ["builtin:retention"]}}
+"""
+
+_SUITE = """\
+# What the tuned model should do better than the base: the rows kept apart as the test split.
+# Margin and item counts are fixed here, before any model is trained.
+schema_version: 1
+name: target
+purpose: target
+margin: 0.05
+alpha: 0.05
+min_items: 100                    # fewer cannot decide anything; 500 see a gain of 5 points
+min_gain: 0.05                    # the smallest gain that counts
+tasks:
+  - name: {name}
+    ability: {name}
+    kind: generation
+    data: ../datasets/{name}/current/test.parquet
+    scorer: {scorer}  # {about}
+    max_new_tokens: {max_new_tokens}
+"""
+
+
+def make_workspace(
+    directory: Path, *, task: str, data: list[Path], model: str, name: str | None = None
+) -> list[Path]:
+    """Write a recipe, a target suite and what they need; return the files written.
+
+    Args:
+        directory: made if needed.
+        task: one of `TASKS`.
+        data: raw files; without any, `raw/` is where they are looked for.
+        model: a model directory, a hub name or `builtin`.
+        name: the recipe's name; default the directory's.
+
+    Raises:
+        UsageError: a recipe is there already, an unknown task, or a data file that is missing.
+    """
+    if task not in TASKS:
+        raise UsageError(
+            f"there is no task {task!r}", cure=f"One of: {', '.join(TASKS)}.", where="--task"
+        )
+    if (directory / RECIPE).exists():
+        raise UsageError("there is a recipe already", where=str(directory / RECIPE))
+    for file in data:
+        if not file.exists():
+            raise UsageError("there is no such file", where=str(file))
+    name = checked_name(name or directory.resolve().name.lower(), what="recipe")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    texts = {
+        RECIPE: _recipe(directory, name, data, model),
+        "suites/target.yaml": _suite(name, task),
+    }
+    if model == "builtin":
+        from evalsuite.builtin import write_general
+
+        texts["general.yaml"] = _GENERAL.format()
+        (directory / "raw").mkdir(exist_ok=True)
+        write_general(directory / "raw" / "general.jsonl")
+    for file_name, text in texts.items():
+        write_text(directory / file_name, text)
+    return [directory / file_name for file_name in texts]
+
+
+def _recipe(directory: Path, name: str, data: list[Path], model: str) -> str:
+    local = Path(model).expanduser()
+    is_directory = local.is_dir()
+    builtin = model == "builtin"
+    paths = [os.path.relpath(file, directory) for file in data] or ["raw/*.jsonl"]
+    return _RECIPE.format(
+        name=name,
+        model=os.path.relpath(local, directory) if is_directory else model,
+        model_comment="                   # the small model that ships with welltempered"
+        if builtin
+        else "",
+        sources="\n".join(f"    - path: {path}" for path in paths),
+        replay=_REPLAY if builtin else _NO_REPLAY,
+    )
+
+
+def _suite(name: str, task: str) -> str:
+    kind = TASKS[task]
+    return _SUITE.format(
+        name=name, scorer=kind.scorer, about=kind.about, max_new_tokens=kind.max_new_tokens
+    )

@@ -1,0 +1,93 @@
+"""Looks at the workspace once a second from a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tui.reader import Reader
+from tui.snapshot import Snapshot
+from tui.tail import Tail
+
+PERIOD_SECONDS = 1.0
+_LOG_BYTES = 64 << 10
+"""How much of a log is read at first, and at most at each look."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one look found."""
+
+    snapshot: Snapshot
+    log: Path | None = None
+    """The log that is followed."""
+    log_lines: tuple[str, ...] = ()
+    """Its new lines, as they are on disk."""
+
+
+class Poller(threading.Thread):
+    """Delivers an `Update` whenever a look found something new.
+
+    A daemon, and not one of Textual's workers, which the interpreter waits for at exit: a disk
+    that does not answer must not hold `q`.
+    """
+
+    def __init__(self, reader: Reader, deliver: Callable[[Update], object]) -> None:
+        super().__init__(name="workspace-poller", daemon=True)
+        self._reader = reader
+        self._deliver = deliver
+        self._wake = threading.Event()
+        self._stopping = False
+        self._tail: Tail | None = None
+        self._delivered: Snapshot | None = None
+        self.looks = 0
+        """How often it has looked."""
+
+    def follow(self, log: Path | None) -> None:
+        """Deliver the last lines of `log` and those to come; None follows none."""
+        tail = Tail(log) if log is not None else None
+        if tail is not None:
+            tail.skip_to_last(_LOG_BYTES)
+        self._tail = tail
+        self.look_now()
+
+    @property
+    def follows(self) -> Path | None:
+        """The log that is followed."""
+        return self._tail.path if self._tail is not None else None
+
+    def look_now(self) -> None:
+        """Look without waiting for the second to be over."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread at its next turn, without waiting for it."""
+        self._stopping = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Look until stopped; at once again while old events are still being read."""
+        while not self._stopping:
+            self._wake.clear()
+            update = self._look()
+            self.looks += 1
+            if update.snapshot is not self._delivered or update.log_lines:
+                self._delivered = update.snapshot
+                self._deliver(update)
+            if not update.snapshot.pending:
+                self._wake.wait(PERIOD_SECONDS)
+
+    def _look(self) -> Update:
+        tail = self._tail
+        try:
+            snapshot = self._reader.poll()
+        except Exception as error:  # a bug in reading must be seen, not end the thread
+            known = self._delivered or Snapshot(self._reader.root)
+            trouble = f"the workspace cannot be read: {error!r}"
+            snapshot = known if known.trouble == trouble else replace(known, trouble=trouble)
+        if tail is None:
+            return Update(snapshot)
+        lines = tail.read(_LOG_BYTES).lines
+        return Update(snapshot, tail.path, tuple(line.decode("utf-8", "replace") for line in lines))

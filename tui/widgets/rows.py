@@ -1,0 +1,105 @@
+"""The base of everything drawn here: lines of styled text, of which only changed ones are sent.
+
+Textual sends a widget's whole region at each refresh; over SSH that is two hundred times what a
+growing curve needs. So a widget says which lines it has, the lines are compared with those on the
+screen, and only the rows that differ are refreshed.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Resize
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.glyphs import Glyphs
+from workspace.text import plain
+
+Part = tuple[str, str]
+"""A text and its role: `muted`, `strong`, `accent`, `good`, `warn`, `bad`, `curve` or empty; with
+` cursor` behind it on the selected line."""
+
+Line = tuple[Part, ...]
+
+
+def fit(text: str, width: int, ellipsis: str) -> str:
+    """Return `text` made plain and exactly `width` cells wide, shortened or padded."""
+    line = plain(text, limit=max(width, 1) * 4)
+    if cell_len(line) <= width:
+        return set_cell_size(line, width)
+    return set_cell_size(line, max(0, width - cell_len(ellipsis))) + ellipsis[:width]
+
+
+def right(text: str, width: int, ellipsis: str) -> str:
+    """Return `text` as `fit` does, set to the right."""
+    missing = width - cell_len(plain(text))
+    return " " * missing + plain(text) if missing > 0 else fit(text, width, ellipsis)
+
+
+class Rows(Widget):
+    """A widget made of lines of text. Subclasses say what the lines are."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "rows--muted",
+        "rows--strong",
+        "rows--accent",
+        "rows--good",
+        "rows--warn",
+        "rows--bad",
+        "rows--curve",
+        "rows--cursor",
+    }
+    ALLOW_SELECT = False
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self._lines: list[Line] = []
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        """Return the lines to show on `width` x `height` cells, top first."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Ask for the lines anew and send those that changed."""
+        width, height = self.size
+        lines = self.lines(width, height)[:height] if width and height else []
+        lines += [()] * (height - len(lines))
+        before, self._lines = self._lines, lines
+        if len(before) != len(lines):
+            self.refresh()
+            return
+        changed = [y for y, (old, new) in enumerate(zip(before, lines, strict=True)) if old != new]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def on_resize(self, event: Resize) -> None:
+        """Draw for the new size."""
+        self._lines = []
+        self.redraw()
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line for the screen; every segment has a style, or NO_COLOR would crash."""
+        parts = self._lines[y] if y < len(self._lines) else ()
+        segments = [Segment(plain(text, len(text) + 1), self._style(role)) for text, role in parts]
+        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+
+    def _style(self, role: str) -> Style:
+        """Return the style of a role, its colours blended with what lies below.
+
+        `ROLE cursor` is a role on the selected line; with the terminal's own colours, of which
+        one may vanish on another, the whole line is reversed instead.
+        """
+        name, _, cursor = role.partition(" ")
+        if name == "cursor" or (cursor and self.app.native_ansi_color):
+            return self.get_component_rich_style("rows--cursor")
+        style = self.get_component_rich_style(f"rows--{name}") if name else self.rich_style
+        if not cursor:
+            return style
+        selected = self.get_component_rich_style("rows--cursor")
+        return style + Style(bgcolor=selected.bgcolor, bold=selected.bold)
