@@ -13,7 +13,7 @@ from curate.texts import TYPES, canonical
 from workspace.errors import DataError
 
 ROW = "_row"
-"""Position of a row among all that were read: 0, 1, 2 …"""
+"""Position of a row among all rows of the dataset's type: 0, 1, 2 …"""
 MARKS = ("source", "row", "user_id", "user_label", "document", "conversation", "parents")
 DROPPED = {
     ROW: pl.Int64,
@@ -65,7 +65,7 @@ def numbered(rows: Path, quarantine: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     parts = []
     for frame, part in ((frames[0], ids[:count]), (frames[1], ids[count:])):
         parts.append(pl.concat([frame, part.to_frame().lazy()], how="horizontal"))
-    return parts[0].with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64)), parts[1]
+    return parts[0], parts[1]
 
 
 def choose_type(rows: pl.LazyFrame, wanted: str) -> str:
@@ -116,7 +116,6 @@ def build_base(rows: pl.LazyFrame, kind: str, path: Path) -> BaseFrame:
     misfits = (
         rows.filter(~fits)
         .select(
-            ROW,
             "id",
             "source",
             "row",
@@ -132,7 +131,8 @@ def build_base(rows: pl.LazyFrame, kind: str, path: Path) -> BaseFrame:
         )
         .collect()
     )
-    typed = _converted(rows.filter(fits), kind).with_columns(canonical(kind).alias("_whole"))
+    typed = _converted(rows.filter(fits), kind).with_row_index(ROW)
+    typed = typed.with_columns(pl.col(ROW).cast(pl.Int64), canonical(kind).alias("_whole"))
     hashed = typed.with_columns(
         plh.col("_whole").chash.sha2_256().str.slice(0, 32).alias("content_hash")
     )

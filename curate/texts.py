@@ -81,7 +81,7 @@ def prompt_text(kind: str, *, system: bool = True) -> pl.Expr:
 def answer_text(kind: str) -> pl.Expr:
     """Return the answer as text; empty for plain text."""
     if kind == "text":
-        return pl.lit("")
+        return pl.col("text").str.head(0).fill_null("")  # a literal would be one row, not all
     if kind == "answer":
         return pl.col("answer").fill_null("")
     if kind == "messages":

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workspace.context import Context, Progress, emit_json, emit_table, note
+from workspace.errors import TemperError
 from workspace.layout import RECIPE, Workspace
 from workspace.text import plain
 
 if TYPE_CHECKING:
     from evalsuite.run import EvalRequest, EvalResult
-    from evalsuite.verdict import AbilityResult
+    from evalsuite.verdict import AbilityResult, Verdict
     from workspace.jobs import Job
     from workspace.recipe import Recipe
 
@@ -140,7 +141,7 @@ def _request(
         source = resolve_model(model, recipe.base_dir)
     else:
         source = common_base(subjects)
-    return EvalRequest(
+    request = EvalRequest(
         name=recipe.name if recipe else "eval",
         base=source,
         subjects=subjects,
@@ -150,6 +151,8 @@ def _request(
         prompts=prompts,
         command=shlex.join(context.argv),
     )
+    request.check()
+    return request
 
 
 class _Terminal:
@@ -192,10 +195,8 @@ def _run(request: EvalRequest, workspace: Workspace, job: Job) -> EvalResult:
 
 
 def _tell(result: EvalResult) -> None:
-    from evalsuite.verdict import Verdict
-
     for comparison in result.results.comparisons:
-        verdict: Verdict = comparison.verdict
+        verdict = comparison.verdict
         emit_table(
             f"{comparison.tuned} against {comparison.base}",
             ["ability", "to", "base", comparison.tuned, "difference", "95 % interval", "verdict"],
@@ -203,8 +204,8 @@ def _tell(result: EvalResult) -> None:
             numeric=(2, 3, 4, 5),
         )
         print(plain(f"{_SIGN[verdict.status]} {verdict.headline}"))
-        for reason in verdict.reasons if verdict.status != "pass" else ():
-            print(plain(f"  {reason}"))
+        for line in _why(verdict):
+            print(plain(f"  {line}"))
         print()
     if result.recommendation:
         print(plain(f"Is tuning needed?  {result.recommendation}\n"))
@@ -216,6 +217,19 @@ def _tell(result: EvalResult) -> None:
 
 
 _SIGN = {"pass": "✓", "fail": "✗", "inconclusive": "?", "invalid": "!"}
+
+
+def _why(verdict: Verdict) -> list[str]:
+    """Return what stands against the model, the weightiest first."""
+    if verdict.status == "invalid":
+        return list(verdict.reasons)
+    order = ("fail", "inconclusive", "not measured")
+    return [
+        f"{ability.name}: {ability.sentence}"
+        for wanted in order
+        for ability in verdict.abilities
+        if ability.verdict == wanted
+    ]
 
 
 def _row(ability: AbilityResult) -> list[str]:
@@ -242,8 +256,14 @@ def _enforce(result: EvalResult, *, gate: bool, inconclusive: Undecided) -> None
     """Raise what the worst verdict deserves; without a gate only an invalid one is an error."""
     from evalsuite.gate import enforce
 
+    report = result.directory / "report.html"
     order = {"invalid": 0, "fail": 1, "inconclusive": 2, "pass": 3}
     verdicts = [comparison.verdict for comparison in result.results.comparisons]
     for verdict in sorted(verdicts, key=lambda verdict: order[verdict.status]):
-        if gate or verdict.status == "invalid":
+        if not gate and verdict.status != "invalid":
+            continue
+        try:
             enforce(verdict, inconclusive=inconclusive)
+        except TemperError as error:
+            # The table and the reasons are printed already.
+            raise type(error)(error.title, cause=verdict.headline, where=str(report)) from None

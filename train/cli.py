@@ -85,20 +85,18 @@ def resume(
     On a CPU it continues bit for bit. Changed data, model, recipe or versions stop it with the
     difference, unless accepted by name.
     """
-    from train.record import read_record
-    from train.resume import resume_train
+    from train.resume import open_run, resume_train
     from workspace.jobs import run_job
     from workspace.layout import Workspace
 
     context: Context = ctx.obj
     directory = Workspace.find().run(run)
     workspace = Workspace(directory.parent.parent)
-    job_id = str(read_record(directory)["job"])
-    with (
-        _Terminal() as reporter,
-        run_job(workspace, "train", context.argv, job_id=job_id) as job,
-    ):
-        resume_train(directory, workspace, job, context.load_recipe, reporter, accept=accept or ())
+    with _Terminal() as reporter:
+        opened = open_run(directory, workspace, context.load_recipe, reporter, accept=accept or ())
+        job_id = str(opened.record["job"])
+        with run_job(workspace, "train", context.argv, job_id=job_id) as job:
+            resume_train(opened, job, reporter)
     _tell_run(directory, reporter, as_json=as_json)
 
 

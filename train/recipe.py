@@ -105,8 +105,8 @@ class TrainSection(Section):
     """Rows for each optimiser step, however they are split."""
     micro_batch_size: int | None = Field(default=None, ge=1)
     """Rows that are on the device at once: less needs less memory and gives the same gradients.
-    It must divide `batch_size`. Left out: as many as keep the longest micro-batch within 4,096
-    tokens (16,384 for models below 20 M parameters)."""
+    It must divide `batch_size`. Left out: what computes least padding, with at most 4,096
+    tokens at once (16,384 for models below 20 M parameters)."""
     max_length: int | None = Field(default=None, ge=8)
     """Longest row in tokens. Left out: the model's context, 4096 at most."""
     too_long: Literal["drop", "cut", "stop"] = "drop"

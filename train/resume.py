@@ -16,7 +16,7 @@ from train import record as records
 from train.checkpoints import CheckpointStore, Rejected
 from train.environment import PACKAGES, versions
 from train.inputs import Inputs, find_inputs
-from train.plan import Plan
+from train.plan import Plan, Prepared
 from train.reporter import Reporter, Silent
 from train.run import Start, attempt_run, write_run_files
 from workspace.errors import DataError, UsageError
@@ -47,23 +47,32 @@ class Difference:
         return f"{self.name}: was {self.before}, is {self.now}"
 
 
-def resume_train(
+@dataclass(frozen=True)
+class Resumption:
+    """A run that may go on: what it reads, its plan, and what a person accepted."""
+
+    run: Path
+    record: dict[str, Any]
+    inputs: Inputs
+    prepared: Prepared
+    accepted: Sequence[dict[str, str]]
+
+
+def open_run(
     run: Path,
     workspace: Workspace,
-    job: Job,
     load: Loader,
     reporter: Reporter | None = None,
     *,
     accept: Sequence[str] = (),
-) -> Path:
-    """Continue a run from its newest whole checkpoint.
+) -> Resumption:
+    """Check that a run may go on; changes nothing, its job's state included.
 
     Args:
         run: the run's directory.
         workspace: where the run is.
-        job: the run's own job, tried again.
         load: reads a recipe with overrides, checked against the whole schema.
-        reporter: is told what happens.
+        reporter: is told what has changed.
         accept: names of differences to go on with; `train` covers `train.seed` and the like.
 
     Raises:
@@ -82,15 +91,31 @@ def resume_train(
     found = list(differences(run, record, inputs, prepared.plan))
     accepted = _checked(run, found, accept, reporter)
     reporter.planned(prepared)
+    return Resumption(run, record, inputs, prepared, accepted)
+
+
+def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None) -> Path:
+    """Continue a run from its newest whole checkpoint and return its directory.
+
+    Args:
+        opened: by `open_run`.
+        job: the run's own job, tried again.
+        reporter: is told what happens.
+
+    Raises:
+        as `train.run.run_train`.
+    """
+    reporter = reporter or Silent()
+    run, record, inputs, prepared = opened.run, opened.record, opened.inputs, opened.prepared
     store = CheckpointStore(run / "checkpoints", keep=inputs.section.keep_checkpoints)
     checkpoint = store.newest(lambda rejected: _tell_rejected(rejected, job, reporter))
-    start = Start(checkpoint, accepted)
-    if accepted:
+    start = Start(checkpoint)
+    if opened.accepted:
         write_run_files(run, inputs, prepared, done=start.step)
         record["settings"] = records.compared_settings(inputs)
         record["base"] = inputs.source.as_record()
         record["steps"] = prepared.plan.steps
-    records.add_attempt(run, record, job, from_step=start.step, accepted=list(accepted))
+    records.add_attempt(run, record, job, from_step=start.step, accepted=list(opened.accepted))
     job.result(run)
     reporter.note(
         f"continuing at step {start.step} of {prepared.plan.steps} (attempt {job.attempt})"

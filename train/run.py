@@ -34,8 +34,6 @@ class Start:
 
     checkpoint: Checkpoint | None = None
     """None: from the base model."""
-    accepted: Sequence[dict[str, str]] = ()
-    """Changes since the attempt before that a person accepted."""
 
     @property
     def step(self) -> int:

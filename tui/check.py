@@ -142,9 +142,9 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     section = recipe.section("train", TrainSection)
     if section is None:
         return
-    for name in (section.dataset or recipe.name, section.replay and section.replay.dataset):
-        if name is None:
-            continue
+    names = [section.dataset or recipe.name]
+    names += [section.replay.dataset] if section.replay else []
+    for name in names:
         try:
             recipe.workspace.dataset(name)
         except DataError as error:

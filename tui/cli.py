@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 import curate.cli
 import evalsuite.cli
 import train.cli
-import typer
-
 import tui.commands
 from workspace.cli import run
 from workspace.context import Context
@@ -18,6 +18,8 @@ from workspace.layout import Workspace
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+Theme = Literal["temper-dark", "temper-light", "ansi-dark", "ansi-light"]
 
 app = typer.Typer(
     name="temper",
@@ -49,6 +51,16 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    ascii_only: Annotated[
+        bool, typer.Option("--ascii", help="The app without characters beyond ASCII.")
+    ] = False,
+    mouse: Annotated[
+        bool | None,
+        typer.Option("--mouse/--no-mouse", help="The app's mouse; default: off over SSH."),
+    ] = None,
+    theme: Annotated[
+        Theme | None, typer.Option(help="The app's colours; default: as the terminal allows.")
+    ] = None,
 ) -> None:
     """Open the app, or run one of the commands below."""
     context.obj = Context(_compose)
@@ -57,7 +69,8 @@ def root(
     if sys.stdin.isatty() and sys.stdout.isatty():
         from tui.app import run_app
 
-        raise typer.Exit(run_app(Workspace.find().root))
+        root_directory = Workspace.find().root
+        raise typer.Exit(run_app(root_directory, ascii_only=ascii_only, mouse=mouse, theme=theme))
     print(context.get_help())
 
 

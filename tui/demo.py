@@ -6,7 +6,6 @@ says at the end what they showed.
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -154,24 +153,28 @@ def _summarise(directory: Path, gates: list[Outcome], seconds: float) -> None:
 
 
 def _results(directory: Path, run: str) -> dict[str, Any]:
-    """Return the comparison of one run with the base, and where it lies."""
-    workspace = Workspace(directory.resolve())
-    run_id = workspace.run(run).name
-    for path in sorted(workspace.evals.glob("*/results.json"), reverse=True):
+    """Return the verdict on one run, and where it lies."""
+    evals = Workspace(directory.resolve()).evals
+    for path in sorted(evals.glob("*/results.json"), reverse=True):
         document = read_json(path, kind="evaluation result")
-        for comparison in document.get("comparisons", []):
-            if comparison.get("run") == run_id:
-                return {"path": path.parent, **comparison}
-    raise WorkError("the evaluation left no results", where=json.dumps(run))
+        for comparison in document["comparisons"]:
+            if comparison["tuned"] == run:
+                return {"path": path.parent, **comparison["verdict"]}
+    raise WorkError("the evaluation left no results", where=run)
 
 
 def _print_abilities(naive: dict[str, Any], tempered: dict[str, Any]) -> None:
     rows = []
-    for one, two in zip(naive["abilities"], tempered["abilities"], strict=True):
+    tuned = {ability["name"]: ability for ability in tempered["abilities"]}
+    by_kind = sorted(
+        naive["abilities"], key=lambda one: (one["purpose"] != "target", one["held_back"])
+    )
+    for one in by_kind:  # each report lists them by outcome; here both stand side by side
+        two = tuned[one["name"]]
         rows.append(
             [
-                one["ability"],
-                "learn" if one["purpose"] == "target" else "keep",
+                one["name"] + (" (never replayed)" if one["held_back"] else ""),
+                "gain" if one["purpose"] == "target" else "keep",
                 f"{one['base']:.3f}",
                 f"{one['tuned']:.3f}",
                 one["verdict"],

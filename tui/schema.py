@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from curate.recipe import CurateSection
-from evalsuite.recipe import EvalSection
 from pydantic import BaseModel, Field, create_model
 
+from curate.recipe import CurateSection
 from evalsuite.models.section import ModelSection
+from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
 from workspace.recipe import Section
 

@@ -20,6 +20,11 @@ _STAMP = re.compile(r"^\d{8}-\d{6}-")
 _NO_JOB = "Its job record is gone, so nobody knows how it ended."
 
 
+def unstamped(identifier: str) -> str:
+    """Return an id without its time: `triage-1a2b` is enough to name it in a command."""
+    return _STAMP.sub("", identifier) or identifier
+
+
 @dataclass(frozen=True)
 class RunRow:
     """One run as a screen shows it. Texts are as found on disk: make them plain when drawing."""
@@ -49,7 +54,7 @@ class RunRow:
     @property
     def label(self) -> str:
         """The id without its time: short, and enough to name the run in a command."""
-        return _STAMP.sub("", self.id) or self.id
+        return unstamped(self.id)
 
     @property
     def is_active(self) -> bool:

@@ -46,7 +46,13 @@ def secret_literals(document: Document, data: Any, key: Key = ()) -> Iterator[Pr
             yield from secret_literals(document, value, (*key, index))
     elif isinstance(data, str) and looks_like_secret(data):
         hint = "A key in a file that is shared and copied is a key lost: replace it at its issuer."
-        yield Problem(document.where(key), dotted(key), "a secret", "env:NAME or file:PATH", hint)
+        yield Problem(
+            document.where(key),
+            dotted(key),
+            "a secret",
+            "an environment variable that holds it",
+            hint,
+        )
 
 
 def section_problem(

@@ -1,20 +1,13 @@
-"""Secrets are named in recipes, never written in them, and removed from everything we write.
+"""Secrets are never written in recipes, and are removed from everything we write.
 
-A secret is given as `env:NAME` (an environment variable) or `file:PATH` (a file only its owner
-can read). Literals are refused, because recipes are shared, committed and copied into runs.
+A recipe is shared, committed and copied into runs, so what looks like a key in one is refused.
+Keys stay in environment variables (the hub's in `HF_TOKEN`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import stat
-from pathlib import Path
-from typing import Annotated
-
-from pydantic import AfterValidator
-
-from workspace.errors import UsageError
 
 # Shapes of well-known keys: hub, OpenAI-like, GitHub, AWS, Slack, Weights & Biases, JWT, PEM.
 _KEY_SHAPES = re.compile(
@@ -42,37 +35,3 @@ def redact(text: str) -> str:
         if len(value) >= _SHORTEST and _SECRET_VARIABLE.search(name) and value in text:
             text = text.replace(value, f"[secret {name}]")
     return _KEY_SHAPES.sub("[secret]", text)
-
-
-def _checked_reference(value: str) -> str:
-    if not value.startswith(("env:", "file:")):
-        raise ValueError("a secret is given as env:NAME or file:PATH, never as itself")
-    return value
-
-
-SecretRef = Annotated[str, AfterValidator(_checked_reference)]
-"""A recipe field that names a secret: `env:NAME` or `file:PATH`."""
-
-
-def resolve(reference: str) -> str:
-    """Return the secret that `reference` names.
-
-    Raises:
-        UsageError: the variable is not set, the file is missing or others can read it.
-    """
-    scheme, _, name = reference.partition(":")
-    if scheme == "env":
-        value = os.environ.get(name, "")
-        if not value:
-            raise UsageError(
-                f"the environment variable {name} is not set", cure=f"export {name}=… first."
-            )
-        return value
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise UsageError("this secret file does not exist", where=str(path))
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError(
-            "others can read this secret file", where=str(path), cure=f"chmod 600 {path}"
-        )
-    return path.read_text(encoding="utf-8").strip()

@@ -41,6 +41,8 @@ class SourceFile:
     name: str
     """What reports call it: relative to the recipe where it lies below it."""
     format: FileFormat
+    stream: io.BufferedReader | None = None
+    """Standard input, already open."""
 
 
 def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -> list[SourceFile]:
@@ -50,7 +52,9 @@ def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -
         DataError: none is there, or the format cannot be told from a name.
     """
     if pattern == STDIN:
-        return [SourceFile(Path(STDIN), "stdin", "jsonl" if wanted == "auto" else wanted)]
+        stream = _standard_input()
+        found = _format_of(stream) if wanted == "auto" else wanted
+        return [SourceFile(Path(STDIN), "stdin", found, stream)]
     whole = Path(pattern).expanduser()
     if not whole.is_absolute():
         whole = base / whole
@@ -61,6 +65,22 @@ def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -
         SourceFile(path, _display(path, base), _format(path) if wanted == "auto" else wanted)
         for path in paths
     ]
+
+
+def _standard_input() -> io.BufferedReader:
+    raw = sys.stdin.buffer
+    return raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore
+
+
+def _format_of(stream: io.BufferedReader) -> FileFormat:
+    """Tell the format of a stream, which has no name, from how it begins."""
+    head = stream.peek(64)[:64]
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if first == b"[":
+        return "json"
+    return "jsonl" if first in (b"{", b"", b"\x1f", b"(") else "csv"
 
 
 def _glob(pattern: Path) -> Iterator[Path]:
@@ -116,8 +136,8 @@ def open_bytes(file: SourceFile) -> Iterator[BinaryIO]:
     Raises:
         DataError: the file is empty or cannot be opened.
     """
-    if file.path == Path(STDIN):
-        yield _decompressed(cast(io.BufferedReader, sys.stdin.buffer), file)
+    if file.stream is not None:
+        yield _decompressed(file.stream, file)
         return
     try:
         stream = file.path.open("rb")

@@ -37,9 +37,8 @@ class NearDuplicatesStep:
         dropped = dropped_rows(self.name, rows[gone], Reason.NEAR_DUPLICATE, detail, of)
         notes = (
             (
-                f"{index.capped_rows:,} rows are in families too large to compare every pair of "
-                "(one template); each was compared with the family's first row and its "
-                "neighbours.",
+                f"{index.capped_rows:,} rows share phrases with more than 32 others; each was "
+                "compared with the nearest of them, not with all.",
             )
             if index.capped_rows
             else ()

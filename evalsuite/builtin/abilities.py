@@ -95,6 +95,12 @@ SEEN_FRAMES = (
     "Task: {body}",
     "Question: {body}",
     "{body}\nOnly the answer, please.",
+    "{body}\nGive the answer.",
+    "{body}\nPlease answer this.",
+    "{body}\nShort answer:",
+    "{body}\nThank you very much.",
+    "Problem: {body}",
+    "My next question: {body}",
 )
 UNSEEN_FRAMES = (
     "Next: {body}",

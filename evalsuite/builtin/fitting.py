@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: linear warm-up, a plateau, a linear fall."""
+    """How long and how fast: a linear warm-up, then a line from one rate to another."""
 
-    steps: int = 1500
-    decay: int = 500
-    """Steps of the fall, at the end."""
+    steps: int
+    first: float = 1.0
+    """Rate at the start of the line, as a share of the highest; more than 1 counts as 1."""
+    last: float = 0.0
+    """Rate at its end."""
     warmup: int = 40
     chats: int = 64
     """Chats in a step."""
@@ -33,13 +35,11 @@ class Schedule:
     """Parts of a step, sorted by length, each padded to its own longest chat."""
     muon_lr: float = 0.02
     adam_lr: float = 3e-3
-    floor: float = 0.02
-    """Last rate as a share of the highest."""
 
     def rate(self, step: int) -> float:
         """Share of the highest rate at `step`, from 0."""
-        left = (self.steps - step) / self.decay
-        return min(1.0, (step + 1) / self.warmup, max(self.floor, left))
+        line = self.first + (self.last - self.first) * step / self.steps
+        return min(1.0, (step + 1) / self.warmup, line)
 
 
 @dataclass(frozen=True)

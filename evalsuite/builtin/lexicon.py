@@ -25,14 +25,11 @@ COMMON = tuple(
 
 UPPER = tuple(
     """
-    apple baker bird blue boat bread bridge brown butter candle chair cheese city clock cloud coat
-    coffee cold dance dark desk doctor dog door dream engine evening farm field fire fish flower
-    forest fox friend garden gate glass gold green happy hill honey horse house island key king
-    kitchen lake lamp leaf lemon letter light lion market milk money moon morning mountain music
-    night north ocean office old orange paper park path pencil picture planet queen quiet rabbit
-    rain red river road rose school sea silver sister sky small snow song soup spring star stone
-    storm street sugar summer sun table tea tiger tower train tree village wall warm water white
-    wind window winter wolf wood yellow young
+    apple bird blue boat bread bridge brown butter chair city clock cloud coat coffee cold dance
+    dark door dream evening farm field fire fish flower forest friend garden glass gold green happy
+    hill horse house island key king kitchen lake leaf letter light market milk money moon morning
+    music night north orange paper picture queen rain red river road school sea silver sky small
+    snow song
     """.split()
 )
 

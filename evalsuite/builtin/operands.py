@@ -48,7 +48,7 @@ def words_copied(rng: Random) -> Operands:
 
 
 def words_counted(rng: Random) -> Operands:
-    words = _words(rng, lexicon.COMMON, 2, 8)
+    words = _words(rng, lexicon.COMMON, 2, 6)
     return Operands({"words": " ".join(words)}, " ".join(words), str(len(words)))
 
 

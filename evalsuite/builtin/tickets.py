@@ -91,7 +91,7 @@ def _compose(rng: Random, team: str) -> Ticket:
 
 
 def _asides(rng: Random) -> list[str]:
-    chosen = rng.sample(phrases.ASIDES, rng.choice((0, 1, 1, 1, 2)))
+    chosen = rng.sample(phrases.ASIDES, rng.choice((0, 1, 1)))
     number = str(rng.randint(3, 99))
     return [_sentence(a.format(number=number, city=rng.choice(phrases.CITIES))) for a in chosen]
 

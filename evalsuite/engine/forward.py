@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
+
+SHORTEST_SHARED = 32
+"""Tokens that prompts must begin with alike for reading them once to pay."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,49 @@ class Engine:
         ).logits
         # float32: in bfloat16 log-likelihoods near −40 come in steps of 0.25, and choices tie.
         return found[:, -keep:].float()
+
+
+class Prefilled(NamedTuple):
+    """Prompts as read."""
+
+    logits: Tensor
+    """Of the next token, float32 [rows, vocabulary]."""
+    mask: Tensor
+    """[rows, cached tokens], 1 where attended to."""
+    next_positions: Tensor
+    """Position of the next token, [rows, 1]."""
+    cache: DynamicCache
+
+
+def prefill(engine: Engine, prompts: Sequence[Sequence[int]]) -> Prefilled:
+    """Read all prompts; what they begin with alike (a system turn, examples) is read once."""
+    shared = shared_prefix(prompts)
+    cache = engine.new_cache()
+    if shared < SHORTEST_SHARED:
+        shared = 0
+    else:
+        ids = torch.tensor([list(prompts[0][:shared])], device=engine.device)
+        mask = torch.ones_like(ids)
+        engine.logits(ids, mask, positions_of(mask), cache, keep=1)
+        cache.batch_repeat_interleave(len(prompts))
+    ids, own = pad_left([prompt[shared:] for prompt in prompts], engine.pad_id, engine.device)
+    mask = torch.cat([own.new_ones(len(prompts), shared), own], dim=1)
+    positions = positions_of(mask)[:, shared:]
+    logits = engine.logits(ids, mask, positions, cache, keep=1)[:, -1]
+    return Prefilled(logits, mask, positions[:, -1:] + 1, cache)
+
+
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens all prompts begin with alike, leaving each at least one of its own.
+
+    >>> shared_prefix([[1, 2, 3, 4], [1, 2, 5]]), shared_prefix([[1, 2], [1, 2]])
+    (2, 1)
+    """
+    if len(prompts) < 2:
+        return 0
+    low, high = min(map(tuple, prompts)), max(map(tuple, prompts))
+    most = min(map(len, prompts)) - 1
+    return next((place for place in range(most) if low[place] != high[place]), most)
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evalsuite.engine.forward import Engine, pad_left, positions_of
+from evalsuite.engine.forward import Engine, prefill
 from evalsuite.engine.requests import GenerateRequest, Generation
 
 _COMPACT_BELOW = 0.85
@@ -43,22 +43,20 @@ class _Decoding:
     def run(self) -> list[Generation]:
         engine = self.engine
         prompts = [request.prompt for request in self.requests]
-        ids, mask = pad_left(prompts, engine.pad_id, engine.device)
-        positions, cache = positions_of(mask), engine.new_cache()
+        logits, mask, positions, cache = prefill(engine, prompts)
         while True:
-            logits = engine.logits(ids, mask, positions, cache, keep=1)[:, -1]
             tokens = self._take(logits)
             alive = [place for place, row in enumerate(self.rows) if row >= 0]
             if not alive:
                 return [answer for answer in self.answers if answer is not None]
-            last = positions[:, -1:]
             if len(alive) <= _COMPACT_BELOW * len(self.rows):
                 keep = torch.tensor(alive, device=engine.device)
                 cache.batch_select_indices(keep)
-                tokens, mask, last = tokens[keep], mask[keep], last[keep]
+                tokens, mask, positions = tokens[keep], mask[keep], positions[keep]
                 self.rows = [self.rows[place] for place in alive]
-            ids, positions = tokens.unsqueeze(1), last + 1
             mask = torch.cat([mask, mask.new_ones(len(self.rows), 1)], dim=1)
+            logits = engine.logits(tokens.unsqueeze(1), mask, positions, cache, keep=1)[:, -1]
+            positions = positions + 1
 
     def _take(self, logits: Tensor) -> Tensor:
         """Note the most likely token of each live row; return them all, [rows]."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from evalsuite.engine.forward import Engine, pad_left, pad_right, positions_of, token_logprobs
+from evalsuite.engine.forward import Engine, pad_right, positions_of, prefill, token_logprobs
 from evalsuite.engine.requests import ChoiceAnswer, ChoiceRequest
 
 
@@ -36,9 +36,7 @@ def score_choices(engine: Engine, requests: Sequence[ChoiceRequest]) -> list[Cho
         [_Choice(index, tokens) for tokens in request.choices]
         for index, request in enumerate(requests)
     ]
-    ids, mask = pad_left([request.prompt for request in requests], engine.pad_id, engine.device)
-    cache = engine.new_cache()
-    first = engine.logits(ids, mask, positions_of(mask), cache, keep=1)[:, -1]
+    first, mask, _, cache = prefill(engine, [request.prompt for request in requests])
     every = [choice for group in choices for choice in group]
     _add_first_tokens(first, every)
     _add_other_tokens(engine, mask, cache, [choice for choice in every if len(choice.tokens) > 1])

@@ -72,6 +72,8 @@ class _Measuring:
         self.out.notes += [
             note for suite in request.suites for task in suite.tasks for note in task.notes
         ]
+        if request.settings.few_shot:
+            self.out.notes.append(_said_of_examples(request))
         config = check_model_directory(request.base.path)
         self.asker = Asker(self.tokenizer, context_length(config))
         self.inquiries: list[Inquiry] = []
@@ -254,3 +256,8 @@ class _Measuring:
 
 def _key(inquiry: Inquiry) -> tuple[str, str]:
     return inquiry.suite.spec.name, inquiry.task.spec.name
+
+
+def _said_of_examples(request: EvalRequest) -> str:
+    tasks = [task.spec.name for suite in request.suites for task in suite.tasks if task.few_shot]
+    return f"examples before every item of: {', '.join(tasks) or 'no task, none gives any'}"

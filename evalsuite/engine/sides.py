@@ -19,7 +19,7 @@ from evalsuite.engine.subjects import Subject
 from evalsuite.models import ChatTokenizer, ModelSource
 from evalsuite.models.load import Placement, load_adapter, load_model
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Changes whenever the same request could get another answer."""
 
 

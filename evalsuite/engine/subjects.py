@@ -27,6 +27,15 @@ class AtTraining:
 
 
 @dataclass(frozen=True)
+class NamedBase:
+    """The base that a tuned model says it comes from; its files are not hashed yet."""
+
+    name: str
+    path: Path
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
 class Subject:
     """A tuned model."""
 
@@ -41,7 +50,7 @@ class Subject:
     """SHA-256 over its files."""
     tokenizer: Path
     """Where its tokenizer and template are."""
-    base: ModelSource | None
+    base: NamedBase | None
     """What it was tuned from, if it says so."""
     trained: AtTraining | None
     """None for a plain directory."""
@@ -82,12 +91,11 @@ def _run(directory: Path) -> Subject:
         digest=_digest(path),
         tokenizer=path if has_tokenizer else base.path,
         base=base,
-        trained=_at_training(record, base),
+        trained=_at_training(record),
     )
 
 
-def _recorded_base(record: dict[str, Any], directory: Path) -> ModelSource:
-    """Return the run's base as it is on disk now; a canary compares it with what was recorded."""
+def _recorded_base(record: dict[str, Any], directory: Path) -> NamedBase:
     base = record.get("base")
     if not isinstance(base, dict) or not base.get("path"):
         raise ModelError("this run does not say what its base is", where=str(directory))
@@ -99,11 +107,10 @@ def _recorded_base(record: dict[str, Any], directory: Path) -> ModelSource:
             cause=f"Run {directory.name} was tuned from it.",
             cure="Put it back, or name the base with --base.",
         )
-    name = str(base.get("name") or path)
-    return directory_source(path, name=name, revision=base.get("revision"))
+    return NamedBase(str(base.get("name") or path), path, base.get("revision"))
 
 
-def _at_training(record: dict[str, Any], base: ModelSource) -> AtTraining | None:
+def _at_training(record: dict[str, Any]) -> AtTraining | None:
     try:
         return AtTraining(
             base_digest=str(record["base"]["digest"]),
@@ -133,11 +140,11 @@ def _plain(path: Path) -> Subject:
     )
 
 
-def _adapter_base(path: Path) -> ModelSource | None:
+def _adapter_base(path: Path) -> NamedBase | None:
     named = read_json(path / _ADAPTER, kind="adapter").get("base_model_name_or_path")
     if not named or not Path(str(named)).is_dir():
         return None
-    return directory_source(Path(str(named)), name=str(named))
+    return NamedBase(str(named), Path(str(named)))
 
 
 def _digest(path: Path) -> str:
@@ -145,25 +152,27 @@ def _digest(path: Path) -> str:
 
 
 def common_base(subjects: Sequence[Subject]) -> ModelSource:
-    """Return the one base of all subjects.
+    """Return the one base of all subjects, as it is on disk now.
 
     Raises:
         UsageError: none is known, or they differ.
+        ModelError: it is no model any more.
     """
-    known = {subject.base.digest: subject.base for subject in subjects if subject.base}
-    if len(known) == 1:
-        return next(iter(known.values()))
+    known = {subject.base.path.resolve(): subject.base for subject in subjects if subject.base}
     if not known:
         raise UsageError(
             "the base model is not known",
             cause="A plain model directory does not say what it was tuned from.",
             cure="Name it with --base, or give the recipe whose `model` it is.",
         )
-    raise UsageError(
-        "these runs have different bases",
-        cause=f"{', '.join(sorted(base.name for base in known.values()))}.",
-        cure="Evaluate them in separate commands.",
-    )
+    if len(known) > 1:
+        raise UsageError(
+            "these runs have different bases",
+            cause=f"{', '.join(sorted(map(str, known)))}.",
+            cure="Evaluate them in separate commands.",
+        )
+    base = next(iter(known.values()))
+    return directory_source(base.path, name=base.name, revision=base.revision)
 
 
 def common_tokenizer(

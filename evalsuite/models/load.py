@@ -68,7 +68,7 @@ def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> Pr
             cause=str(error).split("\n")[0],
             cure="Check that it is a causal language model that this transformers knows.",
         ) from error
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     return model.to(device)  # type: ignore[no-any-return, arg-type]
 
 
@@ -95,7 +95,7 @@ def load_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
             cause=str(error).split("\n")[0],
             cure="Evaluate it on the base it was trained from.",
         ) from error
-    tuned.eval()  # type: ignore[no-untyped-call]
+    tuned.eval()
     return tuned
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from evalsuite.similarity.shingles import shingles
 from evalsuite.similarity.tokens import Hashes, TokenTable, starts
+from evalsuite.similarity.verify import PRIOR_ROWS, PRIOR_SHARE
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -106,7 +107,9 @@ def cover(rows: TokenTable, items: TokenTable, n: int, least: float) -> Coverage
         return Coverage(nothing, nothing, np.empty(0), nothing)
     row, gram = _hits(rows, n, grams)
     rows_with = np.bincount(gram, minlength=grams.hashes.size)
-    weight = np.log1p((len(rows) + len(items)) / (rows_with + grams.items_with))
+    # With few rows nothing is known about what is common: the prior holds the weights together.
+    texts = len(rows) + len(items) + PRIOR_ROWS
+    weight = np.log1p(texts / (rows_with + grams.items_with + PRIOR_ROWS * PRIOR_SHARE))
     weight[grams.items_with > COMMON_ITEMS] = 0.0
     places = np.diff(grams.offsets)
     total = np.bincount(grams.item, np.repeat(weight, places), len(items)).astype(np.float64)

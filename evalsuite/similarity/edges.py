@@ -51,7 +51,7 @@ def _bucket_pairs(keys: Hashes, rows: Rows, full: int) -> tuple[Hashes, int]:
     return np.concatenate(pairs), int(np.count_nonzero(large))
 
 
-def candidates(keys: Hashes, full: int = 8) -> Candidates:
+def candidates(keys: Hashes, full: int = 32) -> Candidates:
     """Return the pairs of rows that share a band key.
 
     Args:

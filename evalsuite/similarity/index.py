@@ -11,7 +11,14 @@ from evalsuite.similarity.cluster import greedy_keep
 from evalsuite.similarity.edges import Candidates, all_pairs, candidates
 from evalsuite.similarity.minhash import Bands, band_keys
 from evalsuite.similarity.shingles import unique_per_row
-from evalsuite.similarity.tokens import TokenTable, joined, mix, only_symbols, sequence_hashes
+from evalsuite.similarity.tokens import (
+    TokenTable,
+    bags,
+    joined,
+    mix,
+    only_symbols,
+    sequence_hashes,
+)
 from evalsuite.similarity.verify import Scores, Weights, number_variants, overlap
 
 Rows = NDArray[np.int64]
@@ -49,7 +56,8 @@ class Index:
     rarity, so that a shared template counts little, and plain, so that two questions of a narrow
     field are not the same for sharing its one rare word."""
     duplicate: NDArray[np.bool_]
-    """The answers agree and the pair does not differ in numbers only."""
+    """The answers agree, and so do numbers, operators and negations: a question with another
+    number in it, or with a `not`, is another question."""
     capped_rows: int
     """Rows in buckets too full to compare every pair."""
 
@@ -180,6 +188,9 @@ def build_index(
     score = np.minimum(compared.cosine, compared.plain_cosine)
     symbols = sequence_hashes(only_symbols(table))
     variant = number_variants(compared, symbols[pairs.first], symbols[pairs.second])
+    for side in (prompts, answers):
+        bag = bags(only_symbols(side.take(rows)))
+        variant |= bag[pairs.first] != bag[pairs.second]
     near = score >= loosest
     pairs = Candidates(rows[pairs.first[near]], rows[pairs.second[near]], pairs.capped_rows)
     duplicate = _agree(answers, pairs, weights, loosest) & ~variant[near]

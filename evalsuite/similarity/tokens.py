@@ -1,10 +1,11 @@
 """Texts as flat arrays of token hashes, normalised so that only what carries meaning differs.
 
 Normalising: NFKC, lower case with the two folds that matter (ß, final sigma), digits of every
-script as 0-9. A token is a word, a number with its sign and decimal point, an operator or bracket
-of mathematics and code, or one character of a script that writes no spaces. Sentence punctuation
-and white space carry no token. Numbers and operators are kept because rows of mathematics often
-differ in nothing else.
+script as 0-9, English contractions written out. A token is a word, a number with its sign and
+decimal point, an operator or bracket of mathematics and code, or one character of a script that
+writes no spaces. Sentence punctuation and white space carry no token. Numbers and operators are
+kept because rows of mathematics often differ in nothing else; negations are marked like them,
+because they turn a sentence around.
 """
 
 from __future__ import annotations
@@ -32,6 +33,20 @@ TOKEN = (
     r"|[\p{Sm}*/^%&#\[\]{}]"
 )
 _FOLDS = {"ß": "ss", "ς": "σ", "×": "*", "÷": "/", "−": "-"}
+_CONTRACTIONS = {
+    f"{short}{apostrophe}{end}": long
+    for apostrophe in ("'", "\u2019")
+    for short, end, long in (
+        ("can", "t", "can not"),
+        ("won", "t", "will not"),
+        ("n", "t", " not"),
+        ("i", "m", "i am"),
+        ("", "re", " are"),
+        ("", "ve", " have"),
+        ("", "ll", " will"),
+    )
+} | {"cannot": "can not"}
+NEGATIONS = ("not", "no", "never", "without", "none", "nor", "neither")
 BLOCK_ROWS = 20_000
 
 
@@ -40,7 +55,8 @@ class TokenTable:
     """The tokens of many rows in one array.
 
     Row `i` has the hashes `hashes[offsets[i]:offsets[i + 1]]`, in the order of the text. The lowest
-    bit of a hash tells the class of its token: 1 for a number or an operator, 0 for a word.
+    bit of a hash tells the class of its token: 1 for a number, an operator or a negation, 0 for
+    another word.
     """
 
     hashes: Hashes
@@ -96,6 +112,9 @@ def _normalise_unicode(texts: pl.Series) -> pl.Series:
 def normalise(texts: pl.Series) -> pl.Series:
     """Return texts in NFKC and lower case, digits as 0-9; null becomes the empty text.
 
+    >>> normalise(pl.Series(["Don't!"])).to_list()
+    ['do not!']
+
     Rows that are ASCII already (most, in most corpora) skip the slow Unicode tables.
 
     >>> normalise(pl.Series(["Straße ２ × ٣"])).to_list()
@@ -104,7 +123,7 @@ def normalise(texts: pl.Series) -> pl.Series:
     texts = texts.fill_null("")
     ascii_only = texts.str.len_bytes() == texts.str.len_chars()
     if ascii_only.all():
-        return texts.str.to_lowercase()
+        return _written_out(texts.str.to_lowercase())
     rows = pl.DataFrame({"row": pl.int_range(len(texts), eager=True), "text": texts})
     plain, other = rows.filter(ascii_only), rows.filter(~ascii_only)
     done = pl.concat(
@@ -113,7 +132,11 @@ def normalise(texts: pl.Series) -> pl.Series:
             other.with_columns(_normalise_unicode(other["text"]).alias("text")),
         ]
     )
-    return done.sort("row")["text"]
+    return _written_out(done.sort("row")["text"])
+
+
+def _written_out(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_many(list(_CONTRACTIONS), list(_CONTRACTIONS.values()), leftmost=True)
 
 
 def words(texts: pl.Series) -> pl.Series:
@@ -132,13 +155,13 @@ def words(texts: pl.Series) -> pl.Series:
 
 
 def _is_symbol() -> pl.Expr:
-    """Numbers and operators lie in these ranges of code points (checked at the first one)."""
+    """Numbers and operators lie in these ranges of code points; negations are listed."""
     word = pl.col("word")
     return (
         (word < "_")
         | ((word >= "{") & (word < "\x80"))
         | ((word >= "\u2190") & (word < "\u2c00"))
-        | word.is_in(["±", "¬"])
+        | word.is_in(["±", "¬", *NEGATIONS])
     )
 
 
@@ -218,6 +241,12 @@ def only_symbols(table: TokenTable) -> TokenTable:
     symbol = (table.hashes & np.uint64(1)).astype(bool)
     counts = np.concatenate([[0], np.cumsum(symbol)])[table.offsets]
     return TokenTable(table.hashes[symbol], counts.astype(np.int64))
+
+
+def bags(table: TokenTable) -> Hashes:
+    """Return one hash per row over its tokens in any order, each as often as it occurs."""
+    total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(table.hashes))])
+    return np.asarray(total[table.offsets[1:]] - total[table.offsets[:-1]])
 
 
 def character_table(texts: pl.Series) -> TokenTable:

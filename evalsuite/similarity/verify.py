@@ -22,8 +22,8 @@ _CHUNK = 1 << 15
 _BUCKET_BITS = 22
 # A corpus of a few rows says nothing about which words are rare: this many imagined rows, one in
 # a hundred of which holds any given word, pull the weights of a small corpus together.
-_PRIOR_ROWS = 500.0
-_PRIOR_SHARE = 0.01
+PRIOR_ROWS = 500.0
+PRIOR_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Weights:
     def learn(cls, sets: TokenTable) -> Weights:
         """Count in how many rows of `sets` (from `unique_per_row`) each token is."""
         counts = np.bincount(_bucket(sets.hashes), minlength=1 << _BUCKET_BITS)
-        rows = len(sets) + _PRIOR_ROWS
-        rarity = np.log1p(rows / (counts + _PRIOR_ROWS * _PRIOR_SHARE))
+        rows = len(sets) + PRIOR_ROWS
+        rarity = np.log1p(rows / (counts + PRIOR_ROWS * PRIOR_SHARE))
         return cls((rarity**2).astype(np.float32))
 
     def of(self, hashes: Hashes) -> Scores:
@@ -117,9 +117,12 @@ def overlap(
 
     sums, sizes = [], []
     for table, rows in ((left, pairs.first), (right, pairs.second)):
-        values = weigh(table.hashes)
-        symbol = (table.hashes & np.uint64(1)).astype(np.float64)
-        sums.append((_row_sums(values, table)[rows], _row_sums(values * symbol, table)[rows]))
+        # Only rows that are in a pair are weighed.
+        used, place = np.unique(rows, return_inverse=True)
+        taken = table.take(used)
+        values = weigh(taken.hashes)
+        symbol = (taken.hashes & np.uint64(1)).astype(np.float64)
+        sums.append((_row_sums(values, taken)[place], _row_sums(values * symbol, taken)[place]))
         sizes.append(table.lengths[rows].astype(np.float64))
     shared, shared_symbols, shared_tokens = np.zeros((3, pairs.size))
     for begin in range(0, pairs.size, _CHUNK):

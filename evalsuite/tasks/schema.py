@@ -116,4 +116,8 @@ class Suite(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"every task name once; {twice[0]} is given twice")
+        for ability in {task.measures for task in self.tasks}:
+            kinds = {task.kind == "perplexity" for task in self.tasks if task.measures == ability}
+            if len(kinds) > 1:
+                raise ValueError(f"no perplexity beside right or wrong in ability {ability}")
         return self

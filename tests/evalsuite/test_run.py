@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,6 +121,55 @@ def test_a_stopped_evaluation_loses_at_most_one_batch_and_ends_the_same(
     assert one.equals(two)
 
 
+DRIVER = """
+import sys
+from pathlib import Path
+from evalsuite.engine.request import EvalRequest
+from evalsuite.engine.subjects import find_subject
+from evalsuite.models.source import directory_source
+from evalsuite.recipe import EvalSection
+from evalsuite.run import run_evaluation
+from evalsuite.tasks import load_suite
+from workspace.layout import Workspace
+
+class Watcher:
+    def doing(self, what): pass
+    def answered(self, model, task, done, total): print(done, flush=True)
+
+root, base, adapter, *suites = map(Path, sys.argv[1:])
+workspace = Workspace(root)
+request = EvalRequest(
+    "test", directory_source(base, name="tiny"), (find_subject(str(adapter), workspace),),
+    tuple(map(load_suite, suites)), EvalSection(batch_rows=2, noise_items=6), "float32",
+)
+run_evaluation(request, workspace, Watcher())
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_loses_at_most_one_batch(
+    tiny_model: Path, tiny_adapter: Path, tmp_path: Path, suite_writer: Callable[..., list[Path]]
+) -> None:
+    suites = [str(path) for path in suite_writer(tmp_path / "suites")]
+    command = [sys.executable, "-P", "-c", DRIVER, str(tmp_path), str(tiny_model)]
+    command += [str(tiny_adapter), *suites]
+    done = 0
+    for lines in (20, 60, 110):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for number, line in enumerate(child.stdout, start=1):
+                done = int(line)
+                if number == lines:
+                    child.kill()
+                    break
+        assert child.returncode == -9
+    last = subprocess.run(command, capture_output=True, text=True, check=True)
+    (path,) = (tmp_path / "evals").glob("*/results.json")
+    kept = next(note for note in json.loads(path.read_text())["notes"] if "kept from an" in note)
+    assert int(kept.split()[0].replace(",", "")) >= done
+    assert last.stdout.splitlines()[-1] == str(24 * 6 * 2)
+
+
 def test_prompts_alone_measure_the_base_and_recommend(bench: Bench) -> None:
     result = run_evaluation(bench.request(prompts=True), bench.workspace, Watcher())
     names = [(found.name, found.ability) for found in result.results.prompt_baselines]
@@ -131,6 +182,19 @@ def test_prompts_alone_measure_the_base_and_recommend(bench: Bench) -> None:
     assert few.prompt_tokens > zero.prompt_tokens
     assert "gain-write: " in result.recommendation
     assert result.results.comparisons == []
+
+
+def test_few_shot_puts_examples_before_base_and_tuned_alike(
+    bench: Bench, tiny_adapter: Path
+) -> None:
+    settings = EvalSection(few_shot=True, noise_items=0)
+    request = bench.request(bench.subject(tiny_adapter), settings=settings)
+    result = run_evaluation(request, bench.workspace, Watcher())
+    assert "examples before every item of: gain-write, keep-write" in result.results.notes
+    table = pq.read_table(result.directory / "samples.parquet").to_pylist()
+    asked = [row["prompt"] for row in table if row["task"] == "gain-write"]
+    assert asked[:24] == asked[24:]
+    assert all(prompt.count("assistant: ") == 2 for prompt in asked)
 
 
 def test_nan_weights_are_an_invalid_evaluation_and_leave_nothing_behind(

@@ -163,13 +163,13 @@ class Bench:
 
     def resume(self, run: Path, **options: Any) -> Path:
         """Resume in this process."""
-        from train.record import read_record
-        from train.resume import resume_train
+        from train.resume import open_run, resume_train
 
-        with run_job(
-            self.workspace, "train", ["temper", "resume"], job_id=read_record(run)["job"]
-        ) as job:
-            return resume_train(run, self.workspace, job, self.load, **options)
+        reporter = options.pop("reporter", None)
+        opened = open_run(run, self.workspace, self.load, reporter, **options)
+        argv = ["temper", "resume"]
+        with run_job(self.workspace, "train", argv, job_id=opened.record["job"]) as job:
+            return resume_train(opened, job, reporter)
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ from typing import Any
 import pytest
 
 from train.record import read_record
-from train.resume import resume_train
 from workspace.errors import DiskFullError, Stopped, UsageError
 from workspace.events import read_events
-from workspace.jobs import read_job, run_job
+from workspace.jobs import read_job
 
 Losses = Callable[[Path], list[float]]
 LORA = {"adapter": {"kind": "lora", "r": 4, "dropout": 0.1, "trainable_tokens": ["<|im_end|>"]}}
@@ -79,12 +78,6 @@ def test_a_stopped_run_continues_bit_for_bit(
     assert [one["attempt"] for one in record["attempts"]] == [1, 2]
     job = read_job(bench.workspace.jobs / record["job"])
     assert job.state == "finished" and job.attempt == 2
-
-
-def test_a_finished_run_is_not_resumed(bench: Any) -> None:
-    run = bench.train()
-    with pytest.raises(UsageError, match="this run is finished"):
-        bench.resume(run)
 
 
 def test_a_run_without_a_checkpoint_begins_again(bench: Any, losses: Losses) -> None:
@@ -310,9 +303,16 @@ def test_a_signal_saves_and_stops_with_its_exit_code(
     assert len(losses(run)) == 60
 
 
-def test_the_runs_own_job_is_tried_again(bench: Any) -> None:
+def test_the_runs_own_job_is_tried_again_and_a_refusal_leaves_its_state(bench: Any) -> None:
     run = stopped_run(bench, LONG)
     identity = read_record(run)["job"]
-    with run_job(bench.workspace, "train", ["temper", "resume"], job_id=identity) as job:
-        resume_train(run, bench.workspace, job, bench.load)
+    bench.recipe({**LONG, "seed": 5})
+    assert "train.seed: was 0, is 5" in changed(bench, run).cause
+    job = read_job(bench.workspace.jobs / identity)
+    assert job.state == "stopped" and job.attempt == 1
+    bench.recipe(LONG)
+    bench.resume(run)
     assert [path.name for path in bench.workspace.jobs.iterdir()] == [identity]
+    with pytest.raises(UsageError, match="finished"):
+        bench.resume(run)
+    assert read_job(bench.workspace.jobs / identity).state == "finished"

@@ -22,8 +22,7 @@ import train.adapters  # noqa: E402
 import train.trl_bridge  # noqa: E402, F401
 from evalsuite.models import ModelSection  # noqa: E402
 from train.recipe import TrainSection  # noqa: E402
-from train.record import read_record  # noqa: E402
-from train.resume import resume_train  # noqa: E402
+from train.resume import open_run, resume_train  # noqa: E402
 from train.run import run_train  # noqa: E402
 from workspace.cli import run as at_the_edge  # noqa: E402
 from workspace.jobs import run_job  # noqa: E402
@@ -44,10 +43,10 @@ def _work(request: dict[str, Any]) -> None:
         with run_job(workspace, "train", ["temper", "train"]) as job:
             run_train(recipe, workspace, job)
     else:
-        run = Path(request["run"])
-        identity = read_record(run)["job"]
-        with run_job(workspace, "train", ["temper", "resume"], job_id=identity) as job:
-            resume_train(run, workspace, job, _load)
+        opened = open_run(Path(request["run"]), workspace, _load)
+        argv = ["temper", "resume"]
+        with run_job(workspace, "train", argv, job_id=opened.record["job"]) as job:
+            resume_train(opened, job)
 
 
 def main() -> None:

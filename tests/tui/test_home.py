@@ -248,10 +248,10 @@ async def test_the_command_that_goes_on_is_shown(made):
     made.run("queued-one", state="queued", day=6)
     commands = {row.label: next_command(row) for row in Reader(made.root).poll().runs}
     assert commands == {
-        "live-ab12": "temper logs 20261105-115959-train-live",
-        "queued-one-ab12": "temper logs 20261106-115959-train-queued-one",
+        "live-ab12": "temper logs train-live",
+        "queued-one-ab12": "temper logs train-queued-one",
         "torn-ab12": "",
-        "tempered-ab12": "temper report 20261109-130000-eval-cd34",
-        "naive-ab12": "temper report 20261108-130000-eval-cd34",
+        "tempered-ab12": "temper report eval-cd34",
+        "naive-ab12": "temper report eval-cd34",
         "stopped-one-ab12": "temper resume stopped-one-ab12",
     }

@@ -67,7 +67,9 @@ def test_all_problems_are_told_at_once_with_place_found_and_expected(tmp_path: P
 def test_a_wrong_word_in_a_closed_set_gets_a_did_you_mean(tmp_path: Path) -> None:
     path = write(tmp_path, "train:\n  dataset: a\n  adapter: {kind: lorra}\n")
     (problem,) = problems(path)
-    assert problem.startswith("FILE:3:13: train.adapter.kind: ") and "Did you mean `lora`?" in problem
+    assert (
+        problem.startswith("FILE:3:13: train.adapter.kind: ") and "Did you mean `lora`?" in problem
+    )
 
 
 def test_a_key_given_twice_is_refused_where_it_stands_again(tmp_path: Path) -> None:
@@ -121,7 +123,9 @@ def test_a_secret_written_in_a_recipe_is_refused_and_not_repeated(tmp_path: Path
     key = "hf_" + "a1B2" * 9
     path = write(tmp_path, f"train:\n  dataset: {key}\n")
     (problem,) = problems(path)
-    assert key not in problem and "env:NAME" in problem and problem.startswith("FILE:2:3")
+    assert (
+        key not in problem and "environment variable" in problem and problem.startswith("FILE:2:3")
+    )
 
 
 def test_the_recipe_is_found_in_a_directory_above(

@@ -175,7 +175,8 @@ def _beyond(
         if row["role"] == role and (row["reason"] == "cut") == (reason == "cut")
     ]
     shown = ", ".join(f"{row['place']} ({row['tokens']:,} tokens)" for row in rows[:_SHOWN])
-    detail = "" if reason == "cut" else f" ({dict(total.rows_dropped)})"
+    reasons = ", ".join(f"{why}: {count:,}" for why, count in total.rows_dropped.items())
+    detail = "" if reason == "cut" else f" ({reasons})"
     return LimitExceeded(
         f"{count:,} of {total.rows_in:,} {role} rows would be {reason}",
         where=f"train.limits.{reason}",

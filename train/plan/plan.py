@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,7 +143,6 @@ def prepare(
     enforce(ledger, section.limits, max_length=int(limit.value), longest=longest)
     rows = [row for one in tokenised for row in one.kept]
     lengths = [row.tokens for row in rows]
-    micro = settings.micro_batch_size(section, facts, lengths)
     epochs = settings.epochs(section)
     schedule = make_schedule(
         train_rows=len(tokenised[0].kept),
@@ -151,11 +150,13 @@ def prepare(
         replay_share=section.replay.share if section.replay else 0.0,
         lengths=lengths,
         batch_size=section.batch_size,
-        micro_batch_size=int(micro.value),
+        micro_batch_size=section.batch_size,
         steps=section.steps,
         epochs=float(epochs.value) if epochs else None,
         seed=section.seed,
     )
+    micro = settings.micro_batch_size(section, facts, schedule, lengths)
+    schedule = replace(schedule, micro_batch_size=int(micro.value))
     decided = {
         "learning_rate": settings.learning_rate(section, facts),
         "warmup_steps": settings.warmup_steps(section, schedule.steps),

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from train.plan.facts import ModelFacts
+from train.plan.schedule import Schedule
 from train.recipe import LoraAdapter, TrainSection
 
 _CONTEXT_CAP = 4096
 _EPOCHS = 2.0
+_SAMPLED_STEPS = 200
 _RATES = {  # (adapter, is small) → rate, why
     ("lora", False): (2e-4, "LoRA: the rate of the QLoRA paper (arXiv 2305.14314, appendix B)"),
     ("lora", True): (2e-3, "LoRA on a model below 20 M parameters: measured on the built-in one"),
@@ -60,18 +62,37 @@ def epochs(section: TrainSection) -> Decided | None:
     return Decided(_EPOCHS, "neither steps nor epochs are given")
 
 
-def micro_batch_size(section: TrainSection, facts: ModelFacts, lengths: Sequence[int]) -> Decided:
-    """Return the rows on the device at once: a divisor of the batch size."""
+def micro_batch_size(
+    section: TrainSection, facts: ModelFacts, schedule: Schedule, lengths: Sequence[int]
+) -> Decided:
+    """Return the rows on the device at once: the divisor of the batch size that computes least.
+
+    Rows of a batch are sorted by length, so smaller micro-batches pad less; but each costs as
+    much as some more tokens to start.
+    """
     if section.micro_batch_size is not None:
         return Decided(section.micro_batch_size, "recipe")
-    budget = 16_384 if facts.is_small else 4_096
-    longest = max(lengths, default=1)
-    fitting = [
-        size
+    budget, start_cost = (16_384, 64) if facts.is_small else (4_096, 512)
+    longest = max(lengths[row] for row in schedule.order)
+    costs = {
+        size: _cost(schedule, lengths, size, start_cost)
         for size in range(1, section.batch_size + 1)
-        if section.batch_size % size == 0 and size * longest <= budget
-    ]
-    return Decided(max(fitting, default=1), f"at most {budget:,} tokens at once")
+        if section.batch_size % size == 0 and (size == 1 or size * longest <= budget)
+    }
+    best = min(costs, key=lambda size: (costs[size], -size))
+    return Decided(best, f"least padding and fewest starts, at most {budget:,} tokens at once")
+
+
+def _cost(schedule: Schedule, lengths: Sequence[int], size: int, start_cost: int) -> float:
+    """Return the tokens computed for each row, padding and starts included."""
+    tokens = rows = 0
+    for step in range(min(schedule.steps, _SAMPLED_STEPS)):
+        batch = schedule.batch(step)
+        rows += len(batch)
+        for start in range(0, len(batch), size):  # the first of a micro-batch is its longest
+            width = min(size, len(batch) - start)
+            tokens += lengths[batch[start]] * width + start_cost
+    return tokens / rows
 
 
 def warmup_steps(section: TrainSection, steps: int) -> Decided:

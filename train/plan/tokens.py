@@ -92,6 +92,7 @@ def tokenise(
             dropped.append(DroppedRow(row, dataset.role, whole, "no_trainable_tokens"))
             continue
         kept.append(TokenRow(row, dataset.role, input_ids, mask, whole - len(input_ids)))
+    progress(len(dataset.rows), len(dataset.rows))
     return Tokenised(kept, dropped)
 
 

@@ -12,7 +12,7 @@ from tui.figures import duration, measure, nice_step
 from tui.glyphs import Glyphs
 from tui.series import Series
 from tui.snapshot import RunRow
-from tui.widgets.dots import curve
+from tui.widgets.dots import around, curve
 from tui.widgets.rows import Line, Rows, fit, right
 
 _LABEL = 7
@@ -78,9 +78,11 @@ class Chart(Rows):
             (
                 (right(labels.get(y, ""), _LABEL - 1, "") + " ", "muted"),
                 (tick if y in labels else bar, "muted"),
-                (text, "curve"),
+                (before, "muted"),
+                (core, "curve"),
+                (after, "muted"),
             )
-            for y, text in enumerate(drawn)
+            for y, (before, core, after) in enumerate(map(around, drawn))
         ]
 
     def _axis(self, row: RunRow, width: int) -> list[Line]:

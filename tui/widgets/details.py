@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tui.figures import count, duration, measure, moment
 from tui.glyphs import ROLES, Glyphs
-from tui.snapshot import RunRow
+from tui.snapshot import RunRow, unstamped
 from tui.widgets.rows import Line, Part, Rows, fit
 from workspace.text import plain
 
@@ -21,12 +21,12 @@ def next_command(row: RunRow) -> str:
     if row.state == "broken":
         return ""
     if row.is_active:
-        return f"temper logs {shlex.quote(row.job.name)}" if row.job is not None else ""
+        return f"temper logs {shlex.quote(unstamped(row.job.name))}" if row.job is not None else ""
     if row.state != "finished":
         return f"temper resume {run}"
     if row.verdict is None:
         return f"temper eval {run}"
-    return f"temper report {shlex.quote(row.verdict.evaluation.name)}"
+    return f"temper report {shlex.quote(unstamped(row.verdict.evaluation.name))}"
 
 
 class Details(Rows):
@@ -34,7 +34,7 @@ class Details(Rows):
 
     def __init__(self, glyphs: Glyphs, root: Path, *, id: str | None = None) -> None:
         super().__init__(glyphs, id=id)
-        self._root = root
+        self._root = root.resolve()
         self._row: RunRow | None = None
 
     def show(self, row: RunRow | None) -> None:
@@ -78,9 +78,9 @@ class Details(Rows):
             ("dataset", (self._short(row.dataset), "")),
             ("step", (self._step(row), "")),
             ("event", (row.last_event, "")),
-            ("run", (self._short(str(row.path)), "")),
-            ("job", (self._short(str(row.job)) if row.job is not None else "", "")),
-            ("base", (row.base, "")),
+            ("run", (self._short(str(row.path.resolve())), "")),
+            ("job", (self._short(str(row.job.resolve())) if row.job is not None else "", "")),
+            ("base", (self._tail(row.base), "")),
         ]
 
     def _joined(self, *facts: str) -> str:
@@ -97,7 +97,7 @@ class Details(Rows):
             return ("not evaluated yet" if row.state == "finished" else ""), "muted"
         word = row.verdict.verdict
         mark = self.glyphs.marks.get(word, "?")
-        return self._joined(f"{mark} {word}", row.verdict.headline), ROLES.get(word, "")
+        return f"{mark} {row.verdict.headline or word}", ROLES.get(word, "")
 
     def _step(self, row: RunRow) -> str:
         metrics = row.metrics
@@ -112,6 +112,12 @@ class Details(Rows):
             f"{count(speed)} tokens/s" if speed is not None else "",
             f"gradient {measure(norm)}" if norm is not None else "",
         )
+
+    def _tail(self, path: str) -> str:
+        """Return the last two parts of an absolute path; a hub name stays as it is."""
+        parts = Path(path).parts
+        is_long = path.startswith("/") and len(parts) > 3
+        return f"{self.glyphs.ellipsis}/{'/'.join(parts[-2:])}" if is_long else path
 
     def _short(self, path: str) -> str:
         """Return a path relative to the workspace if it is in it."""

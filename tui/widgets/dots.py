@@ -120,6 +120,18 @@ def curve(
     return half_rows(bits, size["height"], glyphs.cells)
 
 
+def around(text: str, blank: str = "\u2800") -> tuple[str, str, str]:
+    """Return the spaces before a drawn line, the line, and the spaces after it.
+
+    Spaces within it become blank braille cells: a font that lends braille to another may have
+    cells of another width, and pictures of the screen would shift whatever comes after a space.
+    """
+    core = text.strip(" ")
+    left = len(text) - len(text.lstrip(" "))
+    inner = core.replace(" ", blank) if not core.isascii() else core
+    return " " * left, inner, " " * (len(text) - left - len(core))
+
+
 def small_curve(series: Series, *, width: int, last_step: int, glyphs: Glyphs) -> str:
     """Draw a curve in one line of `width` cells, from its lowest to its highest value."""
     if not len(series) or width < 1:

@@ -2,7 +2,7 @@
 
 Textual sends a widget's whole region at each refresh; over SSH that is two hundred times what a
 growing curve needs. So a widget says which lines it has, the lines are compared with those on the
-screen, and only the rows that differ are refreshed.
+screen, and only the cells from the first to the last that differ are refreshed.
 """
 
 from __future__ import annotations
@@ -41,6 +41,17 @@ def right(text: str, width: int, ellipsis: str) -> str:
     return " " * missing + plain(text) if missing > 0 else fit(text, width, ellipsis)
 
 
+def changed_region(y: int, old: Line, new: Line, width: int) -> Region:
+    """Return the cells of line `y` that differ, from the first to the last."""
+    before = [(character, role) for text, role in old for character in text]
+    after = [(character, role) for text, role in new for character in text]
+    is_simple = all(cell_len(text) == len(text) for text, _ in (*old, *new))
+    if not is_simple or len(before) != len(after):
+        return Region(0, y, width, 1)
+    places = [x for x, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
+    return Region(places[0], y, places[-1] - places[0] + 1, 1) if places else Region(0, y, width, 1)
+
+
 class Rows(Widget):
     """A widget made of lines of text. Subclasses say what the lines are."""
 
@@ -74,9 +85,13 @@ class Rows(Widget):
         if len(before) != len(lines):
             self.refresh()
             return
-        changed = [y for y, (old, new) in enumerate(zip(before, lines, strict=True)) if old != new]
+        changed = [
+            changed_region(y, old, new, width)
+            for y, (old, new) in enumerate(zip(before, lines, strict=True))
+            if old != new
+        ]
         if changed:
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            self.refresh(*changed)
 
     def on_resize(self, event: Resize) -> None:
         """Draw for the new size."""

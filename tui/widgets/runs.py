@@ -13,10 +13,10 @@ from tui.glyphs import ROLES, Glyphs
 from tui.series import Series
 from tui.snapshot import RunRow
 from tui.widgets.chart import last_step
-from tui.widgets.dots import small_curve
+from tui.widgets.dots import around, small_curve
 from tui.widgets.rows import Line, Part, Rows, fit, right
 
-_NARROWEST_NAME = 18
+_NARROWEST_NAME = 14
 _CURVE = 10
 
 
@@ -135,7 +135,8 @@ class RunTable(Rows, can_focus=True):
         for column in columns:
             text, role = column.cell(self, row)
             shown = (right if column.is_number else fit)(text, column.width, more)
-            parts.append(("  " + shown, role))
+            before, core, after = around("  " + shown) if role == "curve" else ("  ", shown, "")
+            parts += [(before, ""), (core, role), (after, "")]
         if is_cursor:
             return tuple((text, f"{role} cursor".strip()) for text, role in parts)
         return tuple(parts)

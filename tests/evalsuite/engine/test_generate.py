@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from evalsuite.engine.forward import Engine
+from evalsuite.engine.forward import Engine, shared_prefix
 from evalsuite.engine.generate import generate
 from evalsuite.engine.requests import GenerateRequest
 from evalsuite.models import ChatTokenizer
@@ -35,10 +36,13 @@ def _requests(tiny_model: Path, count: int = 40) -> list[GenerateRequest]:
     ]
 
 
+@pytest.mark.parametrize("shared", [0, 50])
 def test_batched_greedy_decoding_equals_generate_one_by_one(
-    engine: Engine, tiny_model: Path
+    engine: Engine, tiny_model: Path, shared: int
 ) -> None:
-    requests = _requests(tiny_model)
+    prefix = tuple(range(100, 100 + shared))
+    requests = [replace(one, prompt=prefix + one.prompt) for one in _requests(tiny_model)]
+    assert shared_prefix([request.prompt for request in requests]) >= shared
     found = generate(engine, requests)
     stopped = 0
     for request, answer in zip(requests, found, strict=True):
@@ -53,7 +57,8 @@ def test_batched_greedy_decoding_equals_generate_one_by_one(
             stopped += 1
             assert answer.stopped
         assert list(answer.output) == expected
-    assert 0 < stopped < len(requests)
+    assert stopped < len(requests)
+    assert stopped or shared  # the longer prompts happen to be cut
 
 
 def test_the_logprob_is_that_of_a_teacher_forced_pass(engine: Engine, tiny_model: Path) -> None:

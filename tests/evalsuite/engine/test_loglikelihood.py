@@ -28,11 +28,12 @@ def _plain(engine: Engine, ids: list[int], start: int) -> tuple[float, bool]:
     return score, all(int(logits[place - 1].argmax()) == ids[place] for place in places)
 
 
-def test_choices_equal_one_pass_per_choice(engine: Engine) -> None:
+@pytest.mark.parametrize("shared", [0, 40])
+def test_choices_equal_one_pass_per_choice(engine: Engine, shared: int) -> None:
     rng = random.Random(1)
     requests = [
         ChoiceRequest(
-            tuple(rng.choices(range(3, 200), k=rng.randint(1, 40))),
+            (7,) * shared + tuple(rng.choices(range(3, 200), k=rng.randint(1, 40))),
             tuple(
                 tuple(rng.choices(range(3, 200), k=rng.choice([1, 1, 2, 5])))
                 for _ in range(rng.randint(2, 5))

@@ -30,6 +30,7 @@ CHOOSE = """\
     choices: "{{ options }}"
     gold: "{{ a }}"
 """
+READ = '  - {name: u, ability: t, kind: perplexity, data: items.jsonl, text: "{{ q }}"}\n'
 ROW = {"id": "1", "q": "one", "a": "1"}
 CHOICE_ROW = {"id": "1", "q": "one", "a": 1, "options": ["x", "y"]}
 
@@ -194,6 +195,7 @@ def test_items_that_cannot_be_used_are_named_with_a_way_out(
         (HEAD + WRITE + '    choices: "{{ q }}"\n', "s.yaml:5:", "no `choices`"),
         (HEAD.replace("target", "goal") + WRITE, "s.yaml:3:", "'target' or 'retention'"),
         (HEAD + WRITE + "    name: u\n", "s.yaml:11:", "this key twice"),
+        (HEAD + WRITE + READ, "s.yaml:", "no perplexity beside right or wrong"),
         (HEAD, "s.yaml:4:", "tasks"),
         ("- 1\n", "s.yaml:1:", "a mapping"),
     ],

@@ -218,3 +218,15 @@ def test_a_damaged_safetensors_header_is_named(tmp_path: Path, tiny_model: Path)
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 64)
     with pytest.raises(ModelError, match="damaged"):
         read_facts(tmp_path)
+
+
+def test_the_micro_batch_that_computes_least_is_chosen(bench: Any) -> None:
+    rows = bench.chats(64)
+    for row in rows[::2]:
+        row["messages"][0]["content"] += " card" * 40
+    bench.dataset("toy", rows)
+    chosen = bench.prepare({"batch_size": 32}).plan
+    whole = bench.prepare({"batch_size": 32, "micro_batch_size": 32}).plan
+    assert 1 < chosen["micro_batch_size"] < 32
+    assert chosen.padding_share < whole.padding_share / 2
+    assert "least padding" in chosen.settings["micro_batch_size"].reason

@@ -1,0 +1,253 @@
+"""Files to rows: every format, every kind of damage."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+import pytest
+import zstandard
+
+from curate.formats.read import ReadResult, read_sources
+from curate.recipe import Source
+from workspace.errors import DataError
+
+Lines = Callable[..., Path]
+ROW = {"prompt": "2+2?", "completion": "4"}
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., ReadResult]:
+    """Read sources given as paths or as sections."""
+
+    def run(*sources: object) -> ReadResult:
+        work = tmp_path / "work"
+        work.mkdir()
+        return read_sources([Source.model_validate(item) for item in sources], tmp_path, work)
+
+    return run
+
+
+def rows_of(result: ReadResult) -> pl.DataFrame:
+    return pl.read_parquet(result.rows / "*.parquet")
+
+
+def lost(result: ReadResult) -> dict[str, int]:
+    return dict(pl.read_parquet(result.quarantine / "*.parquet")["reason"].value_counts().rows())
+
+
+def details(result: ReadResult) -> list[str]:
+    return pl.read_parquet(result.quarantine / "*.parquet")["detail"].to_list()
+
+
+def packed_files(directory: Path) -> dict[str, Path]:
+    text = (json.dumps(ROW) + "\n").encode() * 3
+    frame = pl.DataFrame([ROW] * 3)
+    frame.write_csv(directory / "a.csv")
+    frame.write_csv(directory / "a.tsv", separator="\t")
+    frame.write_parquet(directory / "a.parquet")
+    (directory / "a.jsonl").write_bytes(text)
+    (directory / "bom.jsonl").write_bytes(b"\xef\xbb\xbf" + text)
+    (directory / "a.json").write_text(json.dumps([ROW] * 3))
+    (directory / "data.json").write_text(json.dumps({"version": 1, "data": [ROW] * 3}))
+    columns = {key: [value] * 3 for key, value in ROW.items()}
+    (directory / "columns.json").write_text(json.dumps(columns))
+    (directory / "really_lines.json").write_bytes(text)
+    (directory / "a.jsonl.gz").write_bytes(gzip.compress(text))
+    (directory / "a.jsonl.zst").write_bytes(zstandard.compress(text))
+    (directory / "two_frames.jsonl.zst").write_bytes(
+        zstandard.compress(text[: len(text) // 3]) + zstandard.compress(text[len(text) // 3 :])
+    )
+    (directory / "packed.csv.gz").write_bytes(gzip.compress((directory / "a.csv").read_bytes()))
+    packed = zstandard.compress((directory / "a.parquet").read_bytes())
+    (directory / "packed.parquet.zst").write_bytes(packed)
+    return {path.name: path for path in directory.iterdir() if path.is_file()}
+
+
+def test_every_file_format_gives_the_same_rows(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    expected = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
+    for name in packed_files(files):
+        work = tmp_path / f"work-{name}"
+        work.mkdir()
+        result = read_sources([Source(path=name)], files, work)
+        turns = rows_of(result)["messages"].to_list()
+        assert len(turns) == 3, name
+        for row in turns:
+            said = [{key: turn[key] for key in ("role", "content")} for turn in row]
+            assert said == expected, name
+
+
+def test_globs_are_read_in_the_order_of_names(lines: Lines, read: Callable[..., Any]) -> None:
+    lines([ROW], "b.jsonl")
+    lines([ROW, ROW], "a.jsonl")
+    result = read("*.jsonl")
+    assert rows_of(result)["source"].to_list() == ["a.jsonl", "a.jsonl", "b.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(ROW), json.dumps([ROW]), "prompt,completion\n2+2?,4\n"]
+)
+def test_standard_input_is_read_in_the_format_it_begins_like(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[..., ReadResult], text: str
+) -> None:
+    raw = cast(io.RawIOBase, io.BytesIO(text.encode()))
+    stream = io.TextIOWrapper(io.BufferedReader(raw))
+    monkeypatch.setattr("sys.stdin", stream)
+    result = read("-")
+    assert rows_of(result)["source"].to_list() == ["stdin"]
+
+
+def test_columns_are_renamed_and_the_label_is_no_kto_label(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "bank.csv").write_text('text,category\n"Where, please?",card\n')
+    columns = {"prompt": "text", "completion": "category", "label": "category"}
+    frame = rows_of(read({"path": "bank.csv", "columns": columns}))
+    assert frame["user_label"].to_list() == ["card"]
+    assert frame["messages"][0][0]["content"] == "Where, please?"
+
+
+def test_a_new_key_at_row_10001_is_not_lost(lines: Lines, read: Callable[..., ReadResult]) -> None:
+    rows: list[Any] = [{"instruction": f"q{n}", "output": "a"} for n in range(10_000)]
+    rows.append({"instruction": "q", "output": "a", "system": "late", "tools": [{"name": "t"}]})
+    frame = rows_of(read(lines(rows).name))
+    assert frame.height == 10_001
+    assert frame["messages"][10_000][0]["content"] == "late"
+    assert frame["tools"][10_000] == '[{"name":"t"}]'
+
+
+def test_clashing_types_are_decided_row_by_row(
+    lines: Lines, read: Callable[..., ReadResult]
+) -> None:
+    rows = [{"prompt": "p", "completion": value} for value in ("a", 1, True, 0.5, [1], {"a": 1})]
+    result = read(lines(rows).name)
+    says = [turns[-1]["content"] for turns in rows_of(result)["messages"].to_list()]
+    assert says == ["a", "1", "true", "0.5"]
+    assert lost(result) == {"not_text": 2}
+
+
+def test_bad_lines_are_quarantined_with_their_number(
+    lines: Lines, read: Callable[..., ReadResult]
+) -> None:
+    rows = [ROW, '{"prompt": "a", ', ROW, '{"prompt": "a", "prompt": "b", "completion": "c"}', "7"]
+    result = read(lines([*rows, "", ROW]).name)
+    assert rows_of(result)["row"].to_list() == [1, 3, 7]
+    assert lost(result) == {"bad_json": 1, "duplicate_key": 1, "not_an_object": 1}
+    assert details(result)[0].startswith("rows.jsonl:2: ")
+    assert details(result)[1] == "rows.jsonl:4: the key 'prompt' is given twice"
+
+
+def test_a_duplicate_key_is_found_at_any_depth_and_colons_in_text_are_none(
+    lines: Lines, read: Callable[..., ReadResult]
+) -> None:
+    inside = '{"messages": [{"role": "user", "role": "user", "content": "a"}]}'
+    harmless = {"prompt": 'he said "a": "b", "a": "c"\\', "completion": '{"a": 1, "a": 2}'}
+    result = read(lines([inside, harmless]).name)
+    assert lost(result) == {"duplicate_key": 1}
+    assert rows_of(result).height == 1
+
+
+def test_a_duplicate_key_in_a_json_array_loses_only_its_row(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    good = json.dumps(ROW)
+    (tmp_path / "a.json").write_text(f'[{good}, {{"prompt": "a", "prompt": "b"}}, {good}]')
+    result = read("a.json")
+    assert lost(result) == {"duplicate_key": 1}
+    assert rows_of(result)["row"].to_list() == [1, 3]
+
+
+def test_invalid_utf8_loses_only_its_line(tmp_path: Path, read: Callable[..., ReadResult]) -> None:
+    good = json.dumps(ROW).encode()
+    (tmp_path / "a.jsonl").write_bytes(good + b'\n{"prompt": "caf\xe9"}\n' + good)
+    (tmp_path / "a.csv").write_bytes(b"prompt,completion\ncaf\xe9,a\nb,c\n")
+    result = read("a.jsonl", "a.csv")
+    assert lost(result) == {"invalid_utf8": 2}
+    assert "0xe9" in details(result)[0]
+    assert rows_of(result).height == 3
+
+
+def test_ragged_csv_rows_are_quarantined(tmp_path: Path, read: Callable[..., ReadResult]) -> None:
+    (tmp_path / "a.csv").write_text('prompt,completion\n"a\nb",c\nx,y,z\nonly\np,q\n')
+    result = read("a.csv")
+    assert lost(result) == {"ragged_row": 2}
+    assert details(result)[0] == "a.csv:4: 3 fields where the header has 2"
+    assert rows_of(result)["row"].to_list() == [1, 4]
+
+
+def test_columns_that_nothing_takes_are_counted(
+    lines: Lines, read: Callable[..., ReadResult]
+) -> None:
+    result = read(lines([{**ROW, "score": 3}, {**ROW, "score": None}, ROW]).name)
+    assert dict(result.sources[0].ignored) == {"score": 1}
+
+
+def damaged(directory: Path, name: str) -> None:
+    good = (json.dumps(ROW) + "\n").encode()
+    lots = b"".join(json.dumps({**ROW, "n": n}).encode() + b"\n" for n in range(5000))
+    data = {
+        "empty.jsonl": b"",
+        "blank.jsonl": b"\n\n",
+        "cut.jsonl.gz": gzip.compress(lots)[:-2000],
+        "cut.jsonl.zst": zstandard.compress(lots)[:-200],
+        "fake.parquet": good,
+        "broken.json": b'[{"prompt": "a"},',
+        "rows.txt": good,
+        "header.csv": b"a,a\n1,2\n",
+        "quote.csv": b'prompt,completion\n"never closed,b\nc,d\n',
+        "odd.json": b'{"a": {"b": 1}}',
+    }[name]
+    (directory / name).write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "where"),
+    [
+        ("empty.jsonl", "empty", "empty.jsonl"),
+        ("blank.jsonl", "no rows", "blank.jsonl"),
+        ("cut.jsonl.gz", "cut short", "cut.jsonl.gz:"),
+        ("cut.jsonl.zst", "cut short", "cut.jsonl.zst:"),
+        ("fake.parquet", "not Parquet", "fake.parquet"),
+        ("broken.json", "not JSON", "broken.json:1:"),
+        ("rows.txt", "format", "rows.txt"),
+        ("header.csv", "header", "header.csv:1"),
+        ("quote.csv", "cannot be read further", "quote.csv:"),
+        ("odd.json", "no rows", "odd.json"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_error_with_its_place(
+    tmp_path: Path, read: Callable[..., ReadResult], name: str, title: str, where: str
+) -> None:
+    damaged(tmp_path, name)
+    with pytest.raises(DataError, match=title) as caught:
+        read(name)
+    assert where in caught.value.where
+    assert caught.value.cause or caught.value.cure
+
+
+def test_a_missing_file_names_what_is_there(lines: Lines, read: Callable[..., ReadResult]) -> None:
+    lines([ROW], "train.jsonl")
+    with pytest.raises(DataError, match="no file") as caught:
+        read("trian.jsonl")
+    assert "train.jsonl" in caught.value.cure
+
+
+def test_a_file_named_twice_is_refused(lines: Lines, read: Callable[..., ReadResult]) -> None:
+    lines([ROW])
+    with pytest.raises(DataError, match="twice"):
+        read("rows.jsonl", "*.jsonl")
+
+
+def test_a_line_of_fifty_megabytes_goes_through(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    text = "word " * 10_000_000
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": text, "completion": "b"}))
+    assert len(rows_of(read("a.jsonl"))["messages"][0][0]["content"]) == 50_000_000

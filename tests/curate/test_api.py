@@ -1,0 +1,49 @@
+"""The same acts from Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import curate as package
+from workspace.errors import DataError
+
+
+def test_a_whole_curation_in_a_few_lines(
+    lines: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["apple", "pear", "plum", "grape", "melon", "lemon", "cherry", "peach", "fig", "kiwi"]
+    rows = [{"question": f"Where do I buy a {a} {b}?", "answer": "At the market."}
+            for a in words for b in words]  # fmt: skip
+    path = lines([*rows, rows[0]])
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": "Where do I buy a fig kiwi"}))
+    read = package.read(path)
+    assert (read.type, read.ledger.rows_read) == ("messages", 101)
+    unique = package.dedupe(read.frame, threshold=1)
+    assert unique.dropped["reason"].to_list() == ["exact_duplicate"]
+    clean = package.decontaminate(unique.kept, files=[("test.jsonl", "question")])
+    assert clean.dropped["reason"].to_list().count("leak_exact") == 1
+    parts = package.split(clean.kept, validation=0, test=0.1, similarity=1.0)
+    assert set(parts) == {"train", "test"}
+    assert sum(part.collect().height for part in parts.values()) == 100 - clean.dropped.height
+
+
+def test_frames_of_ones_own_need_only_the_columns_of_a_type() -> None:
+    frame = pl.DataFrame({"text": ["one two three", "One, two, three!", "four"]})
+    assert package.dedupe(frame).kept.collect()["text"].to_list() == ["one two three", "four"]
+
+
+def test_a_frame_of_no_type_says_so() -> None:
+    with pytest.raises(DataError, match="no known dataset type"):
+        package.dedupe(pl.DataFrame({"a": [1]}))
+
+
+def test_names_that_are_not_there_are_not_there() -> None:
+    with pytest.raises(AttributeError):
+        package.missing  # noqa: B018
+    assert "dedupe" in dir(package)

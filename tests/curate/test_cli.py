@@ -1,0 +1,172 @@
+"""`temper curate` as it is typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from curate.cli import app
+from curate.recipe import CurateSection
+from workspace.context import Context
+from workspace.errors import LimitExceeded, UsageError
+
+Lines = Callable[..., Path]
+Type = Callable[..., Any]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Type a command in the workspace; errors of ours come through as they are."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, stdin: bytes | None = None) -> Any:
+        context = Context(lambda: {"curate": CurateSection}, argv=("temper", "curate", *arguments))
+        result = CliRunner().invoke(app, list(arguments), obj=context, input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def rows(count: int) -> list[dict[str, str]]:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return [
+        {"instruction": f"Say {letters[n % 26]} {letters[n // 26]}", "output": f"word {n}"}
+        for n in range(count)
+    ]
+
+
+def write_recipe(directory: Path, name: str = "temper.yaml") -> None:
+    section = {"sources": ["rows.jsonl"], "steps": ["exact_duplicates"]}
+    (directory / name).write_text(json.dumps({"name": "made", "curate": section}))
+
+
+def test_without_a_step_the_recipe_is_run(typed: Type, lines: Lines, tmp_path: Path) -> None:
+    lines([*rows(20), *rows(2)])
+    write_recipe(tmp_path)
+    result = typed()
+    assert result.exit_code == 0
+    assert "22 in = 20 kept + 2 dropped" in result.stderr
+    assert (tmp_path / "datasets" / "made" / "current" / "train.parquet").is_file()
+    job = json.loads(next((tmp_path / "jobs").glob("*/job.json")).read_text())
+    assert job["state"] == "finished"
+    assert job["result"].startswith("datasets/made/")
+
+
+def test_a_first_word_that_is_no_step_is_a_recipe(
+    typed: Type, lines: Lines, tmp_path: Path
+) -> None:
+    lines(rows(5))
+    write_recipe(tmp_path, "other.yaml")
+    result = typed("other.yaml", "--set", "curate.split.test=0.2", "--json")
+    document = json.loads(result.stdout)
+    assert document["ledger"]["splits"]["test"]["rows"] == 1
+
+
+def test_dry_run_makes_neither_dataset_nor_job(typed: Type, lines: Lines, tmp_path: Path) -> None:
+    lines(rows(5))
+    write_recipe(tmp_path)
+    assert typed("--dry-run").exit_code == 0
+    assert not (tmp_path / "jobs").exists()
+    assert not list((tmp_path / "datasets").iterdir())
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet", "csv"])
+def test_a_step_writes_a_file_with_its_account_beside_it(
+    typed: Type, lines: Lines, tmp_path: Path, ending: str
+) -> None:
+    lines([*rows(20), *rows(3)])
+    assert typed("dedupe", "rows.jsonl", "-o", f"out.{ending}").exit_code == 0
+    ledger = json.loads((tmp_path / f"out.{ending}.ledger.json").read_text())
+    assert ledger["rows"] == {"in": 23, "kept": 20, "dropped": 3, "made": 0}
+    assert pl.read_parquet(tmp_path / f"out.{ending}.dropped.parquet").height == 3
+    again = typed("convert", f"out.{ending}", "-o", "again.jsonl")
+    assert "20 in = 20 kept + 0 dropped" in again.stderr
+
+
+def test_data_alone_goes_to_standard_output(typed: Type, tmp_path: Path) -> None:
+    raw = "".join(json.dumps(row) + "\n" for row in [*rows(4), *rows(1)]).encode()
+    result = typed("dedupe", "-", "-o", "-", stdin=raw)
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["messages"][1]["content"] for row in said] == [
+        "word 0",
+        "word 1",
+        "word 2",
+        "word 3",
+    ]
+    assert "5 in = 4 kept + 1 dropped" in result.stderr
+
+
+def test_nothing_is_overwritten_without_force(typed: Type, lines: Lines, tmp_path: Path) -> None:
+    lines(rows(5))
+    (tmp_path / "out.jsonl").write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        typed("convert", "rows.jsonl", "-o", "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text() == "mine"
+    assert typed("convert", "rows.jsonl", "-o", "out.jsonl", "--force").exit_code == 0
+
+
+def test_a_directory_is_a_whole_dataset_and_force_replaces_it(
+    typed: Type, lines: Lines, tmp_path: Path
+) -> None:
+    lines(rows(20))
+    typed("split", "rows.jsonl", "-o", "parts", "--test", "4", "--validation", "10%")
+    assert pl.read_parquet(tmp_path / "parts" / "test.parquet").height == 4
+    with pytest.raises(UsageError):
+        typed("split", "rows.jsonl", "-o", "parts")
+    typed("split", "rows.jsonl", "-o", "parts", "--test", "5", "--force")
+    assert pl.read_parquet(tmp_path / "parts" / "test.parquet").height == 5
+    assert {path.name for path in tmp_path.iterdir()} == {"parts", "rows.jsonl"}
+
+
+def test_splits_do_not_fit_into_one_file(typed: Type, lines: Lines) -> None:
+    lines(rows(5))
+    with pytest.raises(UsageError, match="directory"):
+        typed("split", "rows.jsonl", "-o", "out.jsonl")
+
+
+def test_decontaminate_names_file_and_field(typed: Type, lines: Lines, tmp_path: Path) -> None:
+    lines(rows(5))
+    (tmp_path / "test.csv").write_text("question\nsay C a!\n")
+    result = typed(
+        "decontaminate", "rows.jsonl", "-o", "out.jsonl", "--against", "test.csv:question"
+    )
+    assert "1 leak_exact" in result.stdout
+
+
+def test_max_quarantine_is_a_share(typed: Type, lines: Lines) -> None:
+    lines([*rows(18), "{broken", "{broken"])
+    with pytest.raises(LimitExceeded):
+        typed("convert", "rows.jsonl", "-o", "out.jsonl")
+    arguments = ("convert", "rows.jsonl", "-o", "out.jsonl", "--max-quarantine", "10%")
+    assert typed(*arguments).exit_code == 0
+    with pytest.raises(UsageError):
+        typed("convert", "rows.jsonl", "-o", "b.jsonl", "--max-quarantine", "lots")
+
+
+def test_stats_tell_formats_and_lengths(typed: Type, lines: Lines) -> None:
+    lines([*rows(20), {"odd": 1}])
+    found = json.loads(typed("stats", "rows.jsonl", "--json").stdout)
+    assert found["sources"][0]["formats"] == {"alpaca": 20}
+    assert found["unusable"] == {"no_format": 1}
+    assert found["characters"]["prompt"]["most"] == 7
+
+
+def test_explain_tells_the_way_of_a_row(typed: Type, lines: Lines, tmp_path: Path) -> None:
+    lines([*rows(5), *rows(1)])
+    write_recipe(tmp_path)
+    typed()
+    dropped = json.loads(typed("explain", "rows.jsonl:6", "--json").stdout)
+    assert dropped["verdict"] == "dropped at exact_duplicates"
+    kept = json.loads(typed("explain", dropped["duplicate of"], "--json").stdout)
+    assert kept["verdict"] == "kept in train"
+    assert kept["row"] == 1
+    with pytest.raises(UsageError, match="no row"):
+        typed("explain", "rows.jsonl:99")

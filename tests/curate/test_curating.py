@@ -1,0 +1,301 @@
+"""From a recipe to a published dataset."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from curate.curating import CurateResult
+from workspace.errors import DataError, DiskFullError, LimitExceeded
+
+Curate = Callable[..., CurateResult]
+Lines = Callable[..., Path]
+STEPS = ["empty_answers", "contradictions", "exact_duplicates", "near_duplicates"]
+
+
+def pairs(count: int, start: int = 0) -> list[dict[str, str]]:
+    names = "abcdefghijklmnopqrstuvwxyz"
+    return [
+        {
+            "prompt": f"What is {names[n % 26]}{names[n // 26 % 26]} of {n}?",
+            "completion": f"It is {n}.",
+        }
+        for n in range(start, start + count)
+    ]
+
+
+def files_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def test_a_dataset_is_complete_and_balances(curate: Curate, lines: Lines) -> None:
+    rows = [*pairs(60), *pairs(3), {"prompt": "empty", "completion": " "}, "{broken"]
+    result = curate(
+        {
+            "sources": [str(lines(rows))],
+            "steps": STEPS,
+            "split": {"validation": 0.1, "test": 6},
+            "max_quarantine": "5%",
+        }
+    )
+    assert result.path is not None
+    assert files_in(result.path) == {
+        "train.parquet", "validation.parquet", "test.parquet", "dropped.parquet",
+        "ledger.json", "recipe.yaml", "README.md", "report.html",
+    }  # fmt: skip
+    ledger = json.loads((result.path / "ledger.json").read_text())
+    assert ledger["rows"] == {"in": 65, "kept": 60, "dropped": 5, "made": 0}
+    reasons = pl.read_parquet(result.path / "dropped.parquet")["reason"].value_counts()
+    assert dict(reasons.rows()) == {"bad_json": 1, "empty_answer": 1, "exact_duplicate": 3}
+    assert {name: count["rows"] for name, count in ledger["splits"].items()} == {
+        "train": 48, "validation": 6, "test": 6,
+    }  # fmt: skip
+    link = result.path.parent / "current"
+    assert link.readlink() == Path(result.path.name)
+
+
+def test_datasets_loads_exactly_the_splits_there_are(
+    curate: Curate, lines: Lines, tmp_path: Path
+) -> None:
+    import datasets
+
+    source = str(lines(pairs(50)))
+    result = curate({"sources": [source], "split": {"test": 0.2}})
+    cache = str(tmp_path / "cache")
+    loaded = datasets.load_dataset(str(result.path), cache_dir=cache)
+    assert {name: part.num_rows for name, part in loaded.items()} == {"train": 40, "test": 10}
+    row = loaded["test"][0]
+    assert set(row) == {"messages", "id", "content_hash", "meta"}
+    assert set(row["messages"][0]) == {"role", "content"}
+    assert row["meta"]["source"] == "rows.jsonl"
+
+
+def test_the_columns_are_those_of_the_contract(curate: Curate, lines: Lines) -> None:
+    result = curate({"sources": [str(lines(pairs(3)))]})
+    assert result.path is not None
+    schema = pl.read_parquet_schema(result.path / "train.parquet")
+    assert list(schema) == ["messages", "id", "content_hash", "meta"]
+    meta: Any = schema["meta"]
+    assert [field.name for field in meta.fields] == [
+        "source", "row", "user_id", "label", "tokens", "group", "parents",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "columns"),
+    [
+        ("prompt_completion", {"instruction": "a", "output": "b"}, ["prompt", "completion"]),
+        ("preference", {"prompt": "a", "chosen": "b", "rejected": "c"},
+         ["prompt", "chosen", "rejected"]),
+        ("unpaired_preference", {"prompt": "a", "completion": "b", "label": False},
+         ["prompt", "completion", "label"]),
+        ("answer", {"question": "a", "answer": "so\n#### 5"}, ["prompt", "answer"]),
+        ("text", {"text": "a"}, ["text"]),
+    ],
+)  # fmt: skip
+def test_every_dataset_type_can_be_made(
+    curate: Curate, lines: Lines, kind: str, row: dict[str, Any], columns: list[str]
+) -> None:
+    section = {"sources": [str(lines([row, {**row, "id": 7}]))], "type": kind, "steps": STEPS}
+    result = curate(section)
+    assert result.path is not None
+    frame = pl.read_parquet(result.path / "train.parquet")
+    assert frame.columns[: len(columns)] == columns
+    assert frame.height == 1
+
+
+def test_tool_calls_and_tools_are_columns_only_where_there_are_any(
+    curate: Curate, lines: Lines
+) -> None:
+    call = {"function": {"name": "add", "arguments": {"a": 1}}}
+    turns = [
+        {"role": "user", "content": "1+1"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "2"},
+        {"role": "assistant", "content": "2"},
+    ]
+    row = {"messages": turns, "tools": [{"name": "add", "parameters": {}}]}
+    result = curate({"sources": [str(lines([row, *pairs(2)]))]})
+    assert result.path is not None
+    frame = pl.read_parquet(result.path / "train.parquet")
+    assert frame["tools"].to_list()[1:] == [None, None]
+    called = frame["messages"][0][1]["tool_calls"][0]["function"]
+    assert called == {"name": "add", "arguments": '{"a":1}'}
+
+
+def test_rows_of_another_type_are_quarantined(curate: Curate, lines: Lines) -> None:
+    rows = [*pairs(50), {"prompt": "a", "chosen": "b", "rejected": "c"}]
+    result = curate({"sources": [str(lines(rows))], "max_quarantine": "10%"})
+    assert result.path is not None
+    dropped = pl.read_parquet(result.path / "dropped.parquet")
+    assert dropped.select("step", "reason", "row").rows() == [("normalise", "type", 51)]
+
+
+def test_the_same_input_and_recipe_give_the_same_digest_and_one_directory(
+    curate: Curate, lines: Lines
+) -> None:
+    section = {"sources": [str(lines(pairs(40)))], "steps": STEPS, "split": {"test": 0.2}}
+    first, again = curate(section), curate(section)
+    assert (first.digest, first.path) == (again.digest, again.path)
+    assert (first.existed, again.existed) == (False, True)
+    other = curate({**section, "split": {"test": 0.2, "seed": 1}})
+    assert other.digest != first.digest
+    assert other.path is not None
+    assert (other.path.parent / "current").readlink() == Path(other.path.name)
+
+
+def test_the_digest_does_not_depend_on_the_number_of_threads(lines: Lines, tmp_path: Path) -> None:
+    lines([*pairs(400), *pairs(40)])
+    recipe = {
+        "curate": {"sources": ["rows.jsonl"], "steps": STEPS, "split": {"test": 0.1}},
+    }
+    (tmp_path / "temper.yaml").write_text(json.dumps(recipe))
+    code = "import curate; print(curate.run('temper.yaml', dry_run=True).digest)"
+    digests = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "POLARS_MAX_THREADS": threads}
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code], cwd=tmp_path, env=environment, check=True,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        digests.add(done.stdout.strip())
+    assert len(digests) == 1
+
+
+def test_ids_stay_when_other_rows_come_and_go(curate: Curate, lines: Lines) -> None:
+    def ids(rows: list[Any]) -> dict[str, str]:
+        result = curate({"sources": [str(lines(rows))]})
+        assert result.path is not None
+        frame = pl.read_parquet(result.path / "train.parquet")
+        asked = [turns[0]["content"] for turns in frame["messages"].to_list()]
+        return dict(zip(asked, frame["id"], strict=True))
+
+    few, many = ids(pairs(5)), ids([*pairs(20, start=5), *pairs(5)])
+    assert few.items() <= many.items()
+
+
+def test_equal_raw_rows_have_ids_of_their_own(curate: Curate, lines: Lines) -> None:
+    result = curate({"sources": [str(lines([*pairs(1), *pairs(1), *pairs(1)]))]})
+    assert result.path is not None
+    ids = pl.read_parquet(result.path / "train.parquet")["id"]
+    assert ids.to_list() == [ids[0], f"{ids[0]}-1", f"{ids[0]}-2"]
+
+
+def test_a_dry_run_writes_nothing(curate: Curate, lines: Lines, tmp_path: Path) -> None:
+    result = curate({"sources": [str(lines(pairs(5)))]}, dry_run=True)
+    assert result.path is None
+    assert files_in(tmp_path / "datasets") == set()
+
+
+def test_too_many_unusable_rows_stop_with_examples(
+    curate: Curate, lines: Lines, tmp_path: Path
+) -> None:
+    rows = [*pairs(10), "{broken", {"what": "is this"}]
+    with pytest.raises(LimitExceeded, match=r"2 of 12 rows") as caught:
+        curate({"sources": [str(lines(rows))]})
+    assert "rows.jsonl:11: " in caught.value.cause
+    assert "its keys are what" in caught.value.cause
+    assert files_in(tmp_path / "datasets") == set()
+
+
+def test_the_circuit_breaker_stops_a_step_that_takes_a_source_away(
+    curate: Curate, lines: Lines
+) -> None:
+    section = {"sources": [str(lines(pairs(1) * 150))], "steps": ["exact_duplicates"]}
+    with pytest.raises(LimitExceeded, match="149 of 150") as caught:
+        curate(section)
+    assert "What is" in caught.value.cause
+    assert curate({**section, "circuit_breaker": 1.0}).ledger.rows_kept == 1
+
+
+def test_a_dataset_without_rows_says_where_they_went(curate: Curate, lines: Lines) -> None:
+    rows = [{"prompt": "a", "completion": ""}] * 3
+    with pytest.raises(DataError, match="every one of the 3 rows") as caught:
+        curate({"sources": [str(lines(rows))], "steps": ["empty_answers"]})
+    assert "3 empty_answer" in caught.value.cause
+
+
+def test_a_source_of_unusable_rows_alone_is_told(curate: Curate, lines: Lines) -> None:
+    with pytest.raises((DataError, LimitExceeded)):
+        curate({"sources": [str(lines(["{broken"]))], "max_quarantine": 1.0})
+
+
+@pytest.mark.parametrize("write", [1, 2, 3, 5])
+def test_a_full_disk_leaves_nothing_half_written(
+    curate: Curate, lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    section = {"sources": [str(lines(pairs(30)))], "split": {"test": 0.1}}
+    before = curate(section)
+    assert before.path is not None
+    real, calls = os.fsync, []
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == write:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFullError):
+        curate({**section, "split": {"test": 0.2}})
+    monkeypatch.setattr(os, "fsync", real)
+    made = tmp_path / "datasets" / "made"
+    assert files_in(tmp_path / "datasets") == {"made"}
+    assert files_in(made) == {before.path.name, "current"}
+    assert (made / "current").readlink() == Path(before.path.name)
+
+
+TEXT = st.text(max_size=12)
+RAW = st.one_of(
+    st.fixed_dictionaries({"prompt": TEXT, "completion": TEXT}),
+    st.fixed_dictionaries({"instruction": TEXT, "input": TEXT, "output": TEXT | st.none()}),
+    st.fixed_dictionaries({"question": st.sampled_from(["a b c", "a b d"]), "answer": TEXT}),
+    st.fixed_dictionaries({"text": TEXT}),
+    st.fixed_dictionaries({"prompt": TEXT, "chosen": TEXT, "rejected": TEXT}),
+    st.dictionaries(TEXT, st.integers() | TEXT | st.none(), max_size=3),
+    st.lists(st.integers(), max_size=2),
+)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(RAW, min_size=1, max_size=15))
+def test_whatever_rows_come_in_the_ledger_balances_and_the_order_holds(
+    curate: Curate, lines: Lines, rows: list[Any]
+) -> None:
+    section = {
+        "sources": [str(lines(rows))],
+        "steps": STEPS,
+        "split": {"validation": 0.2, "test": 0.2},
+        "max_quarantine": 1.0,
+        "circuit_breaker": 1.0,
+    }
+    try:
+        result = curate(section)
+    except DataError:
+        return
+    assert result.path is not None
+    dropped = pl.read_parquet(result.path / "dropped.parquet")
+    parts = [pl.read_parquet(result.path / f"{name}.parquet") for name in result.ledger.splits]
+    kept = pl.concat(parts)
+    assert kept.height + dropped.height == len(rows)
+    every = [*kept["id"], *dropped["id"]]
+    assert len(set(every)) == len(rows)
+    assert set(dropped["duplicate_of"].drop_nulls()) <= set(every)
+    for part in parts:
+        places = part["meta"].struct.field("row").to_list()
+        assert places == sorted(places)

@@ -1,0 +1,87 @@
+"""A check that cannot fail checks nothing: each one is made to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from evalsuite.canaries import Noise, base_is_itself, spoken_to_as_trained, tuned_is_active
+from evalsuite.engine.subjects import AtTraining, Subject, common_base, common_tokenizer
+from evalsuite.models import ChatTokenizer
+from evalsuite.models.source import directory_source
+from workspace.errors import ModelError, UsageError
+
+
+@pytest.fixture
+def subject(tiny_model: Path) -> Subject:
+    tokenizer = ChatTokenizer.from_dir(tiny_model)
+    trained = AtTraining(
+        directory_source(tiny_model, name="b").digest,
+        tokenizer.digest,
+        tokenizer.template_digest,
+        tokenizer.eos_ids,
+    )
+    return Subject("run", None, "full", tiny_model, "d", tiny_model, None, trained)
+
+
+def test_equal_logits_mean_that_the_tuned_model_is_not_active() -> None:
+    logits = torch.arange(6.0).reshape(2, 3)
+    assert tuned_is_active(logits, logits.clone()).status == "fail"
+    assert tuned_is_active(logits, logits + 1e-6).status == "pass"
+    assert tuned_is_active(logits, torch.zeros(2, 4)).status == "fail"
+
+
+def test_the_base_under_an_adapter_must_be_bit_equal() -> None:
+    logits = torch.arange(6.0).reshape(2, 3)
+    assert base_is_itself(logits, logits.clone()).status == "pass"
+    other = logits.clone()
+    other[1, 2] += 1e-6
+    assert base_is_itself(logits, other).status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("base_digest", "x", "base model"), ("tokenizer_digest", "x", "tokenizer"),
+        ("template_digest", "x", "chat template"), ("eos_ids", frozenset([1]), "end token"),
+    ],
+)  # fmt: skip
+def test_each_change_since_training_is_named(
+    subject: Subject, tiny_model: Path, field: str, value: object, said: str
+) -> None:
+    tokenizer, base = ChatTokenizer.from_dir(tiny_model), directory_source(tiny_model, name="b")
+    assert spoken_to_as_trained(subject, tokenizer, base).status == "pass"
+    assert subject.trained is not None
+    changed = replace(subject, trained=replace(subject.trained, **{field: value}))
+    canary = spoken_to_as_trained(changed, tokenizer, base)
+    assert canary.status == "fail"
+    assert said in canary.detail
+    assert spoken_to_as_trained(replace(subject, trained=None), tokenizer, base).status == "not_run"
+
+
+def test_one_near_tie_is_no_noise_and_many_flips_are() -> None:
+    assert Noise(16, 1, 1e-6).canary.status == "pass"
+    assert Noise(16, 2, 0.1).canary.status == "fail"
+    assert Noise(100, 10, 0.1).canary.status == "pass"
+
+
+def test_a_base_that_numbers_its_tokens_otherwise_is_refused(
+    subject: Subject, tiny_model: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    file = other / "tokenizer.json"
+    text = file.read_text()
+    file.write_text(text.replace('"A": ', '"~A": ').replace('"B": ', '"A": ').replace("~A", "B"))
+    with pytest.raises(ModelError, match="different tokenizers"):
+        common_tokenizer([subject], directory_source(other, name="other"))
+
+
+def test_the_base_of_plain_directories_must_be_named(subject: Subject) -> None:
+    with pytest.raises(UsageError, match="the base model is not known"):
+        common_base([subject])
