@@ -101,7 +101,7 @@ def enforce(
         inconclusive: what an undecided verdict counts as.
 
     Raises:
-        GateFailed, GateInconclusive, EvaluationInvalid: with the reasons as cause.
+        GateFailed, GateInconclusive, EvaluationInvalid: the headline as cause.
     """
     kinds: dict[Status, tuple[type[TemperError], str]] = {
         "fail": (GateFailed, "the gate refused this model"),
@@ -114,7 +114,7 @@ def enforce(
     if status == "pass":
         return
     kind, title = kinds[status]
-    raise kind(title, cause="\n".join((verdict.headline, *verdict.reasons)))
+    raise kind(title, cause=verdict.headline)
 
 
 def _decide(abilities: Sequence[PairedAbility]) -> list[AbilityResult]:

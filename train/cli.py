@@ -5,19 +5,18 @@ Rendering only: what is told comes from `train.run`, `train.plan` and `train.pro
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workspace.context import Context, Progress, console, emit_json, emit_table, note
+from train.terminal import Terminal, arithmetic, print_row, print_settings, print_sources
+from workspace.context import Context, emit_json, note
 
 if TYPE_CHECKING:
     from train.inputs import Inputs
     from train.plan import Prepared
     from train.plan.tokens import TokenRow
-    from train.trl_bridge import StepReport
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +65,7 @@ def train(
         find_inputs(loaded, workspace)  # what can be refused is refused here, to a person
         _detach(workspace, loaded.path, given, name, as_json=as_json)
         return
-    with _Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
+    with Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
         run = run_train(loaded, workspace, job, reporter, name=name, overrides=given)
     _tell_run(run, reporter, as_json=as_json)
 
@@ -92,7 +91,7 @@ def resume(
     context: Context = ctx.obj
     directory = Workspace.find().run(run)
     workspace = Workspace(directory.parent.parent)
-    with _Terminal() as reporter:
+    with Terminal() as reporter:
         opened = open_run(directory, workspace, context.load_recipe, reporter, accept=accept or ())
         job_id = str(opened.record["job"])
         with run_job(workspace, "train", context.argv, job_id=job_id) as job:
@@ -108,14 +107,14 @@ def plan(
 ) -> None:
     """Print what training would do: rows, tokens, steps, settings with their reasons."""
     inputs = _inputs(ctx, recipe, overrides, "temper plan")
-    with _Terminal() as reporter:
+    with Terminal() as reporter:
         prepared = inputs.prepare(reporter.working)
     if as_json:
         emit_json({**prepared.plan.as_dict(), "ledger": prepared.ledger.as_dict()})
         return
-    _print_sources(prepared)
-    _print_settings(prepared)
-    for line in _arithmetic(prepared):
+    print_sources(prepared)
+    print_settings(prepared)
+    for line in arithmetic(prepared):
         print(line)
     for warning in prepared.plan.warnings:
         print(f"! {warning}")
@@ -137,7 +136,7 @@ def preview(
     from workspace.errors import DataError
 
     inputs = _inputs(ctx, recipe, overrides, "temper preview")
-    with _Terminal() as reporter:
+    with Terminal() as reporter:
         prepared = inputs.prepare(reporter.working)
     chosen = _chosen(prepared, rows, row_id)
     if not chosen:
@@ -151,7 +150,7 @@ def preview(
         emit_json({"proof": proof.as_dict(), "rows": [_row_json(r, inputs) for r in chosen]})
         return
     for row in chosen:
-        _print_row(row, inputs)
+        print_row(row, inputs.tokenizer)
     print(
         f"{proof.turns:,} assistant turns in {proof.rows_decoded:,} rows; "
         f"{proof.turns_ending:,} end in {proof.end_token or 'no stop token'}; "
@@ -192,57 +191,7 @@ def _detach(
     print(f"job    {job}\nwatch  temper logs {job}\nstop   temper stop {job}")
 
 
-class _Terminal:
-    """Renders a run's progress to stderr."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self.last: StepReport | None = None
-
-    def __enter__(self) -> _Terminal:
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        self._close(*raised)
-
-    def _close(self, *raised: Any) -> None:
-        if self._progress is not None:
-            self._progress.__exit__(*(raised or (None, None, None)))
-            self._progress = None
-
-    def note(self, text: str) -> None:
-        self._close()
-        note(f"  {text}")
-
-    def working(self, what: str, done: int, total: int) -> None:
-        self._show(what, done, total, "rows")
-
-    def planned(self, prepared: Prepared) -> None:
-        self._close()
-        for line in _arithmetic(prepared):
-            note(f"  {line}")
-        for name in ("learning_rate", "max_length"):
-            decided = prepared.plan.settings[name]
-            if decided.reason != "recipe":
-                note(f"  {name}: {decided.value} ({decided.reason})")
-        for warning in prepared.plan.warnings:
-            note(f"! {warning}")
-
-    def step(self, report: StepReport) -> None:
-        self.last = report
-        detail = f"loss {report.loss:.4f} · {report.tokens_per_second:,.0f} tokens/s"
-        self._show("training", report.step, report.max_steps, "steps", detail)
-
-    def _show(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
-        if self._progress is None or self._progress.what != what:
-            self._close()
-            self._progress = Progress(what, total, unit=unit).__enter__()
-        self._progress.update(done, detail=detail)
-        if done >= total:
-            self._close()
-
-
-def _tell_run(run: Path, reporter: _Terminal, *, as_json: bool) -> None:
+def _tell_run(run: Path, reporter: Terminal, *, as_json: bool) -> None:
     last = reporter.last
     if as_json:
         emit_json(
@@ -260,53 +209,6 @@ def _tell_run(run: Path, reporter: _Terminal, *, as_json: bool) -> None:
     print(f"evaluate  temper eval {run.name}")
 
 
-def _arithmetic(prepared: Prepared) -> list[str]:
-    """Return the numbers of the plan as sums that a reader can check."""
-    plan, schedule = prepared.plan, prepared.schedule
-    accumulation = -(-plan.batch_size // plan["micro_batch_size"])
-    seen = " + ".join(f"{source.rows_seen:,} {source.role}" for source in plan.sources)
-    share = plan.trainable_parameters / max(1, plan.model_parameters)
-    return [
-        f"{plan.steps:,} steps × {plan.batch_size} rows "
-        f"({plan['micro_batch_size']} at once × {accumulation}) = {len(schedule.order):,} rows "
-        f"= {seen}",
-        f"{plan.tokens_seen:,} tokens, {plan.tokens_trained:,} of them with loss; "
-        f"{plan.padding_share:.1%} of the computation is padding",
-        f"{plan.adapter['kind']}: {plan.trainable_parameters:,} of {plan.model_parameters:,} "
-        f"weights are trained ({share:.1%})",
-    ]
-
-
-def _print_sources(prepared: Prepared) -> None:
-    rows = []
-    for source in prepared.plan.sources:
-        account = prepared.ledger.total(source.role)
-        dropped = ", ".join(f"{count:,} {why}" for why, count in account.rows_dropped.items())
-        rows.append(
-            [
-                source.role,
-                source.path,
-                f"{account.rows_in:,}",
-                f"{account.rows_kept:,}",
-                f"{account.rows_cut:,}",
-                dropped or "0",
-                f"{account.tokens_trained:,}",
-                f"{account.tokens_masked:,}",
-                f"{source.longest:,}",
-                f"{source.epochs:g}",
-            ]
-        )
-    columns = ["role", "dataset", "rows", "kept", "cut", "dropped", "tokens trained"]
-    columns += ["tokens masked", "longest", "epochs"]
-    emit_table("data", columns, rows, numeric=(2, 3, 4, 6, 7, 8, 9))
-
-
-def _print_settings(prepared: Prepared) -> None:
-    plan = prepared.plan
-    rows = [[name, str(one.value), one.reason] for name, one in sorted(plan.settings.items())]
-    emit_table("settings", ["setting", "value", "why"], rows, numeric=(1,))
-
-
 def _chosen(prepared: Prepared, count: int, row_id: str | None) -> list[TokenRow]:
     if row_id is not None:
         return [row for row in prepared.rows if row.row.row_id.startswith(row_id)][:count]
@@ -317,32 +219,6 @@ def _row_json(row: TokenRow, inputs: Inputs) -> dict[str, Any]:
     from train.proof.mask import example
 
     return {**example(row, inputs.tokenizer), "input_ids": row.input_ids.tolist()}
-
-
-def _print_row(row: TokenRow, inputs: Inputs) -> None:
-    from rich.text import Text
-
-    from train.proof.mask import segments
-    from workspace.text import plain
-
-    out = console()
-    coloured = out.is_terminal and not os.environ.get("NO_COLOR")
-    out.print(
-        Text(
-            plain(f"{row.row.place} · id {row.row.row_id[:16]} · {row.role} · ")
-            + f"{row.tokens} tokens, {row.trained} trained",
-            style="bold" if coloured else "",
-        )
-    )
-    text = Text()
-    for piece, is_trained in segments(row, inputs.tokenizer):
-        shown = plain(piece)
-        if coloured:
-            text.append(shown, style="" if is_trained else "dim")
-        else:
-            text.append(f"⟦{shown}⟧" if is_trained else shown)
-    out.print(text)
-    out.print()
 
 
 __all__ = ["plan", "preview", "register", "resume", "train"]

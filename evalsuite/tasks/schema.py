@@ -106,7 +106,7 @@ class Suite(Section):
     min_items: int = Field(default=500, ge=2)
     """Items an ability needs before it can be judged."""
     min_gain: float = Field(default=0.05, ge=0.0, le=1.0)
-    """Target only: the smallest gain that counts; its lower bound must exceed 0."""
+    """Target only: the gain that must be exceeded, by the lower bound of the difference."""
     tasks: list[Task] = Field(min_length=1)
     """The tasks."""
 

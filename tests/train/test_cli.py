@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from typer.testing import CliRunner
 from evalsuite.models import ModelSection
 from train.cli import register
 from train.recipe import TrainSection
+from train.reporter import Silent
 from workspace.context import Context
-from workspace.errors import LimitExceeded, UsageError
+from workspace.errors import LimitExceeded, Stopped, UsageError
 
 app = typer.Typer()
 
@@ -98,3 +100,17 @@ def test_what_cannot_be_trained_exits_with_its_code(bench: Any, temper: Any) -> 
     with pytest.raises(LimitExceeded) as caught:
         temper("train", "--set", "train.max_length=8")
     assert caught.value.exit_code == 6
+
+
+def test_resume_goes_on_from_the_newest_checkpoint(bench: Any, temper: Any) -> None:
+    class Stopper(Silent):
+        def step(self, report: Any) -> None:
+            if report.step == 3:
+                signal.raise_signal(signal.SIGHUP)
+
+    with pytest.raises(Stopped) as caught:
+        bench.train(reporter=Stopper())
+    assert caught.value.exit_code == 129
+    result = temper("resume", "latest")
+    assert "continuing at step 4 of 6 (attempt 2)" in result.stderr
+    assert "temper eval" in result.stdout
