@@ -14,12 +14,15 @@ from curate.formats.read import ReadResult, read_sources
 from curate.frame import DROPPED, ROW, BaseFrame, build_base, choose_type, numbered
 from curate.ledger import Count, Entry, Ledger, StepTime
 from curate.limits import check_breaker, check_quarantine, check_something_left
-from curate.recipe import CurateSection
+from curate.recipe import CurateSection, Split
 from curate.splitting import SPLITS, Assignment, split_rows
 from curate.steps.base import StepContext, positions
 from curate.steps.configs import NearDuplicates
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
+
+_SHORT_SPLIT = 0.5
+"""A split with less than this part of the rows asked for is told as a warning."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def curate_rows(
     rows = positions(frame)
     assignment = split_rows(rows, frame, section.split, context)
     kept = _with_split(frame, rows, assignment, context)
-    _enter_splits(ledger, kept, assignment)
+    _enter_splits(ledger, kept, assignment, section.split)
     return Curated(base.type, kept, _all_dropped(lost, dropped, base), ledger)
 
 
@@ -231,7 +234,9 @@ def _with_split(
     return joined.with_columns(_tokens(frame))
 
 
-def _enter_splits(ledger: Ledger, kept: pl.LazyFrame, assignment: Assignment) -> None:
+def _enter_splits(
+    ledger: Ledger, kept: pl.LazyFrame, assignment: Assignment, wanted: Split
+) -> None:
     sums = kept.group_by("split").agg(
         pl.len(), pl.col("tokens").sum(), pl.col("tokens").count().alias("n")
     )
@@ -240,10 +245,24 @@ def _enter_splits(ledger: Ledger, kept: pl.LazyFrame, assignment: Assignment) ->
         if name in found:
             row = found[name]
             ledger.splits[name] = Count(row["len"], row["tokens"] if row["n"] else None)
-    ledger.split_notes = tuple(_split_notes(ledger, assignment))
+    ledger.split_notes = tuple(_split_notes(ledger, assignment, wanted))
 
 
-def _split_notes(ledger: Ledger, assignment: Assignment) -> Iterable[str]:
+def _split_notes(ledger: Ledger, assignment: Assignment, wanted: Split) -> Iterable[str]:
+    if not wanted.validation and not wanted.test:
+        return
+    total = sum(count.rows for count in ledger.splits.values())
+    for name in ("validation", "test"):
+        share = getattr(wanted, name)
+        asked = round(share * total) if share < 1 else int(share)
+        got = ledger.splits[name].rows if name in ledger.splits else 0
+        if got < asked * _SHORT_SPLIT:
+            yield (
+                f"WARNING: {name} has {got:,} rows; {asked:,} were asked for. The largest group of "
+                f"alike rows has {assignment.largest_group:,} of {total:,}, and a group is never "
+                f"divided: raise split.similarity above {wanted.similarity:g}, or remove more "
+                "near-duplicates."
+            )
     if set(ledger.splits) == {"train"}:
         return
     yield f"The largest group of alike rows has {assignment.largest_group:,} rows."

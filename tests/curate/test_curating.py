@@ -299,3 +299,17 @@ def test_whatever_rows_come_in_the_ledger_balances_and_the_order_holds(
     for part in parts:
         places = part["meta"].struct.field("row").to_list()
         assert places == sorted(places)
+
+
+def test_a_split_that_one_family_of_rows_makes_impossible_is_told(
+    curate: Curate, lines: Lines
+) -> None:
+    names = ["red", "green", "blue", "white", "black", "brown", "grey", "pink"]
+    rows = [
+        {"prompt": f"Name the colour of the {one} house by the {two} lake.", "completion": one}
+        for one in names
+        for two in names
+    ]
+    result = curate({"sources": [str(lines(rows))], "split": {"test": 0.2, "similarity": 0.3}})
+    (warning,) = [text for text in result.notes if text.startswith("WARNING")]
+    assert "test has 0 rows; 13 were asked for" in warning and "split.similarity" in warning
