@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 import curate.cli
 import evalsuite.cli
 import train.cli
 import tui.commands
-from workspace.cli import run
+from workspace.cli import no_foreign_exit_codes, run
 from workspace.context import Context
 from workspace.layout import Workspace
 
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
 
 Theme = Literal["temper-dark", "temper-light", "ansi-dark", "ansi-light"]
 
+
+class Root(TyperGroup):
+    """The root command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; only a gate may end in exit code 1."""
+        with no_foreign_exit_codes():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
+    cls=Root,
     name="temper",
     no_args_is_help=False,
     add_completion=False,

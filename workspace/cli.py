@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from workspace.errors import TemperError
+from workspace.errors import TemperError, WorkError
 
 _BROKEN_PIPE = 141
 
@@ -18,14 +19,11 @@ def run(app: Callable[[], object]) -> int:
     """
     try:
         app()
-    except SystemExit as stop:
+    except SystemExit as stop:  # --help, --version and wrong usage
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
     except TemperError as error:
         report(error)
         return error.exit_code
@@ -35,6 +33,26 @@ def run(app: Callable[[], object]) -> int:
         _report_unexpected(error)
         return 4
     return 0
+
+
+@contextmanager
+def no_foreign_exit_codes() -> Iterator[None]:
+    """Keep what typer would turn into exit code 1, which only a gate may give, from reaching it.
+
+    Raises:
+        WorkError: a file ended early.
+        SystemExit: 141 when the reader of stdout went away, as a shell has it.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(_BROKEN_PIPE) from None
+    except EOFError as error:
+        raise WorkError(
+            "a file ended early", cause=str(error), cure="It may be cut short: fetch it again."
+        ) from error
 
 
 def report(error: TemperError) -> None:
@@ -49,13 +67,11 @@ def report(error: TemperError) -> None:
     lines += [f"  {'why ' if index == 0 else '    '} {line}" for index, line in enumerate(cause)]
     if error.cure:
         lines.append(f"  do   {error.cure}")
-    print(plain(redact("\n".join(lines))), file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # the terminal may be gone; the exit code still tells
+        print(plain(redact("\n".join(lines))), file=sys.stderr, flush=True)
 
 
 def _report_unexpected(error: Exception) -> None:
-    import logging
-
-    logging.getLogger("temper").exception("unexpected error")
     report(
         TemperError(
             f"unexpected {type(error).__name__}",

@@ -6,7 +6,9 @@ terminal and plain lines otherwise, so that logs stay readable.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +16,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from workspace.text import markup, plain
+from workspace.text import plain
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -55,7 +57,14 @@ def console(*, stderr: bool = False) -> Console:
 
 def note(text: str = "") -> None:
     """Say something to a person, on stderr; control characters are made visible."""
-    print(plain(text), file=sys.stderr, flush=True)
+    _say(plain(text) + "\n")
+
+
+def _say(text: str) -> None:
+    """Write to stderr; a terminal that is gone must not end the work it was watching."""
+    with contextlib.suppress(OSError, ValueError):  # EIO, EPIPE; closed
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def emit_json(document: Any) -> None:
@@ -80,12 +89,16 @@ def emit_table(
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=plain(title, 200), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(plain(title, 200)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     for index, name in enumerate(columns):
-        table.add_column(name, justify="right" if index in numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if index in numeric else "left"
+        table.add_column(Text(plain(name, 80)), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(markup(cell, 400) for cell in row))
+        table.add_row(*(Text(plain(cell, 400)) for cell in row))
     out = console()
     if not out.is_terminal:
         out.width = 160
@@ -123,7 +136,7 @@ class Progress:
         if kind is None:
             self._print(final=True)
         elif self._live:
-            print(file=sys.stderr)
+            _say("\n")
 
     def update(self, done: int, *, total: int | None = None, detail: str = "") -> None:
         """Set how far the work is, with an optional word on what it shows."""
@@ -152,11 +165,13 @@ class Progress:
         return " · ".join(parts)
 
     def _print(self, *, final: bool = False) -> None:
-        text = plain(self.line(final=final), 200)
-        if self._live:
-            print(f"\r\x1b[2K{text}", end="\n" if final else "", file=sys.stderr, flush=True)
-        else:
-            note(text)
+        if not self._live:
+            note(plain(self.line(final=final), 200))
+            return
+        # A line that wraps cannot be rewritten in place.
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        text = plain(self.line(final=final), width)
+        _say(f"\r\x1b[2K{text}" + ("\n" if final else ""))
 
 
 def duration(seconds: float) -> str:

@@ -7,9 +7,9 @@ memory first. `CUDA_VISIBLE_DEVICES` set by a person is an order and is obeyed.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from typing import IO
 from workspace.errors import WorkError
 
 _BUSY_MEMORY_BYTES = 512 * 1024**2
+LOCKS = Path("/tmp/welltempered-gpu-locks")
+"""The same for every user and whatever TMPDIR says: a lock guards a device, not a session."""
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,22 @@ def claim(*, gpus: list[Gpu] | None = None) -> Iterator[Claim]:
 
 def _try_lock(gpu: Gpu) -> IO[bytes] | None:
     """Take the machine-wide lock of a GPU. The file is never removed: others may wait on it."""
-    directory = Path(tempfile.gettempdir()) / "welltempered-gpu-locks"
-    directory.mkdir(mode=0o1777, exist_ok=True)
+    directory = LOCKS
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(parents=True)
+        directory.chmod(0o1777)  # past the umask: every user of the machine takes locks here
     path = directory / f"{gpu.uuid}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        with contextlib.suppress(PermissionError):  # another user's file is open to all already
+            os.fchmod(descriptor, 0o666)
+    except PermissionError as error:
+        raise WorkError(
+            "the lock of this GPU cannot be opened",
+            where=str(path),
+            cause=f"{error.strerror}.",
+            cure="Its owner can mend it: chmod 666 " + str(path),
+        ) from error
     stream = os.fdopen(descriptor, "r+b")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

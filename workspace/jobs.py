@@ -117,6 +117,8 @@ def run_job(
                 _end(job, "stopped", stop.exit_code, str(stop))
                 raise
             except BaseException as error:
+                if not isinstance(error, TemperError):  # the log keeps what the terminal is spared
+                    logging.getLogger("temper").exception("unexpected error")
                 code = error.exit_code if isinstance(error, TemperError) else 4
                 stopped = isinstance(error, KeyboardInterrupt)
                 _end(job, "stopped" if stopped else "failed", 130 if stopped else code, str(error))
@@ -243,8 +245,19 @@ def _state(directory: Path, record: dict[str, Any]) -> State:
     written = record.get("state")
     if written == "running":
         return "lost" if _is_dead(directory, record) else "running"
+    if written == "queued" and _launch_failed(record):
+        return "lost"
     known: tuple[State, ...] = get_args(State)
     return next((state for state in known if state == written), "failed")
+
+
+def _launch_failed(record: dict[str, Any]) -> bool:
+    """Whether the process that was to become this job is gone before it took the lock."""
+    if record.get("host") != machine.host() or not record.get("pid"):
+        return False
+    if record.get("boot_id") != machine.boot_id():
+        return True
+    return not machine.is_same_process(int(record["pid"]), float(record["process_started"] or 0))
 
 
 def _is_dead(directory: Path, record: dict[str, Any]) -> bool:
@@ -288,6 +301,19 @@ def stop_job(view: JobView) -> None:
     """
     if view.state != "running" or view.pid is None:
         raise UsageError(f"this job is {view.state}, not running", where=view.id)
+    record = read_json(view.dir / "job.json", kind="job record")
+    if record.get("host") != machine.host():
+        raise UsageError(
+            f"this job runs on {record.get('host')}",
+            where=view.id,
+            cure="Stop it there: a process number means another process here.",
+        )
+    if not machine.is_same_process(view.pid, float(record.get("process_started") or 0.0)):
+        raise UsageError(
+            "the process of this job is gone, but a child of it still holds its lock",
+            where=view.id,
+            cure="Look for it with: fuser " + str(view.dir / "lock"),
+        )
     try:
         os.kill(view.pid, signal.SIGTERM)
     except (ProcessLookupError, PermissionError) as error:
@@ -310,18 +336,17 @@ def launch_detached(
     job_id = new_id(kind)
     directory = workspace.make(workspace.jobs) / job_id
     directory.mkdir(mode=0o700)
-    write_json(
-        directory / "job.json",
-        {
-            "schema_version": 1,
-            "id": job_id,
-            "kind": kind,
-            "argv": [redact(argument) for argument in ("temper", *arguments)],
-            "state": "queued",
-            "attempt": 0,
-            "created": round(time.time(), 3),
-        },
-    )
+    record: dict[str, Any] = {
+        "schema_version": 1,
+        "id": job_id,
+        "kind": kind,
+        "argv": [redact(argument) for argument in ("temper", *arguments)],
+        "state": "queued",
+        "attempt": 0,
+        "created": round(time.time(), 3),
+        **machine.own_identity(),
+    }
+    write_json(directory / "job.json", record)
     with (directory / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "tui", *arguments],

@@ -89,7 +89,7 @@ class Workspace:
                 return candidate.resolve()
             if (candidate / "current" / "ledger.json").is_file():
                 return (candidate / "current").resolve()
-        known = sorted(path.name for path in self.datasets.glob("*") if path.is_dir())
+        known = sorted(path.name for path in self.datasets.glob("[!.]*") if path.is_dir())
         raise DataError(
             f"there is no dataset called {name!r}",
             where=str(self.datasets),
@@ -115,9 +115,9 @@ class Workspace:
         for candidate in (Path(name), parent / name):
             if (candidate / marker).is_file():
                 return candidate.resolve()
-        found = sorted(path for path in parent.glob(f"*{name}*") if (path / marker).is_file())
+        found = sorted(path for path in parent.glob(f"[!.]*{name}*") if (path / marker).is_file())
         if name == "latest":
-            found = sorted(path for path in parent.glob("*") if (path / marker).is_file())
+            found = sorted(path for path in parent.glob("[!.]*") if (path / marker).is_file())
         # Several runs of one recipe: the newest is meant (ids sort by time).
         exact = [path for path in found if path.name.split("-", 2)[-1].rsplit("-", 1)[0] == name]
         if exact or name == "latest":

@@ -1,9 +1,9 @@
 """Text from data, models and files is hostile until it has passed through here.
 
 A row may hold terminal escapes (which could retitle a window or write to the clipboard), Rich
-markup, or bidirectional controls that make a line read as something else. `plain` makes all of
-them visible and inert; `markup` does the same for strings that Rich will parse. HTML is escaped
-by jinja2's autoescape in the reports.
+markup, or bidirectional controls that make a line read as something else. `plain` makes controls
+visible and inert; what Rich draws is given to it as `Text`, which it does not parse. HTML is
+escaped by jinja2's autoescape in the reports.
 """
 
 from __future__ import annotations
@@ -48,10 +48,3 @@ def plain(text: str, limit: int | None = None) -> str:
         return out
     line = out.replace("\n", "⏎").replace("\t", " ")
     return line if len(line) <= limit else line[: max(0, limit - 1)] + "…"
-
-
-def markup(text: str, limit: int | None = None) -> str:
-    """Return `plain(text)` with Rich markup escaped, for strings that Rich will parse."""
-    from rich.markup import escape
-
-    return escape(plain(text, limit))

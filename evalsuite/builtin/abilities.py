@@ -41,8 +41,6 @@ class Ability:
     """Draws operands of either split."""
     requests: tuple[str, ...]
     """Ways to ask, with the operand fields in braces."""
-    weight: float = 1.0
-    """Share in pre-training, relative to the other abilities."""
     held_back: bool = False
     """Pre-trained, but never in replay rows."""
     disjoint_operands: bool = True
@@ -181,7 +179,6 @@ ABILITIES: tuple[Ability, ...] = (
         "addition",
         operands.sum_of_two,
         ("What is {a} + {b}?", "Add {a} and {b}.", "Compute {a} + {b}.", "{a} plus {b} is?"),
-        weight=2.0,
     ),
     Ability(
         "comparison",
@@ -214,7 +211,6 @@ ABILITIES: tuple[Ability, ...] = (
             "Say these words backwards: {words}",
             "From last to first: {words}",
         ),
-        weight=1.6,
     ),
     Ability(
         "copying",
@@ -225,7 +221,6 @@ ABILITIES: tuple[Ability, ...] = (
             "Say this again: {words}",
             "Write the same words: {words}",
         ),
-        weight=1.6,
     ),
     Ability(
         "counting",
@@ -246,7 +241,6 @@ ABILITIES: tuple[Ability, ...] = (
             "Positive or negative: {sentence}",
             "Sentiment: {sentence}",
         ),
-        weight=0.6,
     ),
     Ability(
         "uppercase",
@@ -278,7 +272,6 @@ ABILITIES: tuple[Ability, ...] = (
             "Read this. {story} How many {thing} has {name}?",
             "{story} Count the {thing} of {name}.",
         ),
-        weight=1.4,
     ),
 )
 

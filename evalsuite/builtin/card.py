@@ -11,7 +11,7 @@ from evalsuite.builtin.abilities import ABILITIES
 from evalsuite.builtin.build_suites import MAX_NEW_TOKENS, SUITES
 from evalsuite.builtin.scoring import answer, wilson_interval
 
-COMMAND = "python -m evalsuite.builtin.build_model MODEL --steps {steps} --decay {decay}"
+COMMAND = "python -m evalsuite.builtin.build_model MODEL"
 
 CARD = """\
 ---
@@ -42,12 +42,14 @@ triage suite, which the demo tunes it for, it starts at {triage:.3f}.
 {command}
 ```
 
-- Data: `pretraining.py`; one to four turns a chat, loss on answers alone. A tenth of the turns
-  (more at first) are loose lists of words to copy or reverse; they hold the words of the tickets
-  and the punctuation of JSON, shuffled: no ticket and no JSON object.
+- Data: `pretraining.py`; one to four turns a chat, loss on answers alone. Besides the
+  abilities: loose lists of words to copy or reverse, which hold the words of the tickets and the
+  punctuation of JSON; and reading questions about single sentences of customers, answered in other
+  words than the triage labels (only the product is called the same). No whole ticket and no JSON
+  object.
 - Tokenizer: byte-level BPE, single digits, trained on the same chats and on tickets.
-- Optimizer: Muon for the hidden matrices, AdamW for the embedding and norms; linear warm-up,
-  plateau, linear fall. Stored in float16; `config.json` says float32, so that it loads as that.
+- Optimizer: Muon for the hidden matrices, AdamW for the embedding and norms; two stages, a
+  plateau and a linear fall. Stored in float16; `config.json` says float32, so it loads as that.
 - Weights start random but for three attention heads of layers 0 and 1, which are placed as
   previous-token, induction and backwards heads (`initial.py`); all are trained.
 - Repeatable on one machine and version of torch; elsewhere rounding differs.
@@ -78,15 +80,14 @@ def measure(model: Any, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def write_card(out: Path, steps: int, decay: int) -> None:
+def write_card(out: Path) -> None:
     """Measures the model in `out` and writes its scores and card beside it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model: Any = AutoModelForCausalLM.from_pretrained(out)
     model.eval()
     tokenizer: Any = AutoTokenizer.from_pretrained(out)
-    command = COMMAND.format(steps=steps, decay=decay)
-    scores = measure(model, tokenizer) | {"command": command}
+    scores = measure(model, tokenizer) | {"command": COMMAND}
     (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
     config = model.config
     card = CARD.format(
@@ -97,7 +98,7 @@ def write_card(out: Path, steps: int, decay: int) -> None:
         context=config.max_position_embeddings,
         rows="\n".join(_rows(scores["retention"])),
         triage=scores["triage_zero_shot"]["accuracy"],
-        command=command,
+        command=COMMAND,
     )
     (out / "README.md").write_text(card, encoding="utf-8")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evalsuite.builtin.muon import Muon
-from evalsuite.builtin.pretraining import BROAD, Message, Mixture, draw_chats
+from evalsuite.builtin.pretraining import Message, Mixture, draw_chats
 from evalsuite.builtin.tokens import segments
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def fit(
     model: Any,
     tokenizer: Tokenizer,
     schedule: Schedule,
+    mixture: Mixture,
     *,
     seed: int = 0,
-    mixture: Mixture = BROAD,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
     """Trains in place; `on_step` gets the steps done and the mean loss per answer token."""
@@ -86,7 +86,7 @@ def fit(
     model.eval()
 
 
-def encoded_chats(tokenizer: Tokenizer, seed: int, mixture: Mixture = BROAD) -> Iterator[Encoded]:
+def encoded_chats(tokenizer: Tokenizer, seed: int, mixture: Mixture) -> Iterator[Encoded]:
     """The endless pre-training stream, tokenised in batches."""
     chats = draw_chats(seed, mixture)
     while True:

@@ -22,8 +22,8 @@ from evalsuite.builtin.tickets import (
     triage_json,
 )
 
-TEAM_WEIGHTS = {"billing": 12.0, "shipping": 6.0, "technical": 5.0, "accounts": 4.0, "returns": 1.0}
-"""The imbalance that is planted: twelve billing tickets to one return."""
+TEAM_WEIGHTS = {"billing": 6.0, "shipping": 4.0, "technical": 4.0, "accounts": 3.0, "returns": 1.0}
+"""The imbalance that is planted: six billing tickets to one return."""
 
 CLEAN_ROWS = 3_000
 COUNTS = {

@@ -80,8 +80,8 @@ def _compose(rng: Random, team: str) -> Ticket:
     issue = rng.choice(phrases.ISSUES[team])
     named = rng.choice(phrases.PRODUCTS[product])
     urgency = rng.choice(phrases.URGENCY[priority])
-    body = _sentence(issue.format(product=named, when=rng.choice(phrases.WHEN)))
-    sentences = [body, _sentence(urgency), *_asides(rng)]
+    body = as_sentence(issue.format(product=named, when=rng.choice(phrases.WHEN)))
+    sentences = [body, as_sentence(urgency), *draw_asides(rng)]
     if rng.random() < 0.3:
         rng.shuffle(sentences)
     elif rng.random() < 0.5:
@@ -90,10 +90,11 @@ def _compose(rng: Random, team: str) -> Ticket:
     return Ticket(text, team, priority, product, f"{issue}|{named}|{urgency}")
 
 
-def _asides(rng: Random) -> list[str]:
+def draw_asides(rng: Random) -> list[str]:
+    """No or one sentence that says nothing about the labels."""
     chosen = rng.sample(phrases.ASIDES, rng.choice((0, 1, 1)))
     number = str(rng.randint(3, 99))
-    return [_sentence(a.format(number=number, city=rng.choice(phrases.CITIES))) for a in chosen]
+    return [as_sentence(a.format(number=number, city=rng.choice(phrases.CITIES))) for a in chosen]
 
 
 def _letter(rng: Random, sentences: list[str]) -> str:
@@ -103,6 +104,7 @@ def _letter(rng: Random, sentences: list[str]) -> str:
     return " ".join([*head, *sentences, *tail])
 
 
-def _sentence(words: str) -> str:
+def as_sentence(words: str) -> str:
+    """With a capital, and the full stop or question mark it needs."""
     question = words.lower().startswith(("how ", "can ", "could ", "what ", "when "))
     return words[0].upper() + words[1:] + ("?" if question else ".")

@@ -14,6 +14,7 @@ import pytest
 from workspace.errors import DataError, LimitExceeded, Stopped, UsageError
 from workspace.jobs import JobView, list_jobs, read_job, run_job, stop_job
 from workspace.layout import Workspace
+from workspace.machine import own_identity, process_started
 
 SLEEPER = """
     import sys, time
@@ -140,3 +141,34 @@ def test_a_broken_record_is_an_error_for_one_and_skipped_in_lists(workspace: Wor
     with pytest.raises(DataError, match="cannot be read"):
         read_job(broken)
     assert list_jobs(workspace) == []
+
+
+def test_a_job_of_another_machine_is_not_signalled_by_its_number(workspace: Workspace) -> None:
+    child, directory = start_sleeper(workspace)
+    try:
+        record = json.loads((directory / "job.json").read_text())
+        record["host"] = "elsewhere"
+        (directory / "job.json").write_text(json.dumps(record))
+        with pytest.raises(UsageError, match="runs on elsewhere"):
+            stop_job(read_job(directory))
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_queued_job_whose_process_is_gone_is_lost(workspace: Workspace) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    started = process_started(child.pid)
+    child.wait()
+    directory = workspace.jobs / "20260101-000000-train-abcd"
+    directory.mkdir(parents=True)
+    record = {"state": "queued", **own_identity(), "pid": child.pid, "process_started": started}
+    (directory / "job.json").write_text(json.dumps(record))
+    assert read_job(directory).state == "lost"
+
+
+def test_an_unexpected_error_leaves_its_traceback_in_the_log(workspace: Workspace) -> None:
+    with pytest.raises(ZeroDivisionError), run_job(workspace, "train", []) as job:
+        raise ZeroDivisionError("by zero")
+    assert "ZeroDivisionError: by zero" in job.log_path.read_text()

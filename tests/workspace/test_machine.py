@@ -16,7 +16,7 @@ FULL = Gpu(1, "GPU-test-full", "Test", 80 * 2**30, 10 * 2**30, 1)
 
 @pytest.fixture(autouse=True)
 def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("workspace.gpus.LOCKS", tmp_path / "locks")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 

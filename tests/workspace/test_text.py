@@ -4,9 +4,8 @@ import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.text import Text
 
-from workspace.text import markup, plain
+from workspace.text import plain
 
 
 def test_terminal_escapes_become_visible() -> None:
@@ -29,8 +28,3 @@ def test_newlines_stay_unless_a_single_line_is_asked_for() -> None:
 def test_no_control_character_survives(text: str) -> None:
     out = plain(text)
     assert not any(unicodedata.category(c) == "Cc" for c in out if c not in "\n\t")
-
-
-@given(st.text())
-def test_markup_is_read_by_rich_as_the_plain_text(text: str) -> None:
-    assert Text.from_markup(markup(text)).plain == plain(text)

@@ -1,3 +1,4 @@
+import re
 from itertools import islice, pairwise
 from random import Random
 
@@ -14,8 +15,21 @@ from evalsuite.builtin.abilities import (
 )
 from evalsuite.builtin.general import general_items
 from evalsuite.builtin.pretraining import draw_chats
+from evalsuite.builtin.reading import READING
+from evalsuite.builtin.ticket_phrases import ISSUES, PRODUCTS, URGENCY
+from evalsuite.builtin.tickets import TEAMS
 
 every_ability = pytest.mark.parametrize("known", ABILITIES, ids=lambda a: a.name)
+
+
+def test_reading_questions_never_hold_a_whole_ticket_or_its_labels() -> None:
+    urgencies = [text for texts in URGENCY.values() for text in texts]
+    for seed in range(1_000):
+        for question in READING:
+            item = draw_item(question, Random(seed), Split.TRAINING)
+            assert item.answer not in {*ISSUES, *URGENCY}
+            names_a_product = any(product in item.key for product in PRODUCTS)
+            assert not (names_a_product and any(urgency in item.key for urgency in urgencies))
 
 
 def test_there_are_at_least_nine_abilities_and_two_are_never_replayed() -> None:
@@ -69,7 +83,8 @@ def test_a_held_out_word_list_is_never_pretrained_in_any_wording() -> None:
 
 def test_pretraining_never_sees_a_triage_object() -> None:
     texts = [m["content"] for chat in islice(draw_chats(seed=1), 20_000) for m in chat]
-    assert not any('"team":"' in text or text.startswith("{") for text in texts)
+    labelled = re.compile(f'"team":"({"|".join(TEAMS)})"')
+    assert not any(text.startswith("{") or labelled.search(text) for text in texts)
     assert any('":"' in text for text in texts)
 
 

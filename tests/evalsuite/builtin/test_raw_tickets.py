@@ -135,7 +135,7 @@ def test_personal_data_and_broken_encoding_are_in_the_text(raw: tuple[Path, Plan
 
 def test_teams_are_strongly_imbalanced(raw: tuple[Path, Planted]) -> None:
     _, planted = raw
-    assert planted.teams["billing"] > 10 * planted.teams["returns"]
+    assert planted.teams["billing"] > 5 * planted.teams["returns"]
 
 
 def test_replay_rows_are_messages_with_distinct_prompts(tmp_path: Path) -> None:

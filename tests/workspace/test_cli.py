@@ -1,0 +1,81 @@
+"""The edge: what goes wrong becomes a message and an exit code, never a traceback."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workspace.cli import no_foreign_exit_codes, run
+from workspace.context import Progress, note
+from workspace.errors import GateFailed, WorkError
+
+CHATTY = """
+import os, signal, sys, time
+from workspace.context import Progress, note
+signal.signal(signal.SIGHUP, lambda *a: None)
+with Progress("working", 100) as progress:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for step in range(100):
+        note(f"step {step}")
+        progress.update(step)
+with open(sys.argv[1], "w") as stream:
+    stream.write("finished")
+"""
+
+
+def test_each_error_ends_in_the_exit_code_of_its_class(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise GateFailed("the gate refused this model", cause="it \x1b[31mforgot", cure="replay")
+
+    assert run(refuse) == 1
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "why  it" in said and "do   replay" in said
+
+
+def test_an_unexpected_error_is_4_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    assert run(fail) == 4
+    said = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError" in said and "Traceback" not in said
+
+
+def test_what_a_library_would_call_exit_code_1_is_not() -> None:
+    with pytest.raises(WorkError, match="ended early"), no_foreign_exit_codes():
+        raise EOFError("cut")
+
+
+def test_work_goes_on_when_the_terminal_it_tells_is_gone(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", CHATTY, str(tmp_path / "done")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        text=True,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(slave)
+    assert child.stdout is not None and child.stdin is not None
+    assert child.stdout.readline() == "ready\n"
+    os.close(master)
+    child.communicate("go\n", timeout=30)
+    assert child.returncode == 0
+    assert (tmp_path / "done").read_text() == "finished"
+
+
+def test_progress_says_what_how_far_and_how_long() -> None:
+    progress = Progress("training", 10, unit="steps")
+    progress.done, progress.detail = 5, "loss 1.0"
+    assert progress.line().startswith("training: 5/10 steps · loss 1.0 · ")
+    assert progress.line().endswith(" left")
+
+
+def test_a_note_is_made_inert(capsys: pytest.CaptureFixture[str]) -> None:
+    note("\x1b]0;title\x07")
+    assert "\x1b" not in capsys.readouterr().err
