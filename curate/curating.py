@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.ledger import Ledger
+from curate.leftovers import WORK_PREFIX, holding, sweep
 from curate.recipe import CurateSection
 from workspace.files import telling_disk_errors
 from workspace.layout import Workspace
@@ -65,6 +66,7 @@ def run_curate(
     report = report or Reporter()
     model, note = _token_model(recipe)
     with work_directory(workspace.make(workspace.datasets)) as work:
+        swept = sweep(workspace.datasets, work)
         curated = curate_rows(section, workspace, recipe.base_dir, work, model=model, report=report)
         path, existed = None, False
         if dry_run:
@@ -73,7 +75,7 @@ def run_curate(
             report.tell("writing")
             published = publish(curated, recipe.name, workspace, settings, recipe.to_yaml())
             path, digest, existed = published.path, published.digest, published.existed
-    notes = [note] if note else []
+    notes = [*swept, note] if note else [*swept]
     notes += [said for time in curated.ledger.times for said in time.notes]
     notes += curated.ledger.split_notes
     return CurateResult(
@@ -85,11 +87,12 @@ def run_curate(
 def work_directory(parent: Path) -> Iterator[Path]:
     """Yield an empty directory on the disk of the results; it is gone afterwards."""
     with telling_disk_errors(parent):
-        work = Path(tempfile.mkdtemp(dir=parent, prefix=".work-"))
-        try:
-            yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(dir=parent, prefix=WORK_PREFIX))
+        with holding(work):
+            try:
+                yield work
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def _token_model(recipe: Recipe) -> tuple[Path | None, str]:

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import orjson
 import polars as pl
+from pyarrow.parquet import ParquetFile
 
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
@@ -19,7 +21,7 @@ from curate.publish import logical_digest, write_dataset
 from curate.schema import dataset_schema, uses_tools, with_meta
 from curate.texts import answer_text, prompt_text
 from workspace.errors import DataError, UsageError
-from workspace.files import atomic_path, write_json
+from workspace.files import atomic_path, read_json, write_json
 
 STREAM = "-"
 FILE_ENDINGS = (".jsonl", ".parquet", ".csv")
@@ -38,13 +40,58 @@ def check_out(out: str, *, force: bool, splits: bool) -> None:
         )
     if out == STREAM:
         return
-    taken = [path for path in _written(Path(out)) if path.exists()]
+    path = Path(out)
+    _check_name(path)
+    taken = [path for path in _written(path) if path.exists() or path.is_symlink()]
     if taken and not force:
         raise UsageError(
             "this exists already",
             where=str(taken[0]),
             cure="Give another name, or --force to replace it.",
         )
+    if path.suffix not in FILE_ENDINGS:
+        _check_replaceable(path)
+    for file in taken if path.suffix in FILE_ENDINGS else ():
+        if file.is_dir():
+            raise UsageError(
+                "a directory is where this file should go",
+                where=str(file),
+                cure="Give another name; --force replaces no directory by a file.",
+            )
+
+
+def _check_name(path: Path) -> None:
+    """Refuse the current directory and those it lies in, however they are written."""
+    whole = path.resolve()
+    if path.name in ("", "..") or Path.cwd().is_relative_to(whole):
+        raise UsageError(
+            "this directory cannot be the output",
+            where=str(path),
+            cause="It is the current directory, or holds it; rows go to a directory of their own.",
+            cure="Give -o the name of a new directory, such as `rows`.",
+        )
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to put a dataset where something else is than a dataset of ours."""
+    if not path.exists() and not path.is_symlink():
+        return
+    if path.is_dir() and not path.is_symlink() and _is_dataset(path):
+        return
+    raise UsageError(
+        "only a dataset is replaced by a dataset",
+        where=str(path),
+        cause="It is a link, a file, or a directory without the ledger.json of a dataset.",
+        cure="Give another name, or remove it yourself.",
+    )
+
+
+def _is_dataset(path: Path) -> bool:
+    try:
+        ledger = read_json(path / "ledger.json", kind="ledger")
+    except DataError:
+        return False
+    return {"schema_version", "digest", "rows"} <= ledger.keys()
 
 
 def _written(out: Path) -> tuple[Path, ...]:
@@ -70,8 +117,8 @@ def write_out(curated: Curated, out: str, settings: dict[str, Any], recipe_yaml:
         return
     path = Path(out)
     if path.suffix not in FILE_ENDINGS:
-        with _replacing(path):
-            write_dataset(curated, path, path.name, digest, recipe_yaml)
+        with _replacing(path) as directory:
+            write_dataset(curated, directory, path.name, digest, recipe_yaml)
         return
     with atomic_path(_beside(path, "dropped.parquet")) as temporary:
         curated.dropped.write_parquet(temporary, compression="zstd")
@@ -84,19 +131,25 @@ def write_out(curated: Curated, out: str, settings: dict[str, Any], recipe_yaml:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[None]:
-    """Put what is there aside until its successor is complete."""
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yield where to write; what is at `path` is there until its successor is complete."""
+    _check_replaceable(path)
     if not path.exists():
-        yield
+        yield path
         return
-    aside = path.with_name(f".{path.name}.old-{os.getpid()}")
-    path.rename(aside)
+    new, old = (path.with_name(f".{path.name}.{what}-{os.getpid()}") for what in ("new", "old"))
     try:
-        yield
+        yield new
+        path.rename(old)
+        try:
+            new.rename(path)
+        except BaseException:
+            old.rename(path)
+            raise
     except BaseException:
-        aside.rename(path)
+        shutil.rmtree(new, ignore_errors=True)
         raise
-    shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+    shutil.rmtree(old)
 
 
 def _typed(curated: Curated) -> pl.LazyFrame:
@@ -118,14 +171,15 @@ def _write_file(curated: Curated, path: Path) -> int:
 
 
 def _write_lines(curated: Curated, stream: BinaryIO) -> int:
-    frame = _typed(curated)
-    total = int(curated.ledger.rows_kept)
+    """Write from a file that is made once: a slice of the lazy rows would compute them all."""
     written = 0
-    for begin in range(0, total, _BATCH):
-        rows = frame.slice(begin, _BATCH).collect()
-        for row in rows.iter_rows(named=True):
-            stream.write(orjson.dumps(_without_nulls(row), option=orjson.OPT_APPEND_NEWLINE))
-        written += rows.height
+    with TemporaryDirectory(prefix="curate-") as directory:
+        made = Path(directory) / "rows.parquet"
+        _typed(curated).sink_parquet(made, compression="lz4")
+        for batch in ParquetFile(made).iter_batches(_BATCH):
+            for row in pl.DataFrame(batch).iter_rows(named=True):
+                stream.write(orjson.dumps(_without_nulls(row), option=orjson.OPT_APPEND_NEWLINE))
+                written += 1
     stream.flush()
     return written
 

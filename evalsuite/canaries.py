@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 PROBES = 8
 """Prompts whose next-token logits are compared."""
-MOST_NOISE = 0.1
-"""Share of items that may change when nothing but the batches did."""
+CONFIDENCE = 0.95
+"""Of the one-sided bound on the share of items that change when nothing but the batches did."""
 
 
 def prompt_of(request: Request) -> tuple[int, ...]:
@@ -96,21 +96,47 @@ class Noise:
     """The base against itself in other batches."""
 
     items: int
+    """Items asked again."""
     flips: int
     """Items whose score changed."""
     largest_logprob_difference: float
+    scored: int
+    """Of `items`, those whose score can flip: all but perplexity."""
+    margin: float
+    """Smallest margin of the suites."""
 
     @property
     def canary(self) -> Canary:
-        """Pass if next to nothing changed."""
+        """Pass unless certainly more changed than the smallest margin."""
         name = "base agrees with itself"
         detail = (
-            f"{self.flips} of {self.items} items changed their score when batched otherwise; "
+            f"{self.flips} of {self.scored} items changed their score when batched otherwise "
+            f"(certainly more than {self.lowest_rate:.1%} would; smallest margin {self.margin:g}); "
             f"largest log-probability difference {self.largest_logprob_difference:.2g}"
         )
         return Canary(name, "fail" if self.is_too_loud else "pass", detail)
 
     @property
     def is_too_loud(self) -> bool:
-        """Whether differences between models would drown in it; one flip may be a near tie."""
-        return self.flips > max(1, MOST_NOISE * self.items)
+        """Whether it certainly exceeds the differences that are to be judged."""
+        return self.lowest_rate > self.margin
+
+    @property
+    def lowest_rate(self) -> float:
+        """One-sided lower bound (Clopper and Pearson) of the share of items that change."""
+        if not self.flips:
+            return 0.0
+        from evalsuite.stats.proportions import clopper_pearson_interval
+
+        # Each end of a two-sided interval is a one-sided bound at half its error.
+        return clopper_pearson_interval(self.flips, self.scored, 2 * CONFIDENCE - 1).low
+
+    @property
+    def note(self) -> str:
+        """What a reader should know of flips that void nothing; empty without any."""
+        if not self.flips or self.is_too_loud:
+            return ""
+        return (
+            f"{self.flips} of {self.scored} items changed their score on the base alone when "
+            "batched otherwise: differences of that size may be near ties"
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workspace.context import Context, Progress, emit_json, emit_table, note
-from workspace.errors import TemperError
+from workspace.errors import TemperError, UsageError
 from workspace.layout import RECIPE, Workspace
 from workspace.text import plain
 
@@ -67,6 +67,12 @@ def evaluate(
     from workspace.gpus import claim
     from workspace.jobs import run_job
 
+    if gate and prompts and not runs:
+        raise UsageError(
+            "--gate needs a run",
+            cause="--prompts alone measures the base, of which nothing can be refused.",
+            cure="Name a run, or leave out --gate.",
+        )
     context: Context = ctx.obj
     loaded = _recipe(context, recipe, overrides or [])
     workspace = loaded.workspace if loaded else Workspace.find()

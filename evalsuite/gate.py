@@ -17,6 +17,8 @@ What cannot pass, whatever its figures:
     fewer than `min_items` items (a proven loss still fails);
     an ability whose base is within the margin of chance: losing it whole would go unseen;
     whatever did not run, failed or is incompatible.
+Nor does a model pass whose abilities to keep were not measured at all: with targets alone the
+verdict is inconclusive at best, because what was forgotten is not known.
 A failed canary makes the verdict invalid and withdraws every number.
 """
 
@@ -82,13 +84,20 @@ def judge(abilities: Sequence[PairedAbility], canaries: Sequence[Canary] = ()) -
 
 
 def overall(results: Sequence[AbilityResult], canaries: Sequence[Canary] = ()) -> Status:
-    """Return the weightiest: invalid, fail, inconclusive, pass. Nothing measured never passes."""
+    """Return the weightiest: invalid, fail, inconclusive, pass.
+
+    Nothing measured never passes, and neither do targets alone: forgetting was not measured.
+    """
     verdicts = {result.verdict for result in results}
     if any(canary.status == "fail" for canary in canaries):
         return "invalid"
     if "fail" in verdicts:
         return "fail"
-    return "pass" if verdicts == {"pass"} else "inconclusive"
+    return "pass" if verdicts == {"pass"} and _keeps(results) else "inconclusive"
+
+
+def _keeps(results: Sequence[AbilityResult]) -> bool:
+    return any(result.purpose == "retention" for result in results)
 
 
 def enforce(
@@ -243,16 +252,19 @@ def _reasons(results: Sequence[AbilityResult], canaries: Sequence[Canary]) -> li
     failed = [canary for canary in canaries if canary.status == "fail"]
     if failed:
         return [f"{canary.name}: {canary.detail or 'failed'}" for canary in failed]
-    order = ("fail", "inconclusive", "not measured", "pass")
-    reasons = [
+    reasons = _told(results, ("fail", "inconclusive", "not measured"))
+    if not _keeps(results):
+        reasons.append("No ability to keep was given: what was forgotten is not known.")
+    return [*reasons, *_told(results, ("pass",))]
+
+
+def _told(results: Sequence[AbilityResult], verdicts: Sequence[AbilityVerdict]) -> list[str]:
+    return [
         f"{result.name}: {result.sentence}"
-        for verdict in order
+        for verdict in verdicts
         for result in results
         if result.verdict == verdict
     ]
-    if not any(result.purpose == "retention" for result in results):
-        reasons.append("No ability to keep was given: what was forgotten is not known.")
-    return reasons
 
 
 def _check(ability: PairedAbility) -> None:

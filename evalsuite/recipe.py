@@ -30,6 +30,7 @@ class EvalSection(Section):
     batch_rows: int = Field(default=256, ge=1, le=4096)
     """Most rows in one pass."""
 
-    noise_items: int = Field(default=16, ge=0, le=1000)
+    noise_items: int = Field(default=64, ge=0, le=1000)
     """Items that the base answers twice, in other batches, to see what changes when nothing did.
-    0 leaves this check out."""
+    The evaluation is invalid if certainly (95 %, one-sided) more of them change than the smallest
+    margin of the suites allows. 0 leaves this check out."""

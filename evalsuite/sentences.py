@@ -129,6 +129,8 @@ def headline(status: Status, abilities: Sequence[AbilityResult], canaries: Seque
     target = [ability for ability in abilities if ability.purpose == "target"]
     kept = [ability for ability in abilities if ability.purpose == "retention"]
     parts = [part for part in (_target_part(target), _retention_part(kept)) if part]
+    if target and not kept:
+        parts.append("what was forgotten was not measured")
     word = {"pass": "Passed", "fail": "Failed", "inconclusive": "Undecided"}[status]
     return f"{word}: {'; '.join(parts) if parts else 'nothing was measured'}."
 

@@ -81,8 +81,8 @@ def resume(
 ) -> None:
     """Continue a stopped, failed or lost run from its newest whole checkpoint.
 
-    On a CPU it continues bit for bit. Changed data, model, recipe or versions stop it with the
-    difference, unless accepted by name.
+    On a CPU it continues bit for bit. Changed data, model, recipe, versions or device stop it with
+    the difference, unless accepted by name.
     """
     from train.resume import open_run, resume_train
     from workspace.jobs import run_job

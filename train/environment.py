@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
 
+from workspace.errors import WorkError
 from workspace.gpus import Claim
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "datasets")
@@ -61,6 +63,40 @@ def choose_device(
         weights = weights if place.device != "cpu" else "float32"
     reason = f"{claim.reason}; {place.reason}" if claim.device != "cpu" else place.reason
     return Device(place.device, weights, place.dtype, threads, reason)
+
+
+def expected_device(claim: Claim, *, precision: str) -> tuple[str, str]:
+    """Return the device and precision that `choose_device` will decide on, as far as it takes.
+
+    A GPU is asked by a process of its own: torch, once it has looked at the GPUs, keeps to those
+    that were visible, and this process may claim another.
+
+    Args:
+        claim: the GPU that is free now, or the CPU.
+        precision: `train.precision`.
+
+    Raises:
+        WorkError: torch cannot be loaded.
+    """
+    if claim.device == "cpu":
+        return "cpu", "float32" if precision == "auto" else precision
+    script = (
+        "import sys\nfrom evalsuite.models.load import choose_placement\n"
+        "place = choose_placement(sys.argv[1])\nprint(place.device, place.dtype)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, precision],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise WorkError(
+            "torch cannot say what device there is",
+            cause=(done.stderr.strip().splitlines() or ["It gave no reason."])[-1],
+        )
+    device, dtype = done.stdout.split()[-2:]
+    return device, dtype
 
 
 def environment(device: Device, digests: dict[str, Any]) -> dict[str, Any]:

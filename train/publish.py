@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from evalsuite.models import ChatTokenizer
 from train.checkpoints import write_manifest
 from workspace.files import publish_directory, write_json
 
@@ -24,7 +25,9 @@ def publish_model(target: Path, model: Any, base: Path, **fields: object) -> Non
     """Write the trained model to `target`, all of it or nothing.
 
     The tokenizer, template and generation config are the base's, byte for byte: libraries that
-    save them again have changed end tokens and templates on the way.
+    save them again have changed end tokens and templates on the way. Where the base's generation
+    config names no stop token, one that names those of the base is written: an adapter has no
+    config.json, in which they would be found otherwise.
 
     Args:
         target: the run's `model` directory; must not exist.
@@ -41,6 +44,7 @@ def publish_model(target: Path, model: Any, base: Path, **fields: object) -> Non
                 shutil.copyfile(base / name, directory / name)
         if (directory / "config.json").is_file():
             _keep_stop_ids(directory / "config.json", base / "config.json")
+        _name_stop_ids(directory / "generation_config.json", base)
         write_manifest(directory, **fields)
 
 
@@ -53,3 +57,18 @@ def _keep_stop_ids(saved: Path, base: Path) -> None:
         else:
             document.pop(name, None)
     write_json(saved, document)
+
+
+def _name_stop_ids(file: Path, base: Path) -> None:
+    """Write where generation stops, as resolved from the base, if `file` does not say it."""
+    document = json.loads(file.read_text()) if file.is_file() else {}
+    if document.get("eos_token_id") is not None:
+        return
+    stops = sorted(ChatTokenizer.from_dir(base).eos_ids)
+    if not stops:
+        return
+    config = json.loads((base / "config.json").read_text())
+    for name in _STOP_IDS:
+        if document.get(name) is None and config.get(name) is not None:
+            document[name] = config[name]
+    write_json(file, {**document, "eos_token_id": stops[0] if len(stops) == 1 else stops})

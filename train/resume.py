@@ -1,7 +1,7 @@
 """`temper resume RUN`: go on exactly where a run was, or say what is different.
 
-A run continues bit for bit on a CPU if data, model, recipe and versions are what they were.
-Anything else is a difference: it is shown, and stops the command unless a person accepts it by
+A run continues bit for bit on a CPU if data, model, recipe, versions and threads are what they
+were. Anything else is a difference: it is shown, and stops the command unless a person accepts it by
 name, which is recorded in `run.json`.
 """
 
@@ -14,11 +14,12 @@ from typing import Any
 
 from train import record as records
 from train.checkpoints import CheckpointStore, Rejected
-from train.environment import PACKAGES, versions
+from train.environment import PACKAGES, expected_device, versions
 from train.inputs import Inputs, find_inputs
 from train.plan import Plan, Prepared
 from train.reporter import Reporter, Silent
 from train.run import Start, attempt_run, write_run_files
+from workspace import gpus
 from workspace.errors import DataError, UsageError
 from workspace.files import read_json
 from workspace.jobs import Job
@@ -27,7 +28,11 @@ from workspace.recipe import Recipe
 
 Loader = Callable[[Path, Sequence[str]], Recipe]
 
-_HARMLESS = ("train.checkpoint_every", "train.keep_checkpoints", "train.limits", "train.threads")
+_HARMLESS = ("train.checkpoint_every", "train.keep_checkpoints", "train.limits")
+_SEEN_IN_EFFECT = ("train.threads",)
+"""Settings that are compared by what they come to."""
+_EXPLAINS_ROWS = ("data", "replay", "model", "train")
+"""Differences that change the order of rows or their tokens by themselves."""
 _PARTS_OF_A_VERSION = {"python": 2}
 """How much of a version counts: Python 3.11.4 and 3.11.9 compute the same."""
 
@@ -156,12 +161,13 @@ def differences(
         now = f"{inputs.source.name} {plan.model_digest[:12]}"
         yield Difference("model", was, now, True)
     yield from _data_differences(before, plan)
-    yield from _setting_differences(record["settings"], records.compared_settings(inputs))
-    yield from _version_differences(run)
+    for one in _setting_differences(record["settings"], records.compared_settings(inputs)):
+        if one.name not in _SEEN_IN_EFFECT:
+            yield one
+    yield from _environment_differences(run, inputs, plan)
     if before["schedule_digest"] != plan.schedule_digest:
-        yield Difference(
-            "rows", f"order {before['schedule_digest'][:12]}", plan.schedule_digest[:12], True
-        )
+        was, now = before["schedule_digest"][:12], plan.schedule_digest[:12]
+        yield Difference("rows", f"order and tokens {was}", now, True)
 
 
 def _data_differences(before: Mapping[str, Any], plan: Plan) -> Iterator[Difference]:
@@ -198,13 +204,23 @@ def _shown(value: Any) -> str:
     return "left out" if value is None else str(value)
 
 
-def _version_differences(run: Path) -> Iterator[Difference]:
+def _environment_differences(run: Path, inputs: Inputs, plan: Plan) -> Iterator[Difference]:
     try:
-        was = read_json(run / "env.json", kind="environment record")["versions"]
+        was = read_json(run / "env.json", kind="environment record")
     except DataError:
         if (run / "env.json").exists():
             raise
-        return  # stopped before torch was loaded: nothing was computed with any version
+        return  # stopped before torch was loaded: nothing was computed with any of it
+    yield from _version_differences(was["versions"])
+    with gpus.claim() as claim:
+        device, precision = expected_device(claim, precision=inputs.section.precision)
+    now = {"device": device, "precision": precision, "threads": plan["threads"]}
+    for name, value in now.items():
+        if str(was[name]) != str(value):
+            yield Difference(name, str(was[name]), str(value), True)
+
+
+def _version_differences(was: Mapping[str, Any]) -> Iterator[Difference]:
     now = versions()
     for name in ("python", *PACKAGES):
         before, after = str(was.get(name)), str(now[name])
@@ -227,7 +243,7 @@ def _checked(
     """
     stopping = [one for one in found if one.stops]
     # New rows or settings change the order of rows: accepting those accepts it.
-    if len(stopping) > 1:
+    if any(_is_accepted(one.name, _EXPLAINS_ROWS) for one in stopping):
         stopping = [one for one in stopping if one.name != "rows"]
     accepted = [one for one in stopping if _is_accepted(one.name, accept)]
     refused = [one for one in stopping if one not in accepted]

@@ -27,6 +27,8 @@ from workspace.jobs import Job
 from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
 
+_NOTHING_BEGUN = "Nothing was begun: the same command begins anew."
+
 
 @dataclass(frozen=True)
 class Start:
@@ -67,9 +69,14 @@ def run_train(
     """
     reporter = reporter or Silent()
     inputs = find_inputs(recipe, workspace)
-    prepared = inputs.prepare(reporter.working)
+
+    def working(what: str, done: int, total: int) -> None:
+        job.check_stop(cure=_NOTHING_BEGUN)
+        reporter.working(what, done, total)
+
+    prepared = inputs.prepare(working)
     reporter.planned(prepared)
-    job.check_stop(cure="Nothing was begun.")
+    job.check_stop(cure=_NOTHING_BEGUN)
     run = workspace.make(workspace.runs) / new_id(name or recipe.name)
     run.mkdir(mode=0o700)
     write_run_files(run, inputs, prepared)

@@ -11,13 +11,16 @@ from curate.formats.shape import (
     Message,
     Raw,
     Row,
+    after_system,
     describe,
+    first_filled,
     json_text,
     role_of,
-    system_messages,
     text_of,
 )
 from curate.reasons import Reason
+
+TURN_KEYS = ("messages", "conversations", "conversation")
 
 
 def conversation(row: Raw) -> Row:
@@ -26,13 +29,11 @@ def conversation(row: Raw) -> Row:
     Raises:
         Misfit: it is not a list of turns, a role is not known, or no turn is the assistant's.
     """
-    key = next(key for key in ("messages", "conversations", "conversation") if row.get(key))
+    key = first_filled(row, TURN_KEYS)
     turns = messages(row[key], key)
     if not any(turn["role"] == "assistant" for turn in turns):
         raise Misfit(Reason.NO_ANSWER, f"`{key}` has no assistant turn")
-    if turns[0]["role"] != "system":
-        turns = [*system_messages(row), *turns]
-    return Row("messages", messages=turns, tools=json_text(row.get("tools")))
+    return Row("messages", messages=after_system(row, turns), tools=json_text(row.get("tools")))
 
 
 def messages(value: object, field: str) -> list[Message]:
@@ -43,7 +44,9 @@ def messages(value: object, field: str) -> list[Message]:
     """
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _decoded(value, field)
-    if not isinstance(value, list) or not value:
+    if value in ([], ""):
+        raise Misfit(Reason.NO_FORMAT, f"`{field}` has no turns")
+    if not isinstance(value, list):
         raise Misfit(Reason.NOT_TEXT, f"`{field}` is {describe(value)}, not a list of turns")
     return [_turn(turn, f"{field}[{index}]") for index, turn in enumerate(value)]
 
@@ -64,7 +67,11 @@ def _turn(turn: object, where: str) -> Message:
         return _call_turn(turn, where)
     role = role_of(name)
     null = Reason.NULL_ANSWER if role == "assistant" else Reason.NULL_PROMPT
-    calls = turn.get("tool_calls")
+    calls = turn.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise Misfit(
+            Reason.NO_FORMAT, f"`{where}.tool_calls` is {describe(calls)}, not a list of calls"
+        )
     if calls and turn.get(key) is None:
         content = ""
     else:

@@ -21,7 +21,11 @@ def decode(data: bytes) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise _why_not(data, error) from None
-    if _colons(data) != _keys(value):
+    try:
+        keys = _keys(value)
+    except RecursionError:
+        raise Misfit(Reason.BAD_JSON, "it is nested too deeply") from None
+    if _colons(data) != keys:
         duplicate = duplicate_key(data)
         if duplicate is not None:
             raise Misfit(Reason.DUPLICATE_KEY, f"the key {duplicate!r} is given twice")

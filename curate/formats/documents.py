@@ -42,12 +42,16 @@ def read_document(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
             cure="If each line is a document of its own, give the source `format: jsonl`.",
         ) from error
     rows = _rows(value, file)
-    twice = _rows_with_twice(data) if duplicate_key(data) is not None else {}
+    twice = _rows_with_twice(data, file) if duplicate_key(data) is not None else {}
     for number, row in enumerate(rows, 1):
         misfit = None
         if number in twice:
             misfit = Misfit(Reason.DUPLICATE_KEY, f"the key {twice[number]!r} is given twice")
-        yield RawRow(number, row, orjson.dumps(row, option=orjson.OPT_SORT_KEYS), misfit)
+        try:
+            raw = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+        except orjson.JSONEncodeError as error:
+            raw, misfit = b"", Misfit(Reason.BAD_JSON, f"{error}")
+        yield RawRow(number, row, raw, misfit)
 
 
 def _is_lines(data: bytes) -> bool:
@@ -95,10 +99,21 @@ def _marking(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return seen
 
 
-def _rows_with_twice(data: bytes) -> dict[int, str]:
-    """Return row number → key for the rows that give a key twice, at any depth."""
+def _rows_with_twice(data: bytes, file: SourceFile) -> dict[int, str]:
+    """Return row number → key for the rows that give a key twice, at any depth.
+
+    Raises:
+        DataError: the object around the rows gives a key twice, so which rows are meant is unsure.
+    """
     value = json.loads(data, object_pairs_hook=_marking)
-    rows = value if isinstance(value, list) else next(iter(value.values()))
+    rows = _rows(value, file)
+    if isinstance(value, _Marked) and not (rows and rows[0] is value):
+        raise DataError(
+            "this JSON document gives a key twice",
+            where=file.name,
+            cause=f"The key {value.key!r} of the object around the rows is there more than once.",
+            cure="Leave only the one that is meant.",
+        )
     found = {number: _marked(row) for number, row in enumerate(rows, 1)}
     return {number: key for number, key in found.items() if key is not None}
 

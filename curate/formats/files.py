@@ -6,9 +6,9 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -113,6 +113,39 @@ def _nothing_there(pattern: str, path: Path) -> DataError:
 
 def _display(path: Path, base: Path) -> str:
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+
+
+def named_apart(files: Sequence[SourceFile], base: Path) -> list[SourceFile]:
+    """Return the files with names of their own: equal ones get directories in front.
+
+    Raises:
+        DataError: one file is there twice.
+    """
+    _check_once(files)
+    names = [file.name for file in files]
+    while len({*names}) < len(names):
+        longer = list(names)
+        for place, file in enumerate(files):
+            tail = file.path.parts[-names[place].count("/") - 2 :]
+            if names.count(names[place]) > 1 and not file.path.is_relative_to(base):
+                longer[place] = Path(*tail).as_posix()
+        if longer == names:
+            break
+        names = longer
+    return [replace(file, name=name) for file, name in zip(files, names, strict=True)]
+
+
+def _check_once(files: Sequence[SourceFile]) -> None:
+    seen: set[Path] = set()
+    for file in files:
+        path = file.path.resolve()
+        if path in seen:
+            raise DataError(
+                "this file is named twice in the sources",
+                where=file.name,
+                cure="Name it once; repeating rows is not done by reading them twice.",
+            )
+        seen.add(path)
 
 
 def _format(path: Path) -> FileFormat:

@@ -11,8 +11,10 @@ from curate.formats.shape import (
     Message,
     Raw,
     Row,
+    after_system,
     assistant,
     describe,
+    first_filled,
     json_text,
     system_messages,
     text_of,
@@ -28,7 +30,7 @@ _FINAL = re.compile(r"####\s*(\S.*?)\s*$")
 
 def alpaca(row: Raw) -> Row:
     """Return a row of `instruction`, `input` and `output`; `history` becomes earlier turns."""
-    key = next(key for key in OUTPUT_KEYS if key in row)
+    key = first_filled(row, OUTPUT_KEYS)
     prompt = text_of(row.get("instruction"), "instruction", null=Reason.NULL_PROMPT)
     extra = row.get("input")
     if extra not in (None, ""):
@@ -40,7 +42,12 @@ def alpaca(row: Raw) -> Row:
 
 def _history(row: Raw) -> list[Message]:
     turns: list[Message] = []
-    for pair in row.get("history") or ():
+    history = row.get("history") or []
+    if not isinstance(history, list | tuple):
+        raise Misfit(
+            Reason.NO_FORMAT, f"`history` is {describe(history)}, not a list of pairs of turns"
+        )
+    for pair in history:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise Misfit(Reason.NOT_TEXT, f"`history` holds {describe(pair)}, not a pair of turns")
         turns += [user(text_of(pair[0], "history")), assistant(text_of(pair[1], "history"))]
@@ -56,25 +63,32 @@ def turns_of(value: Any, field: str, role: str, null: Reason) -> list[Message]:
 
 def prompt_completion(row: Raw) -> Row:
     """Return a row of `prompt` and `completion`, each text or a list of turns."""
-    key = next(key for key in COMPLETION_KEYS if key in row)
+    key = first_filled(row, COMPLETION_KEYS)
     prompt = turns_of(row.get("prompt"), "prompt", "user", Reason.NULL_PROMPT)
     completion = turns_of(row.get(key), key, "assistant", Reason.NULL_ANSWER)
     if completion[-1]["role"] != "assistant":
         raise Misfit(Reason.NO_ANSWER, f"`{key}` does not end with an assistant turn")
-    if prompt[0]["role"] != "system":
-        prompt = [*system_messages(row), *prompt]
-    return Row("messages", messages=prompt + completion, tools=json_text(row.get("tools")))
+    turns = after_system(row, prompt + completion)
+    return Row("messages", messages=turns, tools=json_text(row.get("tools")))
+
+
+def question_keys(row: Raw) -> tuple[str, str]:
+    """Return the keys of the question and the answer of a row; filled ones before null ones."""
+    present = [pair for pair in QUESTION_KEYS if pair[0] in row and pair[1] in row]
+    filled = (pair for pair in present if all(row[key] is not None for key in pair))
+    return next(filled, present[0])
 
 
 def question_answer(row: Raw) -> Row:
     """Return a row of a question and its answer; a final `#### N` is also kept as the gold."""
-    question, answer = next(pair for pair in QUESTION_KEYS if pair[0] in row and pair[1] in row)
+    question, answer = question_keys(row)
     text = text_of(row.get(answer), answer, null=Reason.NULL_ANSWER)
     prompt = text_of(row.get(question), question, null=Reason.NULL_PROMPT)
     final = _FINAL.search(text)
     return Row(
         "messages",
         messages=[*system_messages(row), user(prompt), assistant(text)],
+        tools=json_text(row.get("tools")),
         answer=final.group(1).replace(",", "") if final else None,
     )
 
@@ -84,9 +98,11 @@ def labelled(row: Raw) -> Row:
     label = row["label"]
     if isinstance(label, str):
         label = label.strip().lower() == "true"
+    prompt = turns_of(row.get("prompt"), "prompt", "user", Reason.NULL_PROMPT)
     return Row(
         "unpaired_preference",
-        prompt=turns_of(row.get("prompt"), "prompt", "user", Reason.NULL_PROMPT),
+        prompt=after_system(row, prompt),
         completion=turns_of(row.get("completion"), "completion", "assistant", Reason.NULL_ANSWER),
         label=bool(label),
+        tools=json_text(row.get("tools")),
     )

@@ -10,6 +10,7 @@ import orjson
 
 from curate.formats.files import SourceFile
 from curate.formats.raw import RawRow
+from curate.formats.shape import is_null
 from workspace.errors import DataError
 
 _BATCH = 4096
@@ -28,9 +29,15 @@ def read_parquet(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     try:
         on_disk = isinstance(getattr(stream, "raw", None), io.FileIO) and stream.seekable()
         source = stream if on_disk else io.BytesIO(stream.read())
-        for batch in ParquetFile(source).iter_batches(_BATCH):
+        parquet = ParquetFile(source)
+        floats = [
+            field.name for field in parquet.schema_arrow if pyarrow.types.is_floating(field.type)
+        ]
+        for batch in parquet.iter_batches(_BATCH):
             for value in batch.to_pylist():
                 number += 1
+                # pandas writes NaN where a column of numbers has no value.
+                value.update({name: None for name in floats if is_null(value[name])})
                 yield RawRow(number, value, _raw(value))
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(

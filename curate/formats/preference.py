@@ -6,7 +6,7 @@ import re
 
 from curate.formats.pairs import turns_of
 from curate.formats.raw import Misfit
-from curate.formats.shape import Message, Raw, Row, assistant, json_text, system_messages, user
+from curate.formats.shape import Message, Raw, Row, after_system, assistant, json_text, user
 from curate.reasons import Reason
 
 _TURN = re.compile(r"\n\n(Human|Assistant): ?")
@@ -30,11 +30,9 @@ def preference(row: Raw) -> Row:
         chosen, rejected = chosen[len(prompt) :], rejected[len(prompt) :]
     if not prompt:
         prompt, chosen, rejected = _common(chosen, rejected)
-    if prompt[0]["role"] != "system":
-        prompt = [*system_messages(row), *prompt]
     return Row(
         "preference",
-        prompt=prompt,
+        prompt=after_system(row, prompt),
         chosen=chosen,
         rejected=rejected,
         tools=json_text(row.get("tools")),

@@ -11,13 +11,14 @@ from typing import Any, BinaryIO
 
 from curate.formats.detect import RowFormat, normalise
 from curate.formats.documents import read_document
-from curate.formats.files import SourceFile, find_files, open_bytes, telling_damage
+from curate.formats.files import SourceFile, find_files, named_apart, open_bytes, telling_damage
 from curate.formats.lines import read_lines
 from curate.formats.parquet import read_parquet
 from curate.formats.parts import QUARANTINE, ROWS, PartWriter
 from curate.formats.raw import Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
+from curate.formats.used import MARK_KEYS, used_keys
 from curate.reasons import Reason
 from curate.recipe import Columns, Source
 from workspace.errors import DataError
@@ -42,16 +43,6 @@ _READ_REASONS = frozenset(
         Reason.RAGGED_ROW,
     }
 )
-_TEXT_KEYS = frozenset(
-    {"messages", "conversations", "conversation", "prompt", "completion", "response", "chosen"}
-    | {"rejected", "label", "text", "instruction", "input", "output", "answer", "history"}
-    | {"question", "query", "problem", "solution", "system", "system_prompt", "tools"}
-)
-_MARK_KEYS = frozenset(
-    {"id", "document", "document_id", "doc_id", "conversation_id", "parents", "parent_id"}
-    | {"category", "topic"}
-)
-_USED_KEYS = _TEXT_KEYS | _MARK_KEYS
 
 
 @dataclass
@@ -96,15 +87,14 @@ def read_sources(
     rows = PartWriter(work / "rows", ROWS)
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
-    for source in sources:
-        for file in find_files(source.path, base, source.format):
-            if file.name in counts:
-                raise DataError(
-                    "this file is named twice in the sources",
-                    where=file.name,
-                    cure="Name it once; repeating rows is not done by reading them twice.",
-                )
-            counts[file.name] = _read_file(file, source.columns, rows, quarantine, tick)
+    found = [
+        (file, source.columns)
+        for source in sources
+        for file in find_files(source.path, base, source.format)
+    ]
+    files = named_apart([file for file, _ in found], base)
+    for file, (_, columns) in zip(files, found, strict=True):
+        counts[file.name] = _read_file(file, columns, rows, quarantine, tick)
     rows.flush()
     quarantine.flush()
     return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
@@ -146,13 +136,22 @@ def _read_file(
 def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, Any]:
     if raw.misfit is not None:
         raise raw.misfit
-    value = _renamed(raw.value, names) if names else raw.value
-    row_format, row = normalise(value)
+    value: Any = _renamed(raw.value, names) if names else raw.value
+    try:
+        row_format, row = normalise(value)
+        made = {"format": row_format.value, **_fields(row), **_marks(value)}
+        used = used_keys(row_format, value, row)
+    except (Misfit, MemoryError):
+        raise
+    except Exception as error:
+        # What no check foresaw costs its own row, not the whole curation.
+        detail = f"{type(error).__name__}: {error}"[:300]
+        raise Misfit(Reason.NO_FORMAT, detail) from error
     count.formats[row_format] += 1
-    for key in raw.value:
-        if key not in _USED_KEYS and key not in names.values() and raw.value[key]:
-            count.ignored[key] += 1
-    return {"format": row_format.value, **_fields(row), **_marks(value)}
+    if names:
+        used = {names[key] for key in used if key in names} | {names.get("label", "")}
+    count.ignored.update(key for key in raw.value if key not in used and raw.value[key])
+    return made
 
 
 def _renamed(value: object, names: dict[str, str]) -> object:
@@ -188,7 +187,7 @@ def _fields(row: Row) -> dict[str, Any]:
 def _marks(value: object) -> dict[str, Any]:
     """Return what a row says about itself beside its text."""
     row = value if isinstance(value, dict) else {}
-    if _MARK_KEYS.isdisjoint(row) and "label" not in row:
+    if MARK_KEYS.isdisjoint(row) and "label" not in row:
         return _NO_MARKS
     parents = row.get("parents") or ([row["parent_id"]] if row.get("parent_id") else [])
     label = next((row[key] for key in ("category", "topic", "label") if row.get(key)), None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite, isnan
 from typing import Any, Literal
 
 import orjson
@@ -73,13 +74,18 @@ def text_of(value: object, field: str, *, null: Reason = Reason.NOT_TEXT) -> str
     """
     if isinstance(value, str):
         return value
-    if value is None:
+    if is_null(value):
         raise Misfit(null, f"`{field}` is null")
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
         return orjson.dumps(value).decode()
     if isinstance(value, list) and value and all(_is_text_part(part) for part in value):
         return "".join(part["text"] for part in value)
     raise Misfit(Reason.NOT_TEXT, f"`{field}` is {describe(value)}, not text")
+
+
+def is_null(value: object) -> bool:
+    """Return whether there is no value: None, or the NaN that pandas writes for it."""
+    return value is None or (isinstance(value, float) and isnan(value))
 
 
 def _is_text_part(part: object) -> bool:
@@ -116,6 +122,17 @@ def system_messages(row: Raw) -> list[Message]:
         if row.get(key):
             return [{"role": "system", "content": text_of(row[key], key)}]
     return []
+
+
+def after_system(row: Raw, turns: list[Message]) -> list[Message]:
+    """Return the turns after the row's system prompt, unless they begin with one of their own."""
+    return turns if turns[0]["role"] == "system" else [*system_messages(row), *turns]
+
+
+def first_filled(row: Raw, keys: Sequence[str]) -> str:
+    """Return the first of the keys that has a value in the row, or else the first it has."""
+    present = [key for key in keys if key in row]
+    return next((key for key in present if row[key] is not None), present[0])
 
 
 def json_text(value: object) -> str | None:

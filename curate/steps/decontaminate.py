@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
-from curate.formats.files import find_files, open_bytes
+from curate.formats.files import find_files, open_bytes, telling_damage
 from curate.formats.read import records
 from curate.reasons import Reason
 from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
@@ -94,8 +94,10 @@ def _beside(name: str, base: Path) -> str:
 
 def _file_items(source: DecontaminateFile, base: Path) -> Iterator[EvalItem]:
     for file in find_files(source.path, base, "auto"):
-        with open_bytes(file) as stream:
+        place = [0]
+        with open_bytes(file) as stream, telling_damage(file, place):
             for record in records(stream, file):
+                place[0] = record.shown
                 if record.misfit is not None:
                     raise _unusable(f"{file.name}:{record.shown}", record.misfit.detail)
                 row = record.value
@@ -145,4 +147,10 @@ def _statement(leaks: Leaks, items: int) -> tuple[str, ...]:
             (Tier.NEAR, "nearly"),
         )
     )
-    return (f"{found:,} of {items:,} evaluation items were in the rows: {counts}.",)
+    said = [f"{found:,} of {items:,} evaluation items were in the rows: {counts}."]
+    if leaks.capped:
+        said.append(
+            f"WARNING: {leaks.capped:,} texts look like more evaluation items than were compared "
+            "with each; a leak that is nearly, but not word for word, another item may be missed."
+        )
+    return tuple(said)

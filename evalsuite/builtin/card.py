@@ -48,11 +48,15 @@ triage suite, which the demo tunes it for, it starts at {triage:.3f}.
   words than the triage labels (only the product is called the same). No whole ticket and no JSON
   object.
 - Tokenizer: byte-level BPE, single digits, trained on the same chats and on tickets.
-- Optimizer: Muon for the hidden matrices, AdamW for the embedding and norms; two stages, a
-  plateau and a linear fall. Stored in float16; `config.json` says float32, so it loads as that.
+- Optimizer: Muon for the hidden matrices, AdamW for the embedding and norms. Stored in float16;
+  `config.json` says float32, so it loads as that.
+- The shipped weights were trained with this code in six stages of 300 to 600 steps, each going on
+  from the last with a fresh optimizer and a mixture leaning to what was weakest. The command above
+  makes a model from nothing in two longer stages; it has other weights, and its scores are in its
+  own card.
 - Weights start random but for three attention heads of layers 0 and 1, which are placed as
   previous-token, induction and backwards heads (`initial.py`); all are trained.
-- Repeatable on one machine and version of torch; elsewhere rounding differs.
+- The command is repeatable on one machine and version of torch; elsewhere rounding differs.
 
 ## Limits
 

@@ -101,19 +101,22 @@ def repeat_in_other_batches(
         for number, inquiry in enumerate(inquiries)
         for place in range(len(inquiry.task.items))
     ]
-    step = max(1, len(places) // items) if items else len(places) + 1
-    chosen = places[::step][:items]
-    flips, largest = 0, 0.0
+    count = min(items, len(places))
+    chosen = [places[number * len(places) // count] for number in range(count)]
+    flips, scored, largest = 0, 0, 0.0
     for number, indices in _by_inquiry(chosen):
         inquiry = inquiries[number]
         few = _only(inquiry, indices)
         again, _ = few.put(engine, asker, "", None)
+        can_flip = few.task.spec.kind != "perplexity"
+        scored += can_flip * len(indices)
         for index, second in zip(indices, again, strict=True):
             first = samples[number][index]
-            flips += first.score != second.score and few.task.spec.kind != "perplexity"
+            flips += can_flip and first.score != second.score
             if first.output == second.output:
                 largest = max(largest, abs(first.logprob - second.logprob))
-    return Noise(len(chosen), flips, largest)
+    margin = min(inquiry.suite.spec.margin for inquiry in inquiries)
+    return Noise(len(chosen), flips, largest, scored, margin)
 
 
 def _by_inquiry(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:

@@ -17,12 +17,13 @@ from evalsuite.canaries import Noise
 from evalsuite.engine.cache import AnswerStore
 from evalsuite.engine.forward import Engine
 from evalsuite.engine.inquiry import Inquiry, inquire, inquire_task, repeat_in_other_batches
-from evalsuite.engine.limits import batch_limits, context_length
+from evalsuite.engine.limits import batch_limits
 from evalsuite.engine.pairing import Samples, notes_on
 from evalsuite.engine.questions import Asker, Sample
 from evalsuite.engine.request import BASE, EvalRequest, Watch
 from evalsuite.engine.sides import Resident, fingerprint, free_memory, full_model
 from evalsuite.engine.subjects import Subject, common_tokenizer
+from evalsuite.models.context import context_length
 from evalsuite.models.load import choose_placement, choose_threads
 from evalsuite.models.source import check_model_directory
 from evalsuite.prompts import PromptTrial
@@ -177,7 +178,9 @@ class _Measuring:
             return
         self.watch.doing("asking the base a few items again")
         samples = [self.out.samples[BASE][_key(inquiry)] for inquiry in self.inquiries]
-        self.out.noise = repeat_in_other_batches(self.inquiries, samples, engine, self.asker, items)
+        noise = repeat_in_other_batches(self.inquiries, samples, engine, self.asker, items)
+        self.out.noise = noise
+        self.out.notes += [noise.note] if noise.note else []
 
     def _adapter(
         self, resident: Resident, subject: Subject, name: str, fresh: torch.Tensor

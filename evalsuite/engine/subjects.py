@@ -51,7 +51,7 @@ class Subject:
     tokenizer: Path
     """Where its tokenizer and template are."""
     base: NamedBase | None
-    """What it was tuned from, if it says so."""
+    """What it was tuned from, if it says so; may be gone."""
     trained: AtTraining | None
     """None for a plain directory."""
 
@@ -100,13 +100,6 @@ def _recorded_base(record: dict[str, Any], directory: Path) -> NamedBase:
     if not isinstance(base, dict) or not base.get("path"):
         raise ModelError("this run does not say what its base is", where=str(directory))
     path = Path(str(base["path"]))
-    if not path.is_dir():
-        raise ModelError(
-            "the base of this run is gone",
-            where=str(path),
-            cause=f"Run {directory.name} was tuned from it.",
-            cure="Put it back, or name the base with --base.",
-        )
     return NamedBase(str(base.get("name") or path), path, base.get("revision"))
 
 
@@ -156,7 +149,7 @@ def common_base(subjects: Sequence[Subject]) -> ModelSource:
 
     Raises:
         UsageError: none is known, or they differ.
-        ModelError: it is no model any more.
+        ModelError: it is gone, or no model any more.
     """
     known = {subject.base.path.resolve(): subject.base for subject in subjects if subject.base}
     if not known:
@@ -172,6 +165,13 @@ def common_base(subjects: Sequence[Subject]) -> ModelSource:
             cure="Evaluate them in separate commands.",
         )
     base = next(iter(known.values()))
+    if not base.path.is_dir():
+        raise ModelError(
+            "the base of this run is gone",
+            where=str(base.path),
+            cause=f"{', '.join(s.run or s.name for s in subjects)} was tuned from it.",
+            cure="Put it back, or name the base with --base.",
+        )
     return directory_source(base.path, name=base.name, revision=base.revision)
 
 
@@ -187,7 +187,10 @@ def common_tokenizer(
         ModelError: the base numbers its tokens otherwise.
     """
     own = ChatTokenizer.from_dir(base.path)
-    found = {tokenizer.digest: tokenizer for tokenizer in map(_tokenizer, subjects)}
+    found = {
+        tokenizer.digest: tokenizer
+        for tokenizer in (_tokenizer(subject, own) for subject in subjects)
+    }
     if not found:
         return own, []
     if len(found) > 1:
@@ -211,5 +214,6 @@ def common_tokenizer(
     return tokenizer, []
 
 
-def _tokenizer(subject: Subject) -> ChatTokenizer:
-    return ChatTokenizer.from_dir(subject.tokenizer)
+def _tokenizer(subject: Subject, base: ChatTokenizer) -> ChatTokenizer:
+    """Return a subject's tokenizer; `base`, where it was its base's and that one has moved."""
+    return ChatTokenizer.from_dir(subject.tokenizer) if subject.tokenizer.is_dir() else base

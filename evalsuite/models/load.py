@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+_MISSING_KEYS = "missing adapter keys"
+"""What peft warns of, and only warns, when an adapter's file lacks some of its weights."""
+_SHOWN = 300
 
 
 class Placement(NamedTuple):
@@ -50,7 +56,8 @@ def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> Pr
     """Load a causal language model in evaluation mode. Never runs code from the model.
 
     Raises:
-        ModelError: not a model, or an architecture this transformers does not know.
+        ModelError: not a model, damaged weights, or an architecture this transformers does not
+            know.
     """
     check_model_directory(path)
     try:
@@ -61,6 +68,8 @@ def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> Pr
             local_files_only=True,
             use_safetensors=True,
         )
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
             "this model cannot be loaded",
@@ -76,7 +85,8 @@ def load_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
     """Put a saved adapter on a base model, in evaluation mode.
 
     Raises:
-        ModelError: the directory holds no adapter, or one for another model.
+        ModelError: the directory holds no adapter, a damaged or incomplete one, or one for
+            another model.
     """
     from peft import PeftModel
 
@@ -85,18 +95,37 @@ def load_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
             "there is no adapter here", where=str(path), cause="It has no adapter_config.json."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             tuned = PeftModel.from_pretrained(model, path, is_trainable=False)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(
             "this adapter does not fit the model",
             where=str(path),
             cause=str(error).split("\n")[0],
             cure="Evaluate it on the base it was trained from.",
         ) from error
+    missing = [str(one.message) for one in warned if _MISSING_KEYS in str(one.message)]
+    if missing:
+        raise ModelError(
+            "this adapter is incomplete",
+            where=str(path),
+            cause=f"{missing[0][:_SHOWN]} What is missing would work as if it were not trained.",
+            cure="Copy or publish it again, or evaluate it on the base it was trained from.",
+        )
     tuned.eval()
     return tuned
+
+
+def _damaged(path: Path, error: Exception) -> ModelError:
+    return ModelError(
+        "these weights are damaged",
+        where=str(path),
+        cause=f"{error}.",
+        cure="Copy or download them again; a file is shorter than it says, or is no safetensors.",
+    )
 
 
 def choose_threads(parameters: int) -> tuple[int, str]:

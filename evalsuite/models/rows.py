@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from evalsuite.models.chat import ChatTokenizer, TokenisedChat
@@ -13,8 +14,9 @@ def tokenise_row(tokenizer: ChatTokenizer, row: Mapping[str, Any]) -> TokenisedC
     """Return a supervised row as tokens with its loss mask.
 
     `messages`: trained on the assistant's spans. `prompt` + `completion`: trained on the
-    completion and the end token (as text, or as messages through the template). `text`: trained
-    on all of it and the end token.
+    completion and the end token (as text), or on the completion's assistant spans (as messages
+    through the template): those of the prompt are read, not learnt. `text`: trained on all of it
+    and the end token.
 
     Raises:
         DataError: the row has none of these columns.
@@ -26,7 +28,8 @@ def tokenise_row(tokenizer: ChatTokenizer, row: Mapping[str, Any]) -> TokenisedC
         prompt, completion = row["prompt"], row["completion"]
         if isinstance(prompt, str) and isinstance(completion, str):
             return _text_pair(tokenizer, prompt, completion)
-        return tokenizer.encode_chat([*prompt, *completion], tools=row.get("tools"))
+        chat = tokenizer.encode_chat([*prompt, *completion], tools=row.get("tools"))
+        return _without_turns(chat, sum(message["role"] == "assistant" for message in prompt))
     if row.get("text") is not None:
         return _text_pair(tokenizer, "", row["text"])
     raise DataError(
@@ -35,6 +38,14 @@ def tokenise_row(tokenizer: ChatTokenizer, row: Mapping[str, Any]) -> TokenisedC
         cause=f"It has the columns {', '.join(sorted(row))}.",
         cure="SFT takes `messages`, `prompt` + `completion` or `text`.",
     )
+
+
+def _without_turns(chat: TokenisedChat, earlier: int) -> TokenisedChat:
+    """Return `chat` without loss on its first `earlier` assistant turns."""
+    mask = list(chat.loss_mask)
+    for start, end in chat.turns[:earlier]:
+        mask[start:end] = [False] * (end - start)
+    return replace(chat, loss_mask=mask, turns=chat.turns[earlier:])
 
 
 def _text_pair(tokenizer: ChatTokenizer, prompt: str, completion: str) -> TokenisedChat:

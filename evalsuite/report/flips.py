@@ -81,10 +81,12 @@ class Samples:
                 cause=f"{error}.",
                 cure=f"The file must be Parquet with the columns {', '.join(KEYS + TEXTS)}.",
             ) from error
-        rows: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
-        columns = [self._table[name].to_pylist() for name in ("model", "task", "item_id")]
-        for index, (model, task, item) in enumerate(zip(*columns, strict=True)):
-            rows[model][task, item] = index
+        # Two suites may call a task alike; the ability's name tells them apart.
+        rows: dict[str, dict[tuple[str, str, str], int]] = defaultdict(dict)
+        names = ("model", "ability", "task", "item_id")
+        columns = [self._table[name].to_pylist() for name in names]
+        for index, (model, ability, task, item) in enumerate(zip(*columns, strict=True)):
+            rows[model][ability, task, item] = index
         self._rows = dict(rows)
         self._ability = self._table["ability"].to_pylist()
         self._score = np.asarray(self._table["score"].to_pylist(), dtype=float)

@@ -69,6 +69,13 @@ class NumericScorer(Section):
         found, gold = last_number(output), last_number(item.gold)
         if found is None:
             return wrong("no number in the output")
-        if gold is not None and abs(found - gold) <= Decimal(str(self.tolerance)):
+        if gold is None:
+            return wrong("no number in the gold answer")
+        if found == gold:
             return RIGHT
+        try:
+            if self.tolerance and abs(found - gold) <= Decimal(str(self.tolerance)):
+                return RIGHT
+        except ArithmeticError:  # 1e9999999 is a Decimal, but its differences are out of range
+            return wrong(f"{found} is too large to compare with {gold}")
         return wrong(f"{found} is not {gold}")

@@ -92,13 +92,13 @@ def cross_candidates(left: Hashes, right: Hashes, full: int = 64) -> Candidates:
         full: of the rows of `right` under one key, at most this many are taken.
     """
     found: list[Hashes] = [np.empty(0, np.uint64)]
-    capped = 0
+    capped = np.zeros(left.shape[1], bool)
     for left_band, right_band in zip(left, right, strict=True):
         order = np.argsort(right_band, kind="stable")
         ordered = right_band[order]
         begin = np.searchsorted(ordered, left_band, "left")
         count = np.searchsorted(ordered, left_band, "right") - begin
-        capped = max(capped, int(np.count_nonzero(count > full)))
+        capped |= count > full
         count = np.minimum(count, full)
         rows = np.flatnonzero(count)
         total = int(count.sum())
@@ -110,5 +110,5 @@ def cross_candidates(left: Hashes, right: Hashes, full: int = 64) -> Candidates:
     return Candidates(
         (pairs >> np.uint64(32)).astype(np.int64),
         (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64),
-        capped,
+        int(np.count_nonzero(capped)),
     )

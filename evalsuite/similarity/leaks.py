@@ -14,6 +14,8 @@ from evalsuite.similarity.edges import Candidates, cross_candidates
 from evalsuite.similarity.minhash import Bands, band_keys
 from evalsuite.similarity.shingles import shingles, unique_per_row
 from evalsuite.similarity.tokens import (
+    BLOCK_ROWS,
+    Hashes,
     TokenTable,
     character_table,
     only_symbols,
@@ -54,6 +56,8 @@ class Leaks:
     """1 for equal prompts, the covered share for n-grams, the Jaccard similarity for near."""
     run: Rows
     """Longest run of the item's tokens in the row; 0 where n-grams did not find it."""
+    capped: int = 0
+    """Texts of rows that share a band with so many items that not all were compared (NEAR)."""
 
     def surest(self) -> Leaks:
         """Return one leak for each leaking row."""
@@ -70,6 +74,7 @@ class Leaks:
             self.tier[places],
             self.score[places],
             self.run[places],
+            self.capped,
         )
 
 
@@ -121,7 +126,7 @@ def find_leaks(
     row_tokens, item_tokens = tokenise(rows.texts), tokenise(asked.texts)
     exact = _exact(rows, asked, row_tokens, item_tokens)
     contained = _contained(whole, tokenise(items), answers, ngram, threshold)
-    near = _near(rows, asked, row_tokens, item_tokens, threshold)
+    near, capped = _near(rows, asked, row_tokens, item_tokens, threshold)
     row, item, tier, score, run = (
         np.concatenate(columns) for columns in zip(exact, contained, near, strict=True)
     )
@@ -129,7 +134,7 @@ def find_leaks(
     first = np.ones(order.size, bool)
     first[1:] = (np.diff(row[order]) != 0) | (np.diff(item[order]) != 0)
     chosen = order[first]
-    return Leaks(row[chosen], item[chosen], tier[chosen], score[chosen], run[chosen])
+    return Leaks(row[chosen], item[chosen], tier[chosen], score[chosen], run[chosen], capped)
 
 
 _Found = tuple[Rows, Rows, Rows, Scores, Rows]
@@ -182,27 +187,69 @@ def _holds_answer(whole: TokenTable, answers: TokenTable, row: Rows, item: Rows)
     return out
 
 
+@dataclass(frozen=True)
+class _Grams:
+    """Character n-grams of the texts that are long enough to have one."""
+
+    place: Rows
+    """Of each text among all that were given."""
+    sets: TokenTable
+    keys: Hashes
+    """Shape (bands, texts)."""
+
+    @classmethod
+    def of(cls, texts: pl.Series, bands: Bands) -> _Grams:
+        table = shingles(character_table(texts), CHARACTERS)
+        place = np.flatnonzero(table.lengths > 0)
+        filled = table.take(place)
+        return cls(place, unique_per_row(filled), band_keys(filled, 1, bands))
+
+
 def _near(
     rows: _Probes, asked: _Probes, left: TokenTable, right: TokenTable, threshold: float
-) -> _Found:
-    """Return prompts that share at least `threshold` of their character 4-grams."""
-    grams = [shingles(character_table(probes.texts), CHARACTERS) for probes in (rows, asked)]
-    filled = [np.flatnonzero(table.lengths > 0) for table in grams]
-    sets = [unique_per_row(t.take(f)) for t, f in zip(grams, filled, strict=True)]
+) -> tuple[_Found, int]:
+    """Return prompts that share at least `threshold` of their character 4-grams.
+
+    The n-grams take many times the memory of the texts, so those of the rows are made in blocks.
+    The second value is how many texts were not compared with every item that shares a band.
+    """
     bands = _bands(threshold)
-    keys = [band_keys(t.take(f), 1, bands) for t, f in zip(grams, filled, strict=True)]
-    pairs = cross_candidates(keys[0], keys[1])
-    sizes = [table.lengths for table in sets]
-    small = np.minimum(sizes[0][pairs.first], sizes[1][pairs.second])
-    large = np.maximum(sizes[0][pairs.first], sizes[1][pairs.second])
-    possible = small >= threshold * large
-    pairs = Candidates(pairs.first[possible], pairs.second[possible], pairs.capped_rows)
-    similarity = overlap(sets[0], sets[1], pairs).jaccard
-    near = similarity >= threshold - 1e-9
-    first, second = filled[0][pairs.first[near]], filled[1][pairs.second[near]]
+    items = _Grams.of(asked.texts, bands)
+    firsts: list[Rows] = [np.empty(0, np.int64)]
+    seconds: list[Rows] = [np.empty(0, np.int64)]
+    scores: list[Scores] = [np.empty(0)]
+    capped = 0
+    for begin in range(0, len(rows.texts), BLOCK_ROWS):
+        block = _Grams.of(rows.texts.slice(begin, BLOCK_ROWS), bands)
+        pairs = cross_candidates(block.keys, items.keys)
+        similarity = _similar(block, items, pairs, threshold)
+        firsts.append(begin + block.place[similarity.first])
+        seconds.append(items.place[similarity.second])
+        scores.append(similarity.score)
+        capped += pairs.capped_rows
+    first, second, score = np.concatenate(firsts), np.concatenate(seconds), np.concatenate(scores)
     same_words = _not_a_variant(left, right, first, second)
-    first, second, score = first[same_words], second[same_words], similarity[near][same_words]
-    return _found(rows.owner[first], asked.owner[second], Tier.NEAR, score)
+    first, second, score = first[same_words], second[same_words], score[same_words]
+    return _found(rows.owner[first], asked.owner[second], Tier.NEAR, score), capped
+
+
+@dataclass(frozen=True)
+class _Similar:
+    """Pairs of a block's texts and items, with their Jaccard similarity."""
+
+    first: Rows
+    second: Rows
+    score: Scores
+
+
+def _similar(block: _Grams, items: _Grams, pairs: Candidates, threshold: float) -> _Similar:
+    first, second = pairs.first, pairs.second
+    sizes = block.sets.lengths[first], items.sets.lengths[second]
+    possible = np.minimum(*sizes) >= threshold * np.maximum(*sizes)
+    pairs = Candidates(first[possible], second[possible], pairs.capped_rows)
+    score = overlap(block.sets, items.sets, pairs).jaccard
+    near = score >= threshold - 1e-9
+    return _Similar(pairs.first[near], pairs.second[near], score[near])
 
 
 def _not_a_variant(left: TokenTable, right: TokenTable, first: Rows, second: Rows) -> Rows:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from curate.cli import app
 from curate.recipe import CurateSection
 from workspace.context import Context
-from workspace.errors import LimitExceeded, UsageError
+from workspace.errors import LimitExceeded, UsageError, WorkError
 
 Lines = Callable[..., Path]
 Type = Callable[..., Any]
@@ -124,6 +124,71 @@ def test_a_directory_is_a_whole_dataset_and_force_replaces_it(
     typed("split", "rows.jsonl", "-o", "parts", "--test", "5", "--force")
     assert pl.read_parquet(tmp_path / "parts" / "test.parquet").height == 5
     assert {path.name for path in tmp_path.iterdir()} == {"parts", "rows.jsonl"}
+
+
+def test_force_replaces_only_a_dataset(typed: Type, lines: Lines, tmp_path: Path) -> None:
+    lines(rows(5))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    (mine / "ledger.json").write_text('{"account": "of somebody else"}')
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "link").symlink_to(mine)
+    for out in ("mine", "notes", "link"):
+        with pytest.raises(UsageError, match="only a dataset"):
+            typed("convert", "rows.jsonl", "-o", out, "--force")
+    assert (mine / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "notes").read_text() == "mine"
+    mine.rename(tmp_path / "mine.jsonl")
+    with pytest.raises(UsageError, match="a directory is where"):
+        typed("convert", "rows.jsonl", "-o", "mine.jsonl", "--force")
+
+
+@pytest.mark.parametrize("out", [".", "..", "./", "../{name}", "/"])
+def test_the_current_directory_is_no_output(
+    typed: Type, lines: Lines, tmp_path: Path, out: str
+) -> None:
+    lines(rows(5))
+    for options in ((), ("--force",)):
+        with pytest.raises(UsageError, match="cannot be the output"):
+            typed("convert", "rows.jsonl", "-o", out.format(name=tmp_path.name), *options)
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.jsonl"}
+
+
+def test_a_failed_replacement_leaves_the_old_dataset(
+    typed: Type, lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines(rows(20))
+    typed("convert", "rows.jsonl", "-o", "out")
+    before = (tmp_path / "out" / "ledger.json").read_bytes()
+
+    def broken(*arguments: object) -> None:
+        raise WorkError("the disk is full")
+
+    monkeypatch.setattr("curate.publish.write_card", broken)
+    with pytest.raises(WorkError):
+        typed("dedupe", "rows.jsonl", "-o", "out", "--force")
+    assert (tmp_path / "out" / "ledger.json").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.jsonl", "out"}
+
+
+def test_lines_are_written_from_rows_computed_once(
+    typed: Type, lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines(rows(25))
+    collected = []
+    real = pl.LazyFrame.slice
+
+    def counted(frame: pl.LazyFrame, *arguments: Any) -> pl.LazyFrame:
+        collected.append(arguments)
+        return real(frame, *arguments)
+
+    monkeypatch.setattr("curate.files_out._BATCH", 4)
+    monkeypatch.setattr(pl.LazyFrame, "slice", counted)
+    typed("convert", "rows.jsonl", "-o", "out.jsonl")
+    said = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["messages"][1]["content"] for row in said] == [f"word {n}" for n in range(25)]
+    assert not collected
 
 
 def test_splits_do_not_fit_into_one_file(typed: Type, lines: Lines) -> None:

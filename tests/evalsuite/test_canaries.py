@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,17 @@ import pytest
 import torch
 
 from evalsuite.canaries import Noise, base_is_itself, spoken_to_as_trained, tuned_is_active
-from evalsuite.engine.subjects import AtTraining, Subject, common_base, common_tokenizer
+from evalsuite.engine.subjects import (
+    AtTraining,
+    Subject,
+    common_base,
+    common_tokenizer,
+    find_subject,
+)
 from evalsuite.models import ChatTokenizer
 from evalsuite.models.source import directory_source
 from workspace.errors import ModelError, UsageError
+from workspace.layout import Workspace
 
 
 @pytest.fixture
@@ -62,10 +71,24 @@ def test_each_change_since_training_is_named(
     assert spoken_to_as_trained(replace(subject, trained=None), tokenizer, base).status == "not_run"
 
 
-def test_one_near_tie_is_no_noise_and_many_flips_are() -> None:
-    assert Noise(16, 1, 1e-6).canary.status == "pass"
-    assert Noise(16, 2, 0.1).canary.status == "fail"
-    assert Noise(100, 10, 0.1).canary.status == "pass"
+@pytest.mark.parametrize(
+    ("scored", "flips", "margin", "status"),
+    [
+        (16, 2, 0.05, "pass"), (64, 0, 0.05, "pass"), (64, 6, 0.05, "pass"),
+        (64, 7, 0.05, "fail"), (64, 7, 0.1, "pass"), (0, 0, 0.05, "pass"),
+    ],
+)  # fmt: skip
+def test_only_flips_that_certainly_exceed_the_smallest_margin_void_the_numbers(
+    scored: int, flips: int, margin: float, status: str
+) -> None:
+    noise = Noise(64, flips, 1e-6, scored, margin)
+    assert noise.canary.status == status
+    assert bool(noise.note) == (flips > 0 and status == "pass")
+
+
+def test_the_bound_is_that_of_clopper_and_pearson() -> None:
+    # 2 of 16: qbeta(0.05, 2, 15) = 0.0226.
+    assert Noise(16, 2, 0.0, 16, 0.05).lowest_rate == pytest.approx(0.02265, abs=1e-4)
 
 
 def test_a_base_that_numbers_its_tokens_otherwise_is_refused(
@@ -80,6 +103,21 @@ def test_a_base_that_numbers_its_tokens_otherwise_is_refused(
     file.write_text(text.replace('"A": ', '"~A": ').replace('"B": ', '"A": ').replace("~A", "B"))
     with pytest.raises(ModelError, match="different tokenizers"):
         common_tokenizer([subject], directory_source(other, name="other"))
+
+
+def test_a_base_that_moved_is_only_missed_where_it_is_needed(
+    tiny_model: Path, tiny_adapter: Path, tmp_path: Path, run_writer: Callable[..., Path]
+) -> None:
+    run = run_writer(tmp_path / "runs" / "20261120-000000-mine-abcd", tiny_model, tiny_adapter)
+    record = json.loads((run / "run.json").read_text())
+    record["base"]["path"] = str(tmp_path / "gone")
+    (run / "run.json").write_text(json.dumps(record))
+    moved = find_subject(str(run), Workspace(tmp_path))
+    with pytest.raises(ModelError, match="base of this run is gone") as caught:
+        common_base([moved])
+    assert "--base" in caught.value.cure
+    tokenizer, _ = common_tokenizer([moved], directory_source(tiny_model, name="tiny"))
+    assert tokenizer.eos_ids == {2}
 
 
 def test_the_base_of_plain_directories_must_be_named(subject: Subject) -> None:

@@ -106,6 +106,23 @@ def test_prompts_alone_need_no_run(workspace: Path, capsys: pytest.CaptureFixtur
     assert "Is tuning needed?  gain-write: " in capsys.readouterr().out
 
 
+def test_the_gate_needs_a_run(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert temper("eval", "--gate", "--prompts") == 2
+    assert "--gate needs a run" in capsys.readouterr().err
+
+
+def test_a_base_that_moved_can_be_named(
+    workspace: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = workspace / "runs" / "20261120-000000-mine-abcd" / "run.json"
+    document = json.loads(record.read_text())
+    document["base"]["path"] = str(workspace / "gone")
+    record.write_text(json.dumps(document))
+    assert temper("eval", "mine", "--suite", "keep") == 2
+    assert "the base of this run is gone" in capsys.readouterr().err
+    assert temper("eval", "mine", "--suite", "keep", "--base", str(tiny_model)) == 0
+
+
 def test_report_draws_again_what_was_lost(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

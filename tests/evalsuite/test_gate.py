@@ -178,6 +178,16 @@ def test_nothing_measured_does_not_pass() -> None:
     assert "what was forgotten is not known" in judge([]).reasons[0]
 
 
+def test_targets_alone_do_not_pass_because_forgetting_was_not_measured() -> None:
+    target = ability("triage", purpose="target", kept=0, lost=0, gained=480)
+    verdict = judge([target])
+    assert only(verdict).verdict == "pass"
+    assert (verdict.status, verdict.exit_code) == ("inconclusive", 3)
+    assert "what was forgotten is not known" in verdict.reasons[0]
+    assert verdict.headline.endswith("what was forgotten was not measured.")
+    assert judge([target, ability()]).status == "pass"
+
+
 def test_items_of_one_cluster_share_their_luck() -> None:
     """Ten templates of fifty items, one of them lost whole: McNemar alone would be too sure."""
     base, tuned = np.ones(500), np.ones(500)

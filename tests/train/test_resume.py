@@ -186,6 +186,45 @@ def test_a_changed_version_stops_with_both_versions(
     bench.resume(run, accept=["versions"])
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "now"),
+    [("device", "cuda", "cpu"), ("precision", "bfloat16", "float32"), ("threads", 7, 1)],
+)
+def test_another_device_precision_or_number_of_threads_stops_until_accepted(
+    bench: Any, name: str, before: object, now: object
+) -> None:
+    run = stopped_run(bench, LONG)
+    env = json.loads((run / "env.json").read_text())
+    (run / "env.json").write_text(json.dumps({**env, name: before}))
+    error = changed(bench, run)
+    assert error.cause == f"{name}: was {before}, is {now}"
+    assert f"--accept {name}" in error.cure
+    from train.resume import open_run
+
+    opened = open_run(run, bench.workspace, bench.load, accept=[name])
+    assert [one["name"] for one in opened.accepted] == [name]
+
+
+def test_threads_asked_for_that_are_those_in_effect_are_no_difference(bench: Any) -> None:
+    from train.resume import open_run
+
+    run = stopped_run(bench, LONG)
+    bench.recipe({**LONG, "threads": 1})
+    assert open_run(run, bench.workspace, bench.load).accepted == []
+
+
+def test_rows_that_are_tokenised_otherwise_stop_even_if_a_version_is_accepted(bench: Any) -> None:
+    run = stopped_run(bench, LONG)
+    for name, change in (("env.json", "versions"), ("plan.json", "schedule_digest")):
+        document = json.loads((run / name).read_text())
+        if change == "versions":
+            document["versions"]["tokenizers"] = "0.1"
+        else:
+            document[change] = "0" * 64
+        (run / name).write_text(json.dumps(document))
+    assert changed(bench, run, accept=["versions"]).cause.startswith("rows: was order and tokens")
+
+
 def test_a_changed_model_stops(bench: Any, tmp_path: Path) -> None:
     bench.model = shutil.copytree(bench.model, tmp_path / "copy")
     run = stopped_run(bench, LONG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from train.checkpoints import fault_of
-from workspace.errors import LimitExceeded
+from train.reporter import Silent
+from workspace.errors import LimitExceeded, Stopped
 from workspace.jobs import read_job
 
 
@@ -105,6 +107,23 @@ def test_a_failed_proof_stops_the_run_with_its_record(bench: Any) -> None:
 def test_nothing_is_left_of_a_run_that_could_not_begin(bench: Any) -> None:
     with pytest.raises(LimitExceeded):
         bench.train({"max_length": 8})
+    assert not bench.workspace.runs.exists()
+
+
+def test_a_signal_while_rows_are_tokenised_stops_before_anything_is_written(bench: Any) -> None:
+    told: list[tuple[str, int]] = []
+
+    class Interrupting(Silent):
+        def working(self, what: str, done: int, total: int) -> None:
+            told.append((what, done))
+            if len(told) == 1:
+                signal.raise_signal(signal.SIGINT)
+
+    bench.dataset("toy", bench.chats(1200))
+    with pytest.raises(Stopped) as caught:
+        bench.train(reporter=Interrupting())
+    assert caught.value.exit_code == 130
+    assert told == [("tokenising train", 0)]
     assert not bench.workspace.runs.exists()
 
 

@@ -13,6 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from evalsuite.models.context import context_length
 from workspace.errors import ModelError
 from workspace.files import read_json
 
@@ -77,8 +78,8 @@ def read_facts(path: Path) -> ModelFacts:
         path=path,
         architecture=str((config.get("architectures") or ["unknown"])[0]),
         parameters=sum(prod(shape) for shape in tensors.values()),
-        context=int(text_config.get("max_position_embeddings") or 0) or 4096,
-        hidden_size=int(text_config.get("hidden_size") or 0),
+        context=context_length(config),
+        hidden_size=int(text_config.get("hidden_size") or text_config.get("n_embd") or 0),
         tied_embeddings=bool(config.get("tie_word_embeddings", False)),
         linear_shapes=linear,
     )
@@ -89,7 +90,9 @@ def _is_embedding(name: str) -> bool:
 
 
 def _weight_files(path: Path) -> list[Path]:
+    """Return the files that transformers reads; `consolidated*` repeat them for other programs."""
     files = sorted(path.glob("*.safetensors"))
+    files = [file for file in files if not file.name.startswith("consolidated")] or files
     if not files:
         raise ModelError(
             "this model has no safetensors weights",

@@ -67,7 +67,7 @@ class Plan:
     """Values in effect with their reasons."""
     trainable_token_ids: Sequence[int]
     schedule_digest: str
-    """SHA-256 over the row ids in their order."""
+    """SHA-256 over the rows in their order: ids, tokens, and which of them carry loss."""
     seed: int
     weight_decay: float
     max_grad_norm: float
@@ -208,7 +208,7 @@ def _plan(
         padding_share=round(1 - tokens_seen / computed, 4),
         settings=decided,
         trainable_token_ids=token_ids,
-        schedule_digest=_schedule_digest(seen, schedule),
+        schedule_digest=_schedule_digest(rows, schedule),
         seed=section.seed,
         weight_decay=section.weight_decay,
         max_grad_norm=section.max_grad_norm,
@@ -263,13 +263,21 @@ def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list
     return sorted(found)
 
 
-def _schedule_digest(seen: Sequence[TokenRow], schedule: Schedule) -> str:
+def _schedule_digest(rows: Sequence[TokenRow], schedule: Schedule) -> str:
     total = hashlib.sha256()
-    for row in seen:
-        total.update(f"{row.role}\0{row.row.row_id}\n".encode())
+    digests = {index: _row_digest(rows[index]) for index in set(schedule.order.tolist())}
+    for index in schedule.order.tolist():
+        total.update(digests[index])
     total.update(schedule.offsets.tobytes())
     total.update(str(schedule.micro_batch_size).encode())
     return total.hexdigest()
+
+
+def _row_digest(row: TokenRow) -> bytes:
+    total = hashlib.sha256(f"{row.role}\0{row.row.row_id}\0{row.tokens}\n".encode())
+    total.update(row.input_ids.astype("<i4").tobytes())
+    total.update(row.loss_mask.tobytes())
+    return total.digest()
 
 
 def _warnings(

@@ -110,12 +110,8 @@ def _encode(row: ChatRow, tokenizer: ChatTokenizer) -> tuple[NDArray[np.int32], 
             cause=error.cause,
             cure="Mend or drop the row, and make the dataset again with `temper curate`.",
         ) from error
-    mask = np.array(chat.loss_mask, dtype=np.bool_)
-    if not row.is_plain_text:
-        earlier = sum(message["role"] == "assistant" for message in row.context)
-        for start, end in chat.turns[:earlier]:
-            mask[start:end] = False  # assistant turns of the prompt are read, not learnt
-    return np.array(chat.input_ids, dtype=np.int32), mask
+    ids = np.array(chat.input_ids, dtype=np.int32)
+    return ids, np.array(chat.loss_mask, dtype=np.bool_)
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

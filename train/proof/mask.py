@@ -242,7 +242,18 @@ def _fault(
     problem = _problem(row, expected, trained, exact=not calls_tools)
     if problem is None:
         return None
+    # What a tokenizer rewrites before it cuts (such as NFD to NFC) cannot come back from its ids.
+    seen, wanted = (_normalised(texts, tokenizer) for texts in (trained, expected))
+    if _problem(row, wanted, seen, exact=not calls_tools) is None:
+        return None
     return Fault(row.row.row_id, row.row.place, problem, " | ".join(trained), " | ".join(expected))
+
+
+def _normalised(texts: Sequence[str], tokenizer: ChatTokenizer) -> list[str]:
+    normaliser = tokenizer.tokenizer.normalizer
+    if normaliser is None:
+        return list(texts)
+    return [str(normaliser.normalize_str(text)).strip() for text in texts]
 
 
 def _problem(

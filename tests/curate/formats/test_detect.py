@@ -92,6 +92,19 @@ def test_kto_needs_a_label_that_is_true_or_false() -> None:
     assert detect({"prompt": "a", "completion": "b", "label": 7}) is RowFormat.PROMPT_COMPLETION
 
 
+def test_kto_and_questions_keep_their_system_prompt_and_tools() -> None:
+    extra = {"system": "Be brief.", "tools": [{"name": "add"}]}
+    _, kto = normalise({"prompt": "2+2?", "completion": "4", "label": True, **extra})
+    assert (kto.prompt, kto.tools) == ([SYSTEM, ASK], '[{"name":"add"}]')
+    _, asked = normalise({"question": "2+2?", "answer": "4", **extra})
+    assert (asked.messages, asked.tools) == ([SYSTEM, ASK, SAY], '[{"name":"add"}]')
+
+
+def test_the_answer_is_the_first_key_that_has_one() -> None:
+    _, row = normalise({"instruction": "2+2?", "output": None, "response": "4"})
+    assert row.messages == [ASK, SAY]
+
+
 def test_the_final_number_of_gsm8k_is_kept_as_the_gold() -> None:
     _, row = normalise({"question": "?", "answer": "2*600=<<2*600=1200>>1200\n#### 1,200"})
     assert row.answer == "1200"
@@ -149,6 +162,13 @@ def test_sharegpt_function_calls_become_tool_calls() -> None:
         ({"prompt": None, "completion": "a"}, Reason.NULL_PROMPT),
         ({"instruction": "a", "output": {"x": 1}}, Reason.NOT_TEXT),
         ({"messages": [ASK]}, Reason.NO_ANSWER),
+        ({"messages": []}, Reason.NO_FORMAT),
+        ({"messages": ""}, Reason.NO_FORMAT),
+        ({"messages": None}, Reason.NOT_TEXT),
+        ({"messages": [ASK, {**SAY, "tool_calls": 1}]}, Reason.NO_FORMAT),
+        ({"instruction": "a", "output": "b", "history": 5}, Reason.NO_FORMAT),
+        ({"prompt": "a", "completion": float("nan")}, Reason.NULL_ANSWER),
+        ({"prompt": "a", "completion": float("inf")}, Reason.NOT_TEXT),
         ({"messages": [ASK, {"role": "assistant", "content": None}]}, Reason.NULL_ANSWER),
         ({"messages": [{"role": "wizard", "content": "a"}, SAY]}, Reason.UNKNOWN_ROLE),
         ({"messages": "not turns"}, Reason.NOT_TEXT),

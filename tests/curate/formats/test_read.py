@@ -189,6 +189,91 @@ def test_columns_that_nothing_takes_are_counted(
     assert dict(result.sources[0].ignored) == {"score": 1}
 
 
+def test_only_the_keys_that_a_format_takes_are_not_counted_as_ignored(
+    lines: Lines, read: Callable[..., ReadResult]
+) -> None:
+    own = {"role": "system", "content": "Be brief."}
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    rows = [
+        {"messages": [own, *turns], "system": "Be long.", "output": "lost"},
+        {"messages": [own, *turns], "system": "Be brief.", "id": 7},
+        {"messages": turns, "system": "Be brief.", "tools": [{"name": "add"}]},
+        {"text": "a", "tools": [{"name": "add"}]},
+        {**ROW, "label": 7, "history": "x"},
+        {**ROW, "label": "sums"},
+    ]
+    result = read(lines(rows).name)
+    assert dict(result.sources[0].ignored) == {
+        "system": 1, "output": 1, "tools": 1, "label": 1, "history": 1,
+    }  # fmt: skip
+
+
+def test_renamed_columns_that_no_format_takes_are_counted(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "a.csv").write_text("q,a,extra,system\n2+2?,4,lost,lost\n")
+    result = read({"path": "a.csv", "columns": {"prompt": "q", "completion": "a"}})
+    assert dict(result.sources[0].ignored) == {"extra": 1, "system": 1}
+
+
+def test_a_null_of_pandas_in_a_column_of_numbers_is_a_null_answer(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    frame = pl.DataFrame({"prompt": ["a", "b"], "completion": [1.0, float("nan")]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    result = read("a.parquet")
+    assert lost(result) == {"null_answer": 1}
+    assert rows_of(result).height == 1
+
+
+def test_no_single_row_ends_the_reading(
+    tmp_path: Path, lines: Lines, read: Callable[..., ReadResult]
+) -> None:
+    deep = f'{{"prompt": "a", "tools": {"[" * 300}{"]" * 300}, "completion": "b"}}'
+    deeper = f'{{"prompt": {"[" * 1015}{"]" * 1015}}}'
+    rows = [ROW, deep, deeper, {"messages": []}, {**ROW, "id": [deep]}]
+    (tmp_path / "a.json").write_text(f"[{json.dumps(ROW)}, {deep}]")
+    result = read(lines(rows).name, "a.json")
+    assert lost(result) == {"no_format": 2, "bad_json": 2}
+    assert rows_of(result).height == 3
+    assert any("TypeError: Recursion limit" in detail for detail in details(result))
+
+
+@pytest.mark.parametrize("version", ["1", '"1"'])
+def test_a_duplicate_key_below_data_loses_only_its_row(
+    tmp_path: Path, read: Callable[..., ReadResult], version: str
+) -> None:
+    good = json.dumps(ROW)
+    rows = f'[{good}, {{"prompt": "a", "prompt": "b"}}, {good}]'
+    (tmp_path / "a.json").write_text(f'{{"version": {version}, "data": {rows}}}')
+    result = read("a.json")
+    assert lost(result) == {"duplicate_key": 1}
+    assert rows_of(result)["row"].to_list() == [1, 3]
+
+
+def test_rows_that_a_document_gives_twice_are_an_error(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    rows = json.dumps([ROW])
+    (tmp_path / "a.json").write_text(f'{{"data": {rows}, "data": {rows}}}')
+    with pytest.raises(DataError, match="key twice"):
+        read("a.json")
+
+
+def test_files_of_one_name_outside_the_recipe_are_told_apart(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, read: Callable[..., ReadResult]
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    paths = [outside / "x" / "rows.jsonl", outside / "y" / "rows.jsonl", tmp_path / "rows.jsonl"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(ROW) + "\n")
+    result = read(*map(str, paths))
+    names = [source.name for source in result.sources]
+    assert names == ["x/rows.jsonl", "y/rows.jsonl", "rows.jsonl"]
+    assert sorted(rows_of(result)["source"]) == sorted(names)
+
+
 def damaged(directory: Path, name: str) -> None:
     good = (json.dumps(ROW) + "\n").encode()
     lots = b"".join(json.dumps({**ROW, "n": n}).encode() + b"\n" for n in range(5000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,30 @@ def test_files_name_their_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DataError, match="item") as caught:
         apply({"decontaminate": {"files": files}}, [("a", "b")])
     assert "text, category" in caught.value.cause
+
+
+def test_a_file_of_items_that_is_cut_short_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lots = "".join(f'{{"text": "question {n}"}}\n' for n in range(5000)).encode()
+    (tmp_path / "test.jsonl.gz").write_bytes(gzip.compress(lots)[:-2000])
+    files = [{"path": "test.jsonl.gz", "field": "text"}]
+    with pytest.raises(DataError, match="cut short") as caught:
+        apply({"decontaminate": {"files": files}}, [("a", "b")])
+    assert caught.value.where.startswith("test.jsonl.gz:")
+
+
+def test_items_beyond_the_cap_of_a_bucket_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    same = "please tell me where the nearest office of your company is"
+    asked = "".join(f"{same}{'!' * n}\n" for n in range(70))
+    (tmp_path / "test.csv").write_text(f"text\n{asked}")
+    files = [{"path": "test.csv", "field": "text"}]
+    outcome = apply({"decontaminate": {"files": files}}, [(f"{same} now", "b"), ("c", "d")])
+    assert outcome.notes[1].startswith("WARNING: 1 texts look like more evaluation items")
 
 
 def test_nothing_to_decontaminate_against_is_an_error(

@@ -209,3 +209,13 @@ def test_each_row_type_trains_on_its_answer(tmp_path: Path) -> None:
     assert trained({"messages": conversation([("a", "b")])}) == "b<|im_end|>"
     with pytest.raises(DataError, match="cannot be trained on"):
         tokenise_row(tokenizer, {"chosen": "a", "rejected": "b", "id": "r1"})
+
+
+def test_the_assistant_turns_of_a_prompt_carry_no_loss(tmp_path: Path) -> None:
+    tokenizer = ChatTokenizer.from_dir(make_tokenizer(tmp_path / "m", CHATML))
+    prompt, completion = conversation([("a", "b"), ("c", "d")]), conversation([("e", "f")])
+    chat = tokenise_row(tokenizer, {"prompt": prompt[:3], "completion": [prompt[3], *completion]})
+    ids = [i for i, keep in zip(chat.input_ids, chat.loss_mask, strict=True) if keep]
+    assert tokenizer.decode(ids, special=True) == "d<|im_end|>f<|im_end|>"
+    pieces = [tokenizer.decode(chat.input_ids[start:end]) for start, end in chat.turns]
+    assert pieces == ["d", "f"]

@@ -121,3 +121,18 @@ def test_an_axis_of_missing_abilities_only_can_still_be_drawn() -> None:
     verdict = judge([PairedAbility("x", "retention", state="not_run", margin=0.0)])
     (forest,) = forests(verdict.abilities)
     assert forest.zero == pytest.approx(50, abs=1)
+
+
+def test_tasks_of_two_suites_that_are_called_alike_are_told_apart(tmp_path: Path) -> None:
+    rows = [
+        {
+            "task": "sums", "ability": f"{suite}/sums", "item_id": "1", "model": model,
+            "score": float(suite == "b" or model == "base"),
+            "prompt": "ask", "gold": None, "output": model,
+        }
+        for suite in "ab"
+        for model in ("base", "tuned")
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "samples.parquet")
+    found = Samples(tmp_path / "samples.parquet").flips("base", "tuned", ["a/sums", "b/sums"])
+    assert [(flip.ability, flip.kind) for flip in found.shown] == [("a/sums", "lost")]

@@ -150,3 +150,16 @@ def test_scorers_that_do_not_exist_or_make_no_sense_are_refused(config: Any) -> 
 def test_the_registry_names_every_scorer() -> None:
     tags = TypeAdapter(ScorerConfig).json_schema()["discriminator"]["mapping"]
     assert set(tags) == set(ScorerKind)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.01])
+@pytest.mark.parametrize("output", ["1e9999999", "-1e9999999", "1e-9999999", "9" * 5000])
+def test_a_number_of_any_size_is_wrong_and_never_an_error(output: str, tolerance: float) -> None:
+    found = _scorer({"kind": "numeric", "tolerance": tolerance}).score(output, Item("1", gold="7"))
+    assert found.value == 0.0
+    assert found.detail
+
+
+def test_a_number_too_small_to_subtract_is_not_zero() -> None:
+    assert _scorer("numeric").score("1e-9999999", Item("1", gold="0")).value == 0.0
+    assert _scorer("numeric").score("1e9999999", Item("1", gold="10e9999998")).value == 1.0

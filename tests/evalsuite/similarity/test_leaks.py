@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,17 @@ def test_typos_are_found_by_characters() -> None:
     item = "Where can I find the auto top-up feature of my card?"
     found = leaks(["Where can i find the auto top up featrue of my card"], [item])
     assert tiers(found) == [(0, 0, Tier.NEAR)]
+
+
+def test_rows_compared_in_blocks_have_the_same_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    item = "Where can I find the auto top-up feature of my card?"
+    near = "Where can i find the auto top up featrue of my card"
+    prompts = ["a b", near, "", "Something else is asked here.", near, "How do I cook rice?"]
+    whole = leaks(prompts, [item, STORY])
+    monkeypatch.setattr("evalsuite.similarity.leaks.BLOCK_ROWS", 2)
+    blocks = leaks(prompts, [item, STORY])
+    assert tiers(blocks) == tiers(whole) == [(1, 0, Tier.NEAR), (4, 0, Tier.NEAR)]
+    assert blocks.score.tolist() == whole.score.tolist()
 
 
 def test_other_numbers_make_another_question() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from train.plan.facts import read_facts
 from workspace.errors import DataError, LimitExceeded, ModelError
@@ -18,6 +20,36 @@ from workspace.errors import DataError, LimitExceeded, ModelError
 def test_equal_inputs_give_an_equal_plan_and_another_seed_another(bench: Any) -> None:
     assert bench.prepare().plan.digest == bench.prepare().plan.digest
     assert bench.prepare({"seed": 1}).plan.digest != bench.prepare().plan.digest
+
+
+def test_rows_that_are_tokenised_otherwise_are_another_schedule(bench: Any, tmp_path: Path) -> None:
+    other = shutil.copytree(bench.model, tmp_path / "other")
+    template = other / "chat_template.jinja"
+    template.write_text(template.read_text().replace("{% generation %}", "{% generation %} "))
+    changed = replace(bench, model=other)
+    ids = [[row.row.row_id for row in one.prepare().rows] for one in (bench, changed)]
+    assert ids[0] == ids[1]
+    assert bench.prepare().plan.schedule_digest != changed.prepare().plan.schedule_digest
+
+
+def test_consolidated_weights_beside_the_shards_are_not_counted(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(tiny_model, tmp_path / "both")
+    weights = load_file(path / "model.safetensors")
+    save_file(
+        {f"other.{name}": one for name, one in weights.items()}, path / "consolidated.safetensors"
+    )
+    assert read_facts(path).parameters == read_facts(tiny_model).parameters
+
+
+def test_the_context_of_gpt2_is_read_as_evaluation_reads_it(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(tiny_model, tmp_path / "gpt2")
+    (path / "config.json").write_text('{"n_positions": 1024, "n_embd": 32}')
+    facts = read_facts(path)
+    assert (facts.context, facts.hidden_size) == (1024, 32)
 
 
 def test_the_plan_imports_no_torch(bench: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +149,33 @@ def test_a_row_that_writes_the_end_token_as_text_is_found(bench: Any) -> None:
     bench.dataset("toy", rows)
     proof = prove(bench.prepare().rows, ChatTokenizer.from_dir(bench.model))
     assert [fault.row_id for fault in proof.faults] == ["train-1"]
+
+
+@pytest.fixture
+def composing(bench: Any, tmp_path: Path) -> Any:
+    """A bench whose tokenizer composes letters and their accents (NFC), as Qwen's does."""
+    path = shutil.copytree(bench.model, tmp_path / "nfc")
+    document = json.loads((path / "tokenizer.json").read_text())
+    document["normalizer"] = {"type": "NFC"}
+    (path / "tokenizer.json").write_text(json.dumps(document))
+    return replace(bench, model=path)
+
+
+def test_an_answer_that_the_tokenizer_normalises_is_proved(composing: Any) -> None:
+    rows = composing.chats(5)
+    rows[1]["messages"][1]["content"] = unicodedata.normalize("NFD", "café réservé")
+    composing.dataset("toy", rows)
+    proof = prove(composing.prepare().rows, ChatTokenizer.from_dir(composing.model))
+    proof.enforce()
+    assert proof.turns == proof.turns_ending == 5
+
+
+def test_a_normaliser_does_not_let_other_text_pass(composing: Any) -> None:
+    rows = composing.prepare().rows
+    chat = {"messages": [{"role": "assistant", "content": "cafe\u0301"}]}
+    other = replace(rows[0], row=replace(rows[0].row, record=chat))
+    proof = prove([other], ChatTokenizer.from_dir(composing.model))
+    assert [fault.problem for fault in proof.faults] == ["other text"]
 
 
 def test_padding_is_never_a_stop_token(tiny_model: Path) -> None:

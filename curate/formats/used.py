@@ -1,0 +1,61 @@
+"""Which keys of a row its format took: what is left over is counted, not lost in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from curate.formats.conversation import TURN_KEYS
+from curate.formats.detect import RowFormat
+from curate.formats.pairs import COMPLETION_KEYS, OUTPUT_KEYS, question_keys
+from curate.formats.shape import Raw, Row, first_filled, text_of
+
+_SYSTEM_KEYS = ("system", "system_prompt")
+MARK_KEYS = frozenset(
+    {"id", "document", "document_id", "doc_id", "conversation_id", "parents", "parent_id"}
+    | {"category", "topic"}
+)
+
+
+def _preference(row: Raw) -> tuple[str, ...]:
+    asked = ("prompt",) if row.get("prompt") is not None else ("instruction", "input")
+    return "chosen", "rejected", *asked
+
+
+def _alpaca(row: Raw) -> tuple[str, ...]:
+    return "instruction", "input", "history", first_filled(row, OUTPUT_KEYS)
+
+
+_CONTENT: dict[RowFormat, Callable[[Raw], tuple[str, ...]]] = {
+    RowFormat.PREFERENCE: _preference,
+    RowFormat.KTO: lambda row: ("prompt", "completion", "label"),
+    RowFormat.MESSAGES: lambda row: (first_filled(row, TURN_KEYS),),
+    RowFormat.SHAREGPT: lambda row: (first_filled(row, TURN_KEYS),),
+    RowFormat.ALPACA: _alpaca,
+    RowFormat.PROMPT_COMPLETION: lambda row: ("prompt", first_filled(row, COMPLETION_KEYS)),
+    RowFormat.QUESTION_ANSWER: question_keys,
+    RowFormat.TEXT: lambda row: ("text",),
+}
+
+
+def used_keys(found: RowFormat, value: Raw, row: Row) -> set[str]:
+    """Return the keys of a record whose values are in the row or in its marks.
+
+    Args:
+        found: the record's format.
+        value: the record.
+        row: what the format made of it.
+    """
+    used = {key for key in value if key in MARK_KEYS}
+    used.update(_CONTENT[found](value))
+    if row.tools is not None:
+        used.add("tools")
+    if isinstance(value.get("label"), str) and not (value.get("category") or value.get("topic")):
+        used.add("label")
+    turns = row.messages or row.prompt
+    if turns and turns[0]["role"] == "system":
+        # A prompt that is dropped for the turns' own, and says something else, was not used.
+        kept = turns[0]["content"]
+        used.update(
+            key for key in _SYSTEM_KEYS if value.get(key) and text_of(value[key], key) == kept
+        )
+    return used
