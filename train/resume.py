@@ -1,8 +1,8 @@
 """`temper resume RUN`: go on exactly where a run was, or say what is different.
 
 A run continues bit for bit on a CPU if data, model, recipe, versions and threads are what they
-were. Anything else is a difference: it is shown, and stops the command unless a person accepts it by
-name, which is recorded in `run.json`.
+were. Anything else is a difference: it is shown, and stops the command unless a person accepts it
+by name, which is recorded in `run.json`.
 """
 
 from __future__ import annotations

@@ -54,10 +54,10 @@ curate:
 train:                            # tempered: an adapter, and replay of general rows
   method: sft
   adapter: {kind: lora, r: 16}
-  learning_rate: 2e-3
+  learning_rate: 1e-3
   steps: 200
   batch_size: 32
-  replay: {dataset: general, share: 0.8}
+  replay: {dataset: general, share: 0.5}
 
 evaluate:
   suites: ["builtin:triage", "builtin:retention"]
