@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def test_the_base_under_an_adapter_must_be_bit_equal() -> None:
     ],
 )  # fmt: skip
 def test_each_change_since_training_is_named(
-    subject: Subject, tiny_model: Path, field: str, value: object, said: str
+    subject: Subject, tiny_model: Path, field: str, value: Any, said: str
 ) -> None:
     tokenizer, base = ChatTokenizer.from_dir(tiny_model), directory_source(tiny_model, name="b")
     assert spoken_to_as_trained(subject, tokenizer, base).status == "pass"
