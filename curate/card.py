@@ -50,10 +50,7 @@ def card(curated: Curated, name: str, digest: str) -> str:
     lines += ["", "| step | in | kept | dropped |", "|---|---:|---:|---|"]
     for step in ledger.steps:
         total = ledger.total(step)
-        reasons = ", ".join(f"{count.rows:,} {why}" for why, count in total.dropped.items())
-        lines.append(
-            f"| {step} | {total.rows_in.rows:,} | {total.kept.rows:,} | {reasons or '–'} |"
-        )
+        lines.append(f"| {step} | {total.rows_in.rows:,} | {total.kept.rows:,} | {total.told} |")
     notes = [note for time in ledger.times for note in time.notes] + list(ledger.split_notes)
     if notes:
         lines += ["", *(f"- {note}" for note in notes)]

@@ -137,17 +137,13 @@ def show_ledger(title: str, ledger: Ledger) -> None:
     rows = []
     for step in ledger.steps:
         total = ledger.total(step)
-        reasons = ", ".join(f"{count.rows:,} {why}" for why, count in total.dropped.items())
-        rows.append([step, f"{total.rows_in.rows:,}", f"{total.kept.rows:,}", reasons or "–"])
+        rows.append([step, f"{total.rows_in.rows:,}", f"{total.kept.rows:,}", total.told])
     emit_table(title, ["step", "in", "kept", "dropped"], rows, numeric=(1, 2))
     parts = [
         f"{name} {count.rows:,}" + (f" ({count.tokens:,} tokens)" if count.tokens else "")
         for name, count in ledger.splits.items()
     ]
-    note(
-        f"{ledger.rows_read:,} in = {ledger.rows_kept:,} kept + {ledger.rows_dropped:,} dropped; "
-        f"{', '.join(parts)}"
-    )
+    note(f"{ledger.balance}; {', '.join(parts)}")
 
 
 cli_steps.add_to(app)

@@ -10,7 +10,6 @@ import typer
 from workspace.context import Progress, emit_json, emit_table, note
 
 if TYPE_CHECKING:
-    from curate.pipeline import Curated
     from curate.recipe import CurateSection
 
 Inputs = Annotated[
@@ -247,14 +246,9 @@ def _run(
     if as_json and out != STREAM:
         emit_json(curated.ledger.document())
     elif out == STREAM and not dry_run:
-        note(_sentence(curated))
+        note(curated.ledger.balance)
     else:
         show_ledger(f"{out}: what became of every row", curated.ledger)
-
-
-def _sentence(curated: Curated) -> str:
-    ledger = curated.ledger
-    return f"{ledger.rows_read:,} in = {ledger.rows_kept:,} kept + {ledger.rows_dropped:,} dropped"
 
 
 def _as_yaml(settings: dict[str, Any]) -> str:

@@ -39,6 +39,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
                 "verdict": f"kept in {split}",
                 "id": held["id"],
                 **held["meta"],
+                **_alterations(dataset, held["id"]),
                 "row holds": _shown(held, kind),
             }
     frame = pl.read_parquet(dataset / "dropped.parquet")
@@ -49,6 +50,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
         return {
             "verdict": f"dropped at {held['step']}",
             **story,
+            **_alterations(dataset, held["id"]),
             "duplicate of": partner,
             "row holds": _shown(held, kind),
             "that row holds": _partner(dataset, partner, kind) if partner else None,
@@ -58,6 +60,18 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
         where=str(dataset),
         cure="Give an id from a Parquet file, or FILE:ROW as in report.html.",
     )
+
+
+def _alterations(dataset: Path, row_id: str) -> dict[str, str]:
+    """Return what each step changed of a row, or that it made it."""
+    path = dataset / "altered.parquet"
+    if not path.is_file():
+        return {}
+    rows = pl.read_parquet(path).filter(pl.col("id") == row_id)
+    return {
+        f"{row['what']} at {row['step']}": f"{row['reason']}: {row['detail']}"
+        for row in rows.iter_rows(named=True)
+    }
 
 
 def _partner(dataset: Path, wanted: str, kind: str) -> str | None:

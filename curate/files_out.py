@@ -97,7 +97,8 @@ def _is_dataset(path: Path) -> bool:
 def _written(out: Path) -> tuple[Path, ...]:
     if out.suffix not in FILE_ENDINGS:
         return (out,)
-    return out, _beside(out, "ledger.json"), _beside(out, "dropped.parquet")
+    beside = ("ledger.json", "dropped.parquet", "altered.parquet")
+    return out, *(_beside(out, ending) for ending in beside)
 
 
 def _beside(out: Path, ending: str) -> Path:
@@ -122,6 +123,9 @@ def write_out(curated: Curated, out: str, settings: dict[str, Any], recipe_yaml:
         return
     with atomic_path(_beside(path, "dropped.parquet")) as temporary:
         curated.dropped.write_parquet(temporary, compression="zstd")
+    if curated.altered.height:
+        with atomic_path(_beside(path, "altered.parquet")) as temporary:
+            curated.altered.write_parquet(temporary, compression="zstd")
     with atomic_path(path) as temporary:
         rows = _write_file(curated, temporary)
         splits = {name: count.rows for name, count in curated.ledger.splits.items()}

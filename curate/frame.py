@@ -22,6 +22,7 @@ DROPPED = {
     "detail": pl.String,
     "duplicate_of": pl.String,
 }
+ALTERED = {name: kind for name, kind in DROPPED.items() if name != "duplicate_of"}
 _OF_KIND = {
     "messages": ("messages",),
     "prompt_completion": ("messages",),
@@ -132,10 +133,34 @@ def build_base(rows: pl.LazyFrame, kind: str, path: Path) -> BaseFrame:
         .collect()
     )
     typed = _converted(rows.filter(fits), kind).with_row_index(ROW)
-    typed = typed.with_columns(pl.col(ROW).cast(pl.Int64), canonical(kind).alias("_whole"))
-    hashed = typed.with_columns(
-        plh.col("_whole").chash.sha2_256().str.slice(0, 32).alias("content_hash")
-    )
+    hashed = hashed_content(typed.with_columns(pl.col(ROW).cast(pl.Int64)), kind)
     columns = [ROW, "id", "content_hash", *TYPES[kind].all, "tools", *MARKS]
     hashed.select(columns).sink_parquet(path, compression="lz4")
     return BaseFrame(path, kind, misfits)
+
+
+def hashed_content(rows: pl.LazyFrame, kind: str) -> pl.LazyFrame:
+    """Return the rows with the `content_hash` of what they hold now."""
+    whole = rows.with_columns(canonical(kind).alias("_whole"))
+    digest = plh.col("_whole").chash.sha2_256().str.slice(0, 32)
+    return whole.with_columns(digest.alias("content_hash")).drop("_whole")
+
+
+def rewritten(base: BaseFrame, kept: pl.LazyFrame, work: Path, name: str) -> BaseFrame:
+    """Write all rows anew: those of `kept` as they are there, the others as they were.
+
+    Args:
+        base: all rows before a step.
+        kept: rows after it, some changed, some new.
+        work: where files too large for memory go.
+        name: of the files.
+    """
+    columns = base.scan().collect_schema().names()
+    path = work / f"{name}-kept.parquet"
+    hashed_content(kept, base.type).select(columns).sink_parquet(path, compression="lz4")
+    now = pl.scan_parquet(path)
+    others = base.scan().join(now.select(ROW), on=ROW, how="anti", maintain_order="left")
+    whole = work / f"{name}.parquet"
+    pl.concat([now, others]).sort(ROW).sink_parquet(whole, compression="lz4")
+    path.unlink()
+    return BaseFrame(whole, base.type, base.misfits)

@@ -35,12 +35,27 @@ class Entry:
     kept: Count
     dropped: dict[str, Count] = field(default_factory=dict)
     """By reason code."""
-    made: Count = field(default_factory=lambda: Count(0, 0))
+    made: dict[str, Count] = field(default_factory=dict)
+    """New rows, by reason code."""
+    changed: dict[str, Count] = field(default_factory=dict)
+    """Rows among the kept whose text is another than before, by reason code."""
 
     def imbalance(self) -> int:
         """Return rows in + made - kept - dropped, which must be 0."""
         gone = sum(count.rows for count in self.dropped.values())
-        return self.rows_in.rows + self.made.rows - self.kept.rows - gone
+        made = sum(count.rows for count in self.made.values())
+        return self.rows_in.rows + made - self.kept.rows - gone
+
+    @property
+    def told(self) -> str:
+        """What happened, by reason: `150 exact_duplicate; changed: 40 mojibake`; or a dash."""
+        parts = [_listed(self.dropped)]
+        parts += [
+            f"{what}: {_listed(counts)}"
+            for what, counts in (("changed", self.changed), ("made", self.made))
+            if counts
+        ]
+        return "; ".join(filter(None, parts)) or "–"
 
 
 @dataclass
@@ -73,17 +88,14 @@ class Ledger:
     def total(self, step: str) -> Entry:
         """Return the entry of a step summed over all sources."""
         chosen = [entry for entry in self.entries if entry.step == step]
-        dropped: dict[str, Count] = {}
-        for entry in chosen:
-            for reason, count in entry.dropped.items():
-                dropped[reason] = dropped[reason] + count if reason in dropped else count
         return Entry(
             step,
             "all",
             _sum(entry.rows_in for entry in chosen),
             _sum(entry.kept for entry in chosen),
-            dropped,
-            _sum(entry.made for entry in chosen),
+            _by_reason(entry.dropped for entry in chosen),
+            _by_reason(entry.made for entry in chosen),
+            _by_reason(entry.changed for entry in chosen),
         )
 
     @property
@@ -101,6 +113,19 @@ class Ledger:
         """Rows in `dropped.parquet`."""
         return sum(count.rows for entry in self.entries for count in entry.dropped.values())
 
+    @property
+    def rows_made(self) -> int:
+        """Rows that steps made."""
+        return sum(count.rows for entry in self.entries for count in entry.made.values())
+
+    @property
+    def balance(self) -> str:
+        """The account in one line: in (+ made) = kept + dropped."""
+        made = f" + {self.rows_made:,} made" if self.rows_made else ""
+        return (
+            f"{self.rows_read:,} in{made} = {self.rows_kept:,} kept + {self.rows_dropped:,} dropped"
+        )
+
     def document(self) -> dict[str, Any]:
         """Return the ledger as it is written to `ledger.json`."""
         return {
@@ -109,7 +134,7 @@ class Ledger:
                 "in": self.rows_read,
                 "kept": self.rows_kept,
                 "dropped": self.rows_dropped,
-                "made": sum(entry.made.rows for entry in self.entries),
+                "made": self.rows_made,
             },
             "tokens_by": self.tokens_by,
             "splits": {name: asdict(count) for name, count in self.splits.items()},
@@ -135,8 +160,21 @@ def _plain(entry: Entry) -> dict[str, Any]:
         "in": asdict(entry.rows_in),
         "kept": asdict(entry.kept),
         "dropped": {reason: asdict(count) for reason, count in entry.dropped.items()},
-        "made": asdict(entry.made),
+        "made": {reason: asdict(count) for reason, count in entry.made.items()},
+        "changed": {reason: asdict(count) for reason, count in entry.changed.items()},
     }
+
+
+def _listed(counts: Mapping[str, Count]) -> str:
+    return ", ".join(f"{count.rows:,} {reason}" for reason, count in counts.items())
+
+
+def _by_reason(accounts: Iterable[Mapping[str, Count]]) -> dict[str, Count]:
+    total: dict[str, Count] = {}
+    for account in accounts:
+        for reason, count in account.items():
+            total[reason] = total[reason] + count if reason in total else count
+    return total
 
 
 def _sum(counts: Iterable[Count]) -> Count:
@@ -166,7 +204,7 @@ def verify(ledger: Ledger, dropped_rows: int, split_rows: Mapping[str, int]) -> 
         kept, then = ledger.total(earlier).kept.rows, ledger.total(later).rows_in.rows
         if kept != then:
             wrong.append(f"{earlier} kept {kept:,}, {later} was given {then:,}")
-    made = sum(entry.made.rows for entry in ledger.entries)
+    made = ledger.rows_made
     if ledger.rows_read + made != ledger.rows_kept + ledger.rows_dropped:
         wrong.append(
             f"in {ledger.rows_read:,} + made {made:,} is not kept {ledger.rows_kept:,} + dropped "

@@ -11,12 +11,21 @@ from typing import Any
 import polars as pl
 
 from curate.formats.read import ReadResult, read_sources
-from curate.frame import DROPPED, ROW, BaseFrame, build_base, choose_type, numbered
+from curate.frame import (
+    ALTERED,
+    DROPPED,
+    ROW,
+    BaseFrame,
+    build_base,
+    choose_type,
+    numbered,
+    rewritten,
+)
 from curate.ledger import Count, Entry, Ledger, StepTime
 from curate.limits import check_breaker, check_quarantine, check_something_left
 from curate.recipe import CurateSection, Split
 from curate.splitting import SPLITS, Assignment, split_rows
-from curate.steps.base import StepContext, positions
+from curate.steps.base import Outcome, StepContext, positions
 from curate.steps.configs import NearDuplicates
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
@@ -46,6 +55,9 @@ class Curated:
     """The type's columns, `id`, `content_hash`, the marks, `tokens`, `group`, `split`."""
     dropped: pl.DataFrame
     """`id`, `step`, `reason`, `detail`, `duplicate_of`, `source`, `row`, then what the row held."""
+    altered: pl.DataFrame
+    """`id`, `step`, `what` (changed or made), `reason`, `detail`, `source`, `row`: one line for
+    each step that changed or made a row."""
     ledger: Ledger
 
 
@@ -89,14 +101,16 @@ def curate_rows(
         base = _counted(base, model, work, report)
         context.base = base.scan()
         ledger.tokens_by = model.name
-    frame, dropped = _apply_steps(section, base, context, ledger, report)
+    applied = _apply_steps(section, base, context, ledger, report, work=work, model=model)
+    base, frame, dropped, altered = applied
     check_something_left(ledger, frame)
     report.tell("splitting")
     rows = positions(frame)
     assignment = split_rows(rows, frame, section.split, context)
     kept = _with_split(frame, rows, assignment, context)
     _enter_splits(ledger, kept, assignment, section.split)
-    return Curated(base.type, kept, _all_dropped(lost, dropped, base), ledger)
+    dropped = _all_dropped(lost, dropped, base)
+    return Curated(base.type, kept, dropped, _named(altered, base), ledger)
 
 
 def _typed(read: ReadResult, section: CurateSection, work: Path) -> tuple[BaseFrame, pl.DataFrame]:
@@ -132,24 +146,71 @@ def _apply_steps(
     context: StepContext,
     ledger: Ledger,
     report: Reporter,
-) -> tuple[pl.LazyFrame, pl.DataFrame]:
+    *,
+    work: Path,
+    model: Path | None,
+) -> tuple[BaseFrame, pl.LazyFrame, pl.DataFrame, pl.DataFrame]:
+    """Return all rows as they are now, those that stay, those dropped, and what was altered."""
     frame = base.scan()
-    places = frame.select(ROW, "source", _tokens(frame)).collect()
+    places = _places(frame)
     dropped = pl.DataFrame(schema=DROPPED)
-    for config in section.steps:
+    altered = pl.DataFrame(schema=ALTERED | {"what": pl.String})
+    for number, config in enumerate(section.steps, 1):
         report.check_stop()
         report.tell(config.name.replace("_", " "))
         begun = time.monotonic()
         outcome = make_step(config).apply(frame, context)
         name = _fresh(config.name, ledger)
         gone = outcome.dropped.with_columns(pl.lit(name).alias("step"))
-        _enter_step(ledger, name, places, gone)
+        now = _altered(outcome, name)
+        if now.height:
+            base = rewritten(base, outcome.kept, work, f"after-step-{number}")
+            base = _recounted(base, now[ROW], model)
+            context.rebase(base.scan())
+        frame = outcome.kept
+        before, places = places, places.join(gone.select(ROW), on=ROW, how="anti")
+        if now.height:
+            ids = pl.concat([places[ROW], outcome.made[ROW]]).to_frame().lazy()
+            frame = base.scan().join(ids, on=ROW, how="semi", maintain_order="left")
+            places = _places(frame)
+        _enter_step(ledger, name, before, places, gone, now)
         ledger.times.append(StepTime(name, time.monotonic() - begun, outcome.notes))
         check_breaker(ledger, name, gone, base.scan(), context.type, section.circuit_breaker)
-        places = places.join(gone.select(ROW), on=ROW, how="anti")
         dropped = pl.concat([dropped, gone])
-        frame = outcome.kept
-    return frame, dropped
+        altered = pl.concat([altered, now])
+    return base, frame, dropped, altered
+
+
+def _places(frame: pl.LazyFrame) -> pl.DataFrame:
+    return frame.select(ROW, "source", _tokens(frame)).collect()
+
+
+def _altered(outcome: Outcome, name: str) -> pl.DataFrame:
+    both = [
+        frame.with_columns(pl.lit(name).alias("step"), pl.lit(what).alias("what"))
+        for what, frame in (("changed", outcome.changed), ("made", outcome.made))
+    ]
+    return pl.concat(both)
+
+
+def _recounted(base: BaseFrame, rows: pl.Series, model: Path | None) -> BaseFrame:
+    """Count the tokens of changed and new rows again, where tokens are counted at all."""
+    if model is None:
+        return base
+    from curate.counting import tokens_of_rows
+
+    some = base.scan().join(rows.unique().to_frame().lazy(), on=ROW, how="semi").sort(ROW)
+    tokens = tokens_of_rows(some, base.type, model, lambda count: None)
+    again = some.select(ROW).collect().with_columns(tokens.alias("again"))
+    path = base.path.with_name(f"{base.path.stem}-counted.parquet")
+    frame = base.scan().join(again.lazy(), on=ROW, how="left", maintain_order="left")
+    known = pl.col(ROW).is_in(again[ROW].implode())
+    counted = frame.with_columns(
+        pl.when(known).then("again").otherwise("tokens").alias("tokens")
+    ).drop("again")
+    counted.sink_parquet(path, compression="lz4")
+    base.path.unlink()
+    return BaseFrame(path, base.type, base.misfits)
 
 
 def _fresh(name: str, ledger: Ledger) -> str:
@@ -195,22 +256,35 @@ def _kept(ledger: Ledger, step: str, source: str) -> int:
     return next(e.kept.rows for e in ledger.entries if (e.step, e.source) == (step, source))
 
 
-def _enter_step(ledger: Ledger, name: str, places: pl.DataFrame, gone: pl.DataFrame) -> None:
-    marked = places.join(gone.select(ROW, "reason"), on=ROW, how="left")
-    previous = [entry for entry in ledger.entries if entry.step == ledger.steps[-1]]
-    for before in previous:
-        mine = marked.filter(pl.col("source") == before.source)
-        dropped = mine.drop_nulls("reason")
-        reasons = sorted(dropped["reason"].unique().to_list())
+def _enter_step(
+    ledger: Ledger,
+    name: str,
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    gone: pl.DataFrame,
+    altered: pl.DataFrame,
+) -> None:
+    dropped = before.join(gone.select(ROW, "reason"), on=ROW, how="inner")
+    now = after.join(altered.select(ROW, "reason", "what"), on=ROW, how="inner")
+    for previous in [entry for entry in ledger.entries if entry.step == ledger.steps[-1]]:
+        mine = pl.col("source") == previous.source
+        here = now.filter(mine)
         ledger.entries.append(
             Entry(
                 name,
-                before.source,
-                _count(mine),
-                _count(mine.filter(pl.col("reason").is_null())),
-                {reason: _count(dropped.filter(pl.col("reason") == reason)) for reason in reasons},
+                previous.source,
+                _count(before.filter(mine)),
+                _count(after.filter(mine)),
+                _reasons(dropped.filter(mine)),
+                made=_reasons(here.filter(pl.col("what") == "made")),
+                changed=_reasons(here.filter(pl.col("what") == "changed")),
             )
         )
+
+
+def _reasons(rows: pl.DataFrame) -> dict[str, Count]:
+    reasons = sorted(rows["reason"].unique().to_list())
+    return {reason: _count(rows.filter(pl.col("reason") == reason)) for reason in reasons}
 
 
 def _count(rows: pl.DataFrame) -> Count:
@@ -288,6 +362,13 @@ def _all_dropped(lost: pl.DataFrame, dropped: pl.DataFrame, base: BaseFrame) -> 
     first = ["id", "step", "reason", "detail", "duplicate_of", "source", "row"]
     rest = [name for name in both.columns if name not in (*first, ROW)]
     return both.select(*first, *rest)
+
+
+def _named(altered: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
+    """Return what was altered with the id and place of each row."""
+    held = base.scan().select(ROW, "id", "source", "row")
+    rows = altered.lazy().join(held, on=ROW, how="left", maintain_order="left").collect()
+    return rows.select("id", "step", "what", "reason", "detail", "source", "row")
 
 
 _BOOKKEEPING = frozenset(

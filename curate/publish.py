@@ -44,6 +44,8 @@ def logical_digest(curated: Curated, settings: Mapping[str, Any]) -> str:
         _update(total, kept.filter(pl.col("split") == name))
     verdict = ("id", "step", "reason", "duplicate_of", "source", "row")
     _update(total, curated.dropped.select(verdict))
+    if curated.altered.height:
+        _update(total, curated.altered.select("id", "step", "what", "reason"))
     return total.hexdigest()
 
 
@@ -108,6 +110,8 @@ def write_dataset(curated: Curated, path: Path, name: str, digest: str, recipe_y
     with publish_directory(path) as directory:
         rows = write_splits(curated, directory)
         curated.dropped.write_parquet(directory / "dropped.parquet", compression="zstd")
+        if curated.altered.height:
+            curated.altered.write_parquet(directory / "altered.parquet", compression="zstd")
         verify(curated.ledger, curated.dropped.height, rows)
         write_text(directory / "recipe.yaml", recipe_yaml)
         write_report(directory / "report.html", curated, name, digest)

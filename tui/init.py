@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from workspace.errors import UsageError
 from workspace.files import write_text
 from workspace.layout import RECIPE, checked_name
+from workspace.yaml import scalar
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ _RECIPE = """\
 #
 # `temper schema` lists every key. Any value can be changed for one command:
 #   temper train --set train.learning_rate=1e-4
-name: {name}
+name: {name_value}
 
 model:
   path: {model}{model_comment}
@@ -104,10 +106,10 @@ alpha: 0.05
 min_items: 100                    # fewer cannot decide anything; 500 see a gain of 5 points
 min_gain: 0.05                    # the smallest gain that counts
 tasks:
-  - name: {name}
-    ability: {name}
+  - name: {name_value}
+    ability: {name_value}
     kind: generation
-    data: ../datasets/{name}/current/test.parquet
+    data: {data}
     scorer: {scorer}  # {about}
     max_new_tokens: {max_new_tokens}
 """
@@ -137,7 +139,7 @@ def make_workspace(
     for file in data:
         if not file.exists():
             raise UsageError("there is no such file", where=str(file))
-    name = checked_name(name or directory.resolve().name.lower(), what="recipe")
+    name = checked_name(name or _named_after(directory), what="recipe")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     texts = {
         RECIPE: _recipe(directory, name, data, model),
@@ -154,6 +156,12 @@ def make_workspace(
     return [directory / file_name for file_name in texts]
 
 
+def _named_after(directory: Path) -> str:
+    """Return the directory's name in the letters a name may have."""
+    letters = re.sub(r"[^a-z0-9._-]+", "-", directory.resolve().name.lower())
+    return letters.strip(".-_") or "recipe"
+
+
 def _recipe(directory: Path, name: str, data: list[Path], model: str) -> str:
     local = Path(model).expanduser()
     is_directory = local.is_dir()
@@ -161,11 +169,12 @@ def _recipe(directory: Path, name: str, data: list[Path], model: str) -> str:
     paths = [os.path.relpath(file, directory) for file in data] or ["raw/*.jsonl"]
     return _RECIPE.format(
         name=name,
-        model=os.path.relpath(local, directory) if is_directory else model,
+        name_value=scalar(name),
+        model=scalar(os.path.relpath(local, directory) if is_directory else model),
         model_comment="                   # the small model that ships with welltempered"
         if builtin
         else "",
-        sources="\n".join(f"    - path: {path}" for path in paths),
+        sources="\n".join(f"    - path: {scalar(path)}" for path in paths),
         replay=_REPLAY if builtin else _NO_REPLAY,
     )
 
@@ -173,5 +182,9 @@ def _recipe(directory: Path, name: str, data: list[Path], model: str) -> str:
 def _suite(name: str, task: str) -> str:
     kind = TASKS[task]
     return _SUITE.format(
-        name=name, scorer=kind.scorer, about=kind.about, max_new_tokens=kind.max_new_tokens
+        name_value=scalar(name),
+        data=scalar(f"../datasets/{name}/current/test.parquet"),
+        scorer=kind.scorer,
+        about=kind.about,
+        max_new_tokens=kind.max_new_tokens,
     )

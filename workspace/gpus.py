@@ -87,7 +87,9 @@ def _text(value: str | bytes) -> str:
 def claim(*, gpus: list[Gpu] | None = None) -> Iterator[Claim]:
     """Hold one free GPU, or the CPU where there is none, until the body ends.
 
-    Must run before torch is imported: it sets `CUDA_VISIBLE_DEVICES` to the GPU's UUID.
+    Must run before torch is imported: it sets `CUDA_VISIBLE_DEVICES` to the GPU's UUID. Where a
+    person has set that variable, one GPU in it is an order and is obeyed even when it is busy;
+    of several the freest is taken; none (empty or -1) is the CPU.
 
     Args:
         gpus: what the machine has; None asks the driver.
@@ -96,32 +98,68 @@ def claim(*, gpus: list[Gpu] | None = None) -> Iterator[Claim]:
         WorkError: there are GPUs and all are taken.
     """
     ordered = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if ordered is not None:
-        device = "cpu" if ordered.strip() in ("", "-1") else "cuda"
-        yield Claim(device, f"CUDA_VISIBLE_DEVICES={ordered} was set: obeyed")
-        return
     found = list_gpus() if gpus is None else gpus
-    if not found:
+    if ordered is None:
+        candidates = found
+    else:
+        names = [name.strip() for name in ordered.split(",") if name.strip()]
+        told = f"CUDA_VISIBLE_DEVICES={ordered} was set: obeyed"
+        if not names or names[0] == "-1":
+            yield Claim("cpu", told)
+            return
+        candidates = [gpu for name in names for gpu in found if _is_named(gpu, name)]
+        if len(names) == 1 or not candidates:
+            with _ordered(candidates[0] if candidates else None, told) as claimed:
+                yield claimed
+            return
+    if not candidates:
         yield Claim("cpu", "no NVIDIA GPU was found")
         return
+    gpu, lock = _freest(candidates)
+    with lock:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu.uuid
+        try:
+            gigabytes = gpu.free_bytes / 1024**3
+            yield Claim("cuda", f"GPU {gpu.index} {gpu.name}: {gigabytes:.0f} GiB free", gpu)
+        finally:
+            if ordered is None:
+                os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+            else:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ordered
+
+
+def _is_named(gpu: Gpu, name: str) -> bool:
+    """Tell whether a part of CUDA_VISIBLE_DEVICES means this GPU: its index, or how its UUID
+    begins.
+    """
+    return gpu.index == int(name) if name.isdecimal() else gpu.uuid.startswith(name)
+
+
+@contextmanager
+def _ordered(gpu: Gpu | None, told: str) -> Iterator[Claim]:
+    """Obey an order for one GPU, locking it if nobody has, so that jobs without orders avoid it.
+
+    None stands for one that the driver does not list, such as a slice of a GPU (MIG).
+    """
+    lock = _try_lock(gpu) if gpu else None
+    with lock or contextlib.nullcontext():
+        shared = ", though another temper job is on it" if gpu and lock is None else ""
+        yield Claim("cuda", told + shared, gpu)
+
+
+def _freest(gpus: list[Gpu]) -> tuple[Gpu, IO[bytes]]:
+    """Return the GPU with the most free memory that nobody uses, and its lock."""
     refusals = []
-    for gpu in sorted(found, key=lambda gpu: -gpu.free_bytes):
+    for gpu in sorted(gpus, key=lambda gpu: -gpu.free_bytes):
         used = gpu.total_bytes - gpu.free_bytes
         if gpu.processes and used > _BUSY_MEMORY_BYTES:
-            refusals.append(f"GPU {gpu.index} ({gpu.name}) has {gpu.processes} processes")
+            count = f"{gpu.processes} process{'es' if gpu.processes > 1 else ''}"
+            refusals.append(f"GPU {gpu.index} ({gpu.name}) has {count}")
             continue
         lock = _try_lock(gpu)
-        if lock is None:
-            refusals.append(f"GPU {gpu.index} ({gpu.name}) is used by a temper job")
-            continue
-        with lock:
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu.uuid
-            try:
-                gigabytes = gpu.free_bytes / 1024**3
-                yield Claim("cuda", f"GPU {gpu.index} {gpu.name}: {gigabytes:.0f} GiB free", gpu)
-            finally:
-                os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-        return
+        if lock is not None:
+            return gpu, lock
+        refusals.append(f"GPU {gpu.index} ({gpu.name}) is used by a temper job")
     raise WorkError(
         "every GPU is taken",
         cause=f"{'; '.join(refusals)}.",

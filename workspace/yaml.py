@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,23 @@ class Document:
             key = key[:-1]
         line, column = self.places.get(key, (1, 1))
         return f"{self.path}:{line}:{column}"
+
+
+def scalar(text: str) -> str:
+    """Return text as YAML that reads back as this text: plain where that is safe, else quoted.
+
+    >>> scalar("data/train.jsonl"), scalar("2024"), scalar("a: b")
+    ('data/train.jsonl', '"2024"', '"a: b"')
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        plain = YAML(typ="safe", pure=True).load(f"key: {text}")
+    except YAMLError:
+        plain = None
+    # JSON's strings are YAML's double-quoted ones
+    return text if plain == {"key": text} else json.dumps(text, ensure_ascii=False)
 
 
 def load_yaml(path: Path) -> Document:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.frame import DROPPED, ROW
+from curate.frame import ALTERED, DROPPED, ROW
 from curate.reasons import Reason
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
@@ -20,6 +20,7 @@ from evalsuite.similarity.tokens import BLOCK_ROWS, TokenTable, tokenise
 from workspace.layout import Workspace
 
 Rows = NDArray[np.int64]
+_COMPUTED = ("ids", "prompts", "answers", "marks", "classes", "index")
 
 
 @dataclass
@@ -36,6 +37,12 @@ class StepContext:
     loosest: float = 0.6
     """The least similarity that anything will ask of the index."""
     tell: Callable[[str], None] = field(default=lambda text: None)
+
+    def rebase(self, base: pl.LazyFrame) -> None:
+        """Go on with changed or more rows: what was computed of the old ones is forgotten."""
+        self.base = base
+        for name in _COMPUTED:
+            self.__dict__.pop(name, None)
 
     @cached_property
     def ids(self) -> pl.Series:
@@ -81,15 +88,24 @@ class StepContext:
         )
 
 
+def _none() -> pl.DataFrame:
+    return pl.DataFrame(schema=ALTERED)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a step did."""
 
     kept: pl.LazyFrame
+    """The rows that stay, changed ones as they are now, made ones at the end."""
     dropped: pl.DataFrame
     """`_row`, `step`, `reason`, `detail`, `duplicate_of` (an id or null) of each row dropped."""
     notes: tuple[str, ...] = ()
     """What else a person should know, one sentence each."""
+    changed: pl.DataFrame = field(default_factory=_none)
+    """`_row`, `step`, `reason`, `detail` of each row whose text is another than before."""
+    made: pl.DataFrame = field(default_factory=_none)
+    """The same of each new row; new rows are numbered on from the last of all rows."""
 
 
 class Step(Protocol):
@@ -128,6 +144,14 @@ def dropped_rows(
             "duplicate_of": duplicate_of if duplicate_of is not None else [None] * rows.size,
         },
         schema=DROPPED,
+    )
+
+
+def altered_rows(step: str, rows: Rows, reason: list[str], detail: list[str]) -> pl.DataFrame:
+    """Return the account of rows that a step changes or makes."""
+    return pl.DataFrame(
+        {ROW: rows, "step": [step] * rows.size, "reason": reason, "detail": detail},
+        schema=ALTERED,
     )
 
 

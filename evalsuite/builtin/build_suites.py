@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from evalsuite.builtin.abilities import ABILITIES, Ability, Split, draw_distinct
-from evalsuite.builtin.tickets import TicketSplit, draw_tickets
+from evalsuite.builtin.tickets import TicketSplit, draw_tickets, triage_prompt
 
 SUITES = Path(__file__).with_name("suites")
 ITEMS = 500
@@ -38,11 +38,11 @@ tasks:
     ability: triage
     kind: generation
     data: triage.jsonl
-    prompt: "{{ ticket }}"
-    gold: "{{ answer }}"
-    scorer: {kind: json, keys: [team, priority, product]}
+    prompt: {prompt}
+    gold: "{{{{ answer }}}}"
+    scorer: {{kind: json, keys: [team, priority, product]}}
     max_new_tokens: 40
-    few_shot: {data: triage_examples.jsonl, count: 3, seed: 1234}
+    few_shot: {{data: triage_examples.jsonl, count: 3, seed: 1234}}
 """
 TASK = """\
   - name: {name}
@@ -60,7 +60,7 @@ def suite_files() -> dict[str, str]:
     """File name → text of every shipped suite file."""
     tasks = map(_task, ABILITIES)
     files = {
-        "triage.yaml": _head("triage", "target") + TRIAGE,
+        "triage.yaml": _head("triage", "target") + _triage(),
         "triage.jsonl": _tickets(TicketSplit.SUITE, ITEMS, "triage"),
         "triage_examples.jsonl": _tickets(TicketSplit.EXAMPLES, EXAMPLES, "example"),
         "retention.yaml": "".join([_head("retention", "retention"), "tasks:\n", *tasks]),
@@ -77,6 +77,10 @@ def main(directory: Path) -> None:
 
 def _head(name: str, purpose: str) -> str:
     return HEAD.format(name=name, purpose=purpose, margin=MARGIN, items=ITEMS)
+
+
+def _triage() -> str:
+    return TRIAGE.format(prompt=json.dumps(triage_prompt("{{ ticket }}")))
 
 
 def _task(ability: Ability) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalsuite.builtin.tickets import INSTRUCTION, triage_prompt
+
 
 @dataclass(eq=False)
 class RawRow:
@@ -54,13 +56,13 @@ class RawRow:
 
 
 def alpaca(row: RawRow) -> dict[str, Any]:
-    return {"instruction": row.text, "input": "", "output": row.answer}
+    return {"instruction": INSTRUCTION, "input": row.text, "output": row.answer}
 
 
 def messages(row: RawRow) -> dict[str, Any]:
     return {
         "messages": [
-            {"role": "user", "content": row.text},
+            {"role": "user", "content": triage_prompt(row.text)},
             {"role": "assistant", "content": row.answer},
         ]
     }
@@ -69,14 +71,14 @@ def messages(row: RawRow) -> dict[str, Any]:
 def sharegpt(row: RawRow) -> dict[str, Any]:
     return {
         "conversations": [
-            {"from": "human", "value": row.text},
+            {"from": "human", "value": triage_prompt(row.text)},
             {"from": "gpt", "value": row.answer},
         ]
     }
 
 
 def prompt_completion(row: RawRow) -> dict[str, Any]:
-    return {"prompt": row.text, "completion": row.answer}
+    return {"prompt": triage_prompt(row.text), "completion": row.answer}
 
 
 FILES: dict[str, tuple[float, Callable[[RawRow], dict[str, Any]]]] = {

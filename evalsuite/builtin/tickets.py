@@ -15,6 +15,10 @@ PRIORITIES = tuple(phrases.URGENCY)
 PRODUCTS = tuple(phrases.PRODUCTS)
 
 
+INSTRUCTION = "Triage this ticket as JSON."
+"""What every prompt of the task begins with, in the raw rows and in the suite."""
+
+
 class TicketSplit(StrEnum):
     """Who owns a combination of issue, product phrase and urgency."""
 
@@ -44,6 +48,11 @@ class Ticket:
         if bucket < 2:
             return TicketSplit.SUITE
         return TicketSplit.EXAMPLES if bucket == 2 else TicketSplit.RAW
+
+
+def triage_prompt(text: str) -> str:
+    """The task and its ticket, as Alpaca's instruction and input are joined."""
+    return f"{INSTRUCTION}\n\n{text}"
 
 
 def triage_json(team: str, priority: str, product: str) -> str:

@@ -40,13 +40,37 @@ def test_a_gpu_that_another_job_holds_is_not_taken(monkeypatch: pytest.MonkeyPat
 def test_another_users_processes_keep_a_gpu_out_of_reach() -> None:
     with pytest.raises(WorkError) as caught, claim(gpus=[FULL]):
         pass
-    assert "has 1 processes" in caught.value.cause
+    assert "has 1 process." in caught.value.cause
 
 
 def test_a_persons_order_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with claim(gpus=[FREE]) as chosen:
         assert chosen.device == "cpu" and "obeyed" in chosen.reason
+
+
+def test_an_order_for_one_gpu_is_obeyed_and_locks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for order in ("1", FULL.uuid, "GPU-test-fu"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", order)
+        with claim(gpus=[FREE, FULL]) as chosen:  # busy, and an order all the same
+            assert (chosen.device, chosen.gpu) == ("cuda", FULL)
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == order
+            with claim(gpus=[FREE, FULL]) as second:
+                assert "another temper job is on it" in second.reason
+
+
+def test_of_several_ordered_gpus_the_freest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = Gpu(2, "GPU-test-half", "Test", 80 * 2**30, 40 * 2**30, 0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
+    with claim(gpus=[FREE, FULL, half]) as chosen:
+        assert chosen.gpu == half and os.environ["CUDA_VISIBLE_DEVICES"] == half.uuid
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,2"
+
+
+def test_a_slice_that_the_driver_does_not_list_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-4f2c")
+    with claim(gpus=[FREE]) as chosen:
+        assert (chosen.device, chosen.gpu) == ("cuda", None)
 
 
 def test_without_a_gpu_the_cpu_is_used() -> None:

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import hashlib
+import io
 import json
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from evalsuite.builtin import suite_path, write_general, write_raw_tickets
 from evalsuite.builtin.raw_tickets import COUNTS, Defect, Planted
+from evalsuite.builtin.tickets import INSTRUCTION, triage_prompt
 
 Row = tuple[str, str | None]
 
@@ -26,7 +28,7 @@ def records(path: Path) -> list[Any]:
     if path.suffix == ".parquet":
         return list(pq.read_table(path).to_pylist())
     if path.suffix == ".csv":
-        return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     if path.suffix == ".json":
         return list(json.loads(path.read_bytes()))
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -36,14 +38,19 @@ def records(path: Path) -> list[Any]:
 
 
 def row(directory: Path, file: str, number: int) -> Row:
+    """Return the ticket and its answer, whatever the format: the instruction is the same in all."""
     record = records(directory / file)[number - 1]
     if "instruction" in record:
-        return record["instruction"], record["output"]
+        assert record["instruction"] == INSTRUCTION
+        return record["input"], record["output"]
     if "prompt" in record:
-        return record["prompt"], record["completion"]
-    turns = record.get("messages") or record["conversations"]
-    key = "content" if "messages" in record else "value"
-    return turns[0][key], turns[1][key]
+        prompt, answer = record["prompt"], record["completion"]
+    else:
+        turns = record.get("messages") or record["conversations"]
+        key = "content" if "messages" in record else "value"
+        prompt, answer = turns[0][key], turns[1][key]
+    assert prompt.startswith(triage_prompt(""))
+    return prompt.removeprefix(triage_prompt("")), answer
 
 
 def pair(directory: Path, defect: Defect) -> tuple[Row, Row]:

@@ -1,0 +1,63 @@
+"""`temper init`: what it writes is read back as what was meant, whatever the names are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalsuite.tasks.suites import read_suite
+from tui.init import TASKS, make_workspace
+from tui.schema import compose
+from workspace.errors import UsageError
+from workspace.recipe import load_recipe
+from workspace.yaml import load_yaml
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_each_task_gives_a_recipe_and_a_suite_that_load(tmp_path: Path, task: str) -> None:
+    make_workspace(tmp_path / "triage", task=task, data=[], model="builtin")
+    recipe = load_recipe(tmp_path / "triage" / "temper.yaml", compose())
+    assert recipe.name == "triage"
+    suite = read_suite(tmp_path / "triage" / "suites" / "target.yaml")
+    assert [one.name for one in suite.tasks] == ["triage"]
+
+
+@pytest.mark.parametrize(
+    ("directory", "name"),
+    [
+        ("2024", "2024"),
+        ("yes", "yes"),
+        ("My Project", "my-project"),
+        ("1e3", "1e3"),
+        ("é", "recipe"),
+    ],
+)
+def test_names_that_yaml_would_take_for_something_else(
+    tmp_path: Path, directory: str, name: str
+) -> None:
+    make_workspace(tmp_path / directory, task="chat", data=[], model="builtin")
+    assert load_yaml(tmp_path / directory / "temper.yaml").data["name"] == name
+    assert read_suite(tmp_path / directory / "suites" / "target.yaml").tasks[0].ability == name
+
+
+@pytest.mark.parametrize("file", ["a: b.jsonl", "x #1.jsonl", "- y.jsonl", "'q\".jsonl", "é.jsonl"])
+def test_paths_with_yaml_s_own_signs(tmp_path: Path, file: str) -> None:
+    data = tmp_path / file
+    data.write_text("{}\n", encoding="utf-8")
+    make_workspace(tmp_path / "w", task="chat", data=[data], model="builtin")
+    sources = load_yaml(tmp_path / "w" / "temper.yaml").data["curate"]["sources"]
+    assert sources == [{"path": f"../{file}"}]
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    make_workspace(tmp_path, task="chat", data=[], model="builtin", name="one")
+    with pytest.raises(UsageError, match="there is a recipe already"):
+        make_workspace(tmp_path, task="chat", data=[], model="builtin", name="two")
+    assert load_recipe(tmp_path / "temper.yaml", compose()).name == "one"
+
+
+def test_a_missing_file_is_named_and_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such file"):
+        make_workspace(tmp_path / "w", task="chat", data=[tmp_path / "no.jsonl"], model="builtin")
+    assert not (tmp_path / "w").exists()
