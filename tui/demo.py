@@ -54,10 +54,10 @@ curate:
 train:                            # tempered: a gentle rate, and replay of general rows
   method: sft
   adapter: {kind: full}           # a model this small is quicker to change than to bend
-  learning_rate: 3e-4
-  steps: 200
+  learning_rate: 2e-4
+  steps: 220
   batch_size: 32
-  replay: {dataset: general, share: 0.5}
+  replay: {dataset: general, share: 0.6}
 
 evaluate:
   suites: ["builtin:triage", "builtin:retention"]
