@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from rich.cells import cell_len
 
@@ -38,7 +39,7 @@ class Header(Rows):
         if len(_NAME) + cell_len(counts) > width:
             counts = f"{len(self._snapshot.runs)} runs "
         room = max(0, width - len(_NAME) - cell_len(counts))
-        path = plain(str(self._snapshot.root))
+        path = plain(_from_home(self._snapshot.root))
         if cell_len(path) > room - 1:
             path = self.glyphs.ellipsis + path[-(room - 2) :] if room > 12 else ""
         return [
@@ -61,3 +62,9 @@ class Header(Rows):
             f"{count(len(snapshot.runs))} run{'s' * (len(snapshot.runs) != 1)}",
             f"{count(snapshot.eval_count)} eval{'s' * (snapshot.eval_count != 1)}",
         ]
+
+
+def _from_home(path: Path) -> str:
+    """Return a path as shells show it: `~/demo` for one below the home directory."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if home in path.parents else str(path)
