@@ -76,8 +76,9 @@ def evaluate(
     context: Context = ctx.obj
     loaded = _recipe(context, recipe, overrides or [])
     workspace = loaded.workspace if loaded else Workspace.find()
+    _fetch_base(context, loaded, workspace, base)
+    request = _request(context, loaded, workspace, runs or [], suites or [], base, prompts)
     with claim() as device:
-        request = _request(context, loaded, workspace, runs or [], suites or [], base, prompts)
         note(f"Working on {device.device}: {device.reason}.")
         with run_job(workspace, "eval", context.argv) as job:
             result = _run(request, workspace, job)
@@ -119,6 +120,21 @@ def _recipe(context: Context, path: Path | None, overrides: Sequence[str]) -> Re
     return context.load_recipe(path, overrides)
 
 
+def _fetch_base(
+    context: Context, recipe: Recipe | None, workspace: Workspace, base: str | None
+) -> None:
+    """Download a base from the hub, if it is not here, before a GPU is held for it."""
+    from evalsuite.models import ModelSection, is_hub_name
+    from evalsuite.models.download import ensure_model, fetch
+
+    if base is not None:
+        section = ModelSection(path=base)
+        if is_hub_name(section, Path.cwd()):
+            fetch(section, workspace, context.argv)
+    elif recipe:
+        ensure_model(recipe, context.argv)
+
+
 def _request(
     context: Context,
     recipe: Recipe | None,
@@ -135,6 +151,7 @@ def _request(
     from evalsuite.models import ModelSection, resolve_model
     from evalsuite.recipe import EvalSection
     from evalsuite.tasks import find_suite, load_suite
+    from workspace.secrets import redact
 
     section = (recipe.section("evaluate", EvalSection) if recipe else None) or EvalSection()
     model = recipe.section("model", ModelSection) if recipe else None
@@ -155,7 +172,7 @@ def _request(
         settings=section,
         dtype=model.dtype if model else "auto",
         prompts=prompts,
-        command=shlex.join(context.argv),
+        command=redact(shlex.join(context.argv)),
     )
     request.check()
     return request

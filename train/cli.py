@@ -53,6 +53,7 @@ def train(
 
     Ctrl-C, SIGTERM and SIGHUP save a checkpoint and stop; `temper resume` goes on from there.
     """
+    from evalsuite.models.download import ensure_model, is_missing
     from train.inputs import find_inputs
     from train.run import run_train
     from workspace.jobs import run_job
@@ -62,9 +63,11 @@ def train(
     loaded = context.load_recipe(recipe, given)
     workspace = loaded.workspace
     if detach:
-        find_inputs(loaded, workspace)  # what can be refused is refused here, to a person
+        if not is_missing(loaded):
+            find_inputs(loaded, workspace)  # what can be refused is refused here, to a person
         _detach(workspace, loaded.path, given, name, as_json=as_json)
         return
+    ensure_model(loaded, context.argv)
     with Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
         run = run_train(loaded, workspace, job, reporter, name=name, overrides=given)
     _tell_run(run, reporter, as_json=as_json)
@@ -162,10 +165,12 @@ def preview(
 def _inputs(
     ctx: typer.Context, recipe: Path | None, overrides: list[str] | None, command: str
 ) -> Inputs:
+    from evalsuite.models.download import ensure_model
     from train.inputs import find_inputs
 
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, overrides or ())
+    ensure_model(loaded, context.argv)
     return find_inputs(loaded, loaded.workspace, command=command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -64,11 +65,15 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Find out everything that can be known before a GPU is touched."""
+    from evalsuite.models.download import ensure_model
     from tui.check import check_recipe
-    from workspace.errors import UsageError
+    from workspace.errors import ModelError, UsageError
 
     shared: Context = context.obj
-    findings = check_recipe(shared.load_recipe(recipe, set_ or []))
+    loaded = shared.load_recipe(recipe, set_ or [])
+    with suppress(ModelError):  # told as a finding, with the others
+        ensure_model(loaded, shared.argv)
+    findings = check_recipe(loaded)
     if json:
         emit_json([vars(finding) for finding in findings])
     else:

@@ -4,9 +4,9 @@ Training, evaluation, token counts, chat and export all come here, so they canno
 `chat`, `rows`, `section` and `source` import no torch; `load` does.
 """
 
-from evalsuite.models.chat import ChatTokenizer, Message, TokenisedChat
+from evalsuite.models.chat import ChatTokenizer, Message, TokenisedChat, unknown_token
 from evalsuite.models.section import ModelSection
-from evalsuite.models.source import ModelSource, resolve_model
+from evalsuite.models.source import ModelSource, is_hub_name, resolve_model
 
 __all__ = [
     "ChatTokenizer",
@@ -14,5 +14,7 @@ __all__ = [
     "ModelSection",
     "ModelSource",
     "TokenisedChat",
+    "is_hub_name",
     "resolve_model",
+    "unknown_token",
 ]

@@ -190,6 +190,25 @@ class ChatTokenizer:
         return TokenisedChat(list(encoding.ids), mask, text, turns)
 
 
+def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) -> ModelError:
+    """Return the error of a token id that the model has no weights for.
+
+    Args:
+        tokenizer: what gave the id.
+        token: the id.
+        known: how many ids the model knows.
+        where: the text it is in.
+    """
+    return ModelError(
+        "the tokenizer has tokens that the model does not know",
+        where=where,
+        cause=f"{tokenizer.decode([token], special=True)!r} is token {token:,} of "
+        f"{tokenizer.path / 'tokenizer.json'}; the model knows {known:,} tokens.",
+        cure="Use the tokenizer that came with the weights, or resize_token_embeddings and save "
+        "the model again.",
+    )
+
+
 def _token_spans(
     encoding: Encoding, spans: Sequence[tuple[int, int]]
 ) -> tuple[list[bool], tuple[tuple[int, int], ...]]:

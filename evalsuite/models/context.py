@@ -1,4 +1,4 @@
-"""How many tokens a model reads, by its own config. No torch."""
+"""How many tokens a model reads and knows, by its own config. No torch."""
 
 from __future__ import annotations
 
@@ -25,3 +25,15 @@ def context_length(config: Mapping[str, Any]) -> int:
                 if isinstance(place.get(key), int) and place[key] > 0:
                     return int(place[key])
     return UNKNOWN_CONTEXT
+
+
+def vocabulary_size(config: Mapping[str, Any]) -> int | None:
+    """Return how many token ids a model knows, from its config.json; None if it does not say.
+
+    >>> vocabulary_size({"text_config": {"vocab_size": 512}})
+    512
+    """
+    for place in (config.get("text_config"), config):
+        if isinstance(place, Mapping) and isinstance(place.get("vocab_size"), int):
+            return int(place["vocab_size"])
+    return None

@@ -15,7 +15,8 @@ from workspace.files import hash_file
 
 _COUNTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 _UNCOUNTED = {"scores.json", "trainer_state.json", "manifest.json"}
-_HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
+HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
+"""What is downloaded: no pickles, no code."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def resolve_model(section: ModelSection, base_dir: Path) -> ModelSource:
     local = Path(section.path).expanduser()
     if (base_dir / local).is_dir():
         return directory_source((base_dir / local).resolve(), name=section.path)
-    if local.is_absolute() or section.path.startswith(".") or section.path.count("/") != 1:
+    if not is_hub_name(section, base_dir):
         raise ModelError(
             "there is no such model directory",
             where=str(base_dir / local),
@@ -65,6 +66,14 @@ def resolve_model(section: ModelSection, base_dir: Path) -> ModelSource:
         )
     path, revision = _from_hub(section.path, section.revision)
     return directory_source(path, name=section.path, revision=revision)
+
+
+def is_hub_name(section: ModelSection, base_dir: Path) -> bool:
+    """Tell whether a recipe's model is looked for on the hub: `owner/name`, and no directory."""
+    local = Path(section.path).expanduser()
+    if section.path == "builtin" or local.is_absolute() or section.path.startswith("."):
+        return False
+    return section.path.count("/") == 1 and not (base_dir / local).is_dir()
 
 
 def directory_source(path: Path, *, name: str, revision: str | None = None) -> ModelSource:
@@ -122,27 +131,35 @@ def model_digest(path: Path) -> str:
 
 def _from_hub(name: str, revision: str | None) -> tuple[Path, str]:
     """Download (or find in the cache) a hub model; return its directory and its commit."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from huggingface_hub import constants, snapshot_download
+    offline = hub_offline()
+    from huggingface_hub import snapshot_download
 
-    offline = constants.HF_HUB_OFFLINE
     try:
         path = Path(
             snapshot_download(
-                name, revision=revision, allow_patterns=_HUB_FILES, local_files_only=offline
+                name, revision=revision, allow_patterns=HUB_FILES, local_files_only=offline
             )
         )
     except Exception as error:
-        raise _hub_error(name, revision, offline, error) from error
+        raise hub_error(name, revision, error) from error
     return path, path.name
 
 
-def _hub_error(name: str, revision: str | None, offline: bool, error: Exception) -> ModelError:
+def hub_offline() -> bool:
+    """Tell whether the hub may not be asked (HF_HUB_OFFLINE). Ask before its library is used."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def hub_error(name: str, revision: str | None, error: Exception) -> ModelError:
     """Say what the hub's refusal means and what to do about it."""
     import errno
 
     from huggingface_hub import errors
 
+    offline = hub_offline()
     where = f"{name}@{revision}" if revision else name
     if isinstance(error, errors.GatedRepoError):
         return ModelError(
