@@ -44,10 +44,17 @@ def summarise(trial: PromptTrial) -> PromptBaseline:
 
 
 def mean_interval(scores: Sequence[float], clusters: Sequence[str]) -> Interval:
-    """Return a 95 % interval of a mean: Wilson for independent right-or-wrong, else clustered t."""
-    independent = len(set(clusters)) == len(clusters)
-    if independent and set(scores) <= {0.0, 1.0}:
+    """Return a 95 % interval of a mean: Wilson for independent right-or-wrong, else clustered t.
+
+    Where every answer is right, or every one wrong, clusters show no variance at all; then Wilson's
+    interval counts each cluster once, which is what is left of independent evidence.
+    """
+    names = set(clusters)
+    if set(scores) <= {0.0, 1.0} and len(names) == len(clusters):
         return wilson_interval(int(sum(scores)), len(scores))
+    if set(scores) in ({0.0}, {1.0}):
+        return wilson_interval(len(names) if scores[0] else 0, len(names))
+    independent = len(names) == len(clusters)
     return clustered_mean(scores, None if independent else clusters).interval()
 
 

@@ -47,3 +47,11 @@ def test_intervals_of_means_mind_clusters() -> None:
     assert mean_interval([1.0] * 10, [str(n) for n in range(10)]).low == pytest.approx(
         0.722, abs=1e-3
     )
+
+
+def test_clusters_that_all_agree_still_leave_doubt() -> None:
+    clusters = [str(number % 40) for number in range(400)]
+    none = mean_interval([0.0] * 400, clusters)
+    assert (none.low, none.high) == pytest.approx((0.0, 0.0876), abs=1e-4)
+    every = mean_interval([1.0] * 400, clusters)
+    assert (every.low, every.high) == pytest.approx((0.9124, 1.0), abs=1e-4)
