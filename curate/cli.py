@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from curate import cli_steps
+from curate import cli_augment, cli_steps
 from workspace.context import Context, Progress, emit_json, emit_table, note
 
 if TYPE_CHECKING:
     from curate.curating import CurateResult
     from curate.ledger import Ledger
+    from curate.pipeline import Reporter
+    from workspace.jobs import Job
 
 _RUN = "run"
 
@@ -62,7 +64,6 @@ def run(
 ) -> None:
     """Make the dataset that a recipe describes."""
     from curate.curating import run_curate
-    from curate.pipeline import Reporter
     from workspace.jobs import run_job
 
     context: Context = ctx.obj
@@ -74,8 +75,7 @@ def run(
             result = run_curate(loaded, workspace, speaker.reporter(), dry_run=True)
         else:
             with run_job(workspace, "curate", context.argv) as job:
-                reporter = Reporter(speaker.tell, speaker.tick, job.check_stop)
-                result = run_curate(loaded, workspace, reporter)
+                result = run_curate(loaded, workspace, speaker.stoppable(job))
                 if result.path is not None:
                     job.result(result.path)
         progress.update(result.ledger.rows_read, detail="")
@@ -98,7 +98,20 @@ class Speaker:
         """Show how far the stage is."""
         self.progress.update(rows, detail=f"{self.stage}: {what}")
 
-    def reporter(self) -> Any:
+    def stoppable(self, job: Job) -> Reporter:
+        """Return what a curation reports to, which stops it when a signal asked for that."""
+        from curate.pipeline import Reporter
+
+        def check() -> None:
+            job.check_stop(cure="Nothing was published: the same command begins anew.")
+
+        def tick(rows: int, what: str) -> None:
+            check()
+            self.tick(rows, what)
+
+        return Reporter(self.tell, tick, check)
+
+    def reporter(self) -> Reporter:
         """Return what a curation reports to."""
         from curate.pipeline import Reporter
 
@@ -147,3 +160,4 @@ def show_ledger(title: str, ledger: Ledger) -> None:
 
 
 cli_steps.add_to(app)
+cli_augment.add_to(app)

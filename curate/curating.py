@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,12 +59,13 @@ def run_curate(
         WorkError: the ledger does not balance, or the disk refuses.
     """
     from curate.pipeline import Reporter, curate_rows
-    from curate.publish import logical_digest, publish
+    from curate.publish import check_replaceable, logical_digest, publish
 
     section = recipe.required("curate", CurateSection, command="temper curate")
     settings = section.model_dump(mode="json")
     report = report or Reporter()
-    model, note = _token_model(recipe)
+    model, note = token_model(recipe)
+    check_replaceable(workspace.datasets / recipe.name)
     with work_directory(workspace.make(workspace.datasets)) as work:
         swept = sweep(workspace.datasets, work)
         curated = curate_rows(section, workspace, recipe.base_dir, work, model=model, report=report)
@@ -75,6 +76,9 @@ def run_curate(
             report.tell("writing")
             published = publish(curated, recipe.name, workspace, settings, recipe.to_yaml())
             path, digest, existed = published.path, published.digest, published.existed
+    if dry_run:
+        with suppress(OSError):  # made for the work alone, if nothing is in it
+            workspace.datasets.rmdir()
     notes = [*swept, note] if note else [*swept]
     notes += [said for time in curated.ledger.times for said in time.notes]
     notes += curated.ledger.split_notes
@@ -88,14 +92,15 @@ def work_directory(parent: Path) -> Iterator[Path]:
     """Yield an empty directory on the disk of the results; it is gone afterwards."""
     with telling_disk_errors(parent):
         work = Path(tempfile.mkdtemp(dir=parent, prefix=WORK_PREFIX))
-        with holding(work):
-            try:
+    with holding(work):
+        try:
+            with telling_disk_errors(work):  # inside: a full disk shows only while it is full
                 yield work
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
-def _token_model(recipe: Recipe) -> tuple[Path | None, str]:
+def token_model(recipe: Recipe) -> tuple[Path | None, str]:
     """Return the model directory to count tokens with, or None and why not.
 
     A hub model is not downloaded only to count.

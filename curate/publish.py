@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,14 @@ from curate.pipeline import Curated, ledger_document
 from curate.report.page import write_report
 from curate.schema import dataset_schema, uses_tools, with_meta
 from curate.splitting import SPLITS
-from workspace.files import publish_directory, read_json, write_json, write_text
+from workspace.errors import DataError, UsageError
+from workspace.files import (
+    publish_directory,
+    read_json,
+    telling_disk_errors,
+    write_json,
+    write_text,
+)
 from workspace.layout import Workspace, checked_name
 
 
@@ -63,6 +71,7 @@ def publish(
     workspace: Workspace,
     settings: Mapping[str, Any],
     recipe_yaml: str,
+    tables: Mapping[str, pl.DataFrame] | None = None,
 ) -> Published:
     """Write the dataset below `datasets/<name>/` and point `current` at it.
 
@@ -72,18 +81,50 @@ def publish(
         workspace: where `datasets/` is.
         settings: the resolved `curate` section, part of the digest.
         recipe_yaml: the whole resolved recipe, as it is kept beside the rows.
+        tables: name → further table, written beside the rows as `name.parquet`.
 
     Raises:
         WorkError: the ledger does not balance, or the disk refuses.
     """
     digest = logical_digest(curated, settings)
     parent = workspace.make(workspace.datasets) / checked_name(name, what="dataset")
-    parent.mkdir(exist_ok=True)
-    path, existed = _place(parent, digest)
-    if not existed:
-        write_dataset(curated, path, name, digest, recipe_yaml)
-    _point(parent / "current", path.name)
+    check_replaceable(parent)
+    try:
+        with telling_disk_errors(parent):
+            parent.mkdir(exist_ok=True)
+            path, existed = _place(parent, digest)
+            if not existed:
+                try:
+                    write_dataset(curated, path, name, digest, recipe_yaml, tables)
+                except UsageError:  # another process may have made the same one meanwhile
+                    existed = path.is_dir() and _recorded_digest(path) == digest
+                    if not existed:
+                        raise
+            _point(parent / "current", path.name)
+    finally:
+        with suppress(OSError):  # a name without a dataset is no dataset
+            parent.rmdir()
     return Published(path, digest, existed)
+
+
+def check_replaceable(parent: Path) -> None:
+    """Refuse a `datasets/<name>/` in which no dataset can be published.
+
+    Raises:
+        UsageError: it is not a directory, or its `current` is not a link.
+    """
+    current = parent / "current"
+    for path, expected, fits in (
+        (parent, "a directory of datasets", parent.is_dir()),
+        (current, "a link to the newest dataset", current.is_symlink()),
+    ):
+        if path.exists() and not fits:
+            raise UsageError(
+                "something else is where a dataset belongs",
+                where=str(path),
+                cause=f"Expected {expected}.",
+                cure="Move it away, or give the recipe another `name`.",
+            )
 
 
 def _place(parent: Path, digest: str) -> tuple[Path, bool]:
@@ -92,26 +133,46 @@ def _place(parent: Path, digest: str) -> tuple[Path, bool]:
         path = parent / digest[:length]
         if not path.exists():
             return path, False
-        if read_json(path / "ledger.json", kind="ledger").get("digest") == digest:
+        if _recorded_digest(path) == digest:
             return path, True
     return path, True
+
+
+def _recorded_digest(path: Path) -> object:
+    try:
+        return read_json(path / "ledger.json", kind="ledger").get("digest")
+    except DataError as error:
+        cure = f"Remove {path}, which is no whole dataset; the same command makes it again."
+        raise DataError(error.title, where=error.where, cause=error.cause, cure=cure) from error
 
 
 def _point(link: Path, target: str) -> None:
     """Swap a relative link by rename, so that it always points somewhere whole."""
     temporary = link.with_name(f".{link.name}.tmp-{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(link)
+    try:
+        temporary.symlink_to(target)
+        temporary.replace(link)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def write_dataset(curated: Curated, path: Path, name: str, digest: str, recipe_yaml: str) -> None:
+def write_dataset(
+    curated: Curated,
+    path: Path,
+    name: str,
+    digest: str,
+    recipe_yaml: str,
+    tables: Mapping[str, pl.DataFrame] | None = None,
+) -> None:
     """Write a dataset directory; it appears under its name only when it is complete."""
     with publish_directory(path) as directory:
         rows = write_splits(curated, directory)
         curated.dropped.write_parquet(directory / "dropped.parquet", compression="zstd")
         if curated.altered.height:
             curated.altered.write_parquet(directory / "altered.parquet", compression="zstd")
+        for table, frame in (tables or {}).items():
+            frame.write_parquet(directory / f"{table}.parquet", compression="zstd")
         verify(curated.ledger, curated.dropped.height, rows)
         write_text(directory / "recipe.yaml", recipe_yaml)
         write_report(directory / "report.html", curated, name, digest)
@@ -128,5 +189,5 @@ def write_splits(curated: Curated, directory: Path) -> dict[str, int]:
         part = with_meta(curated.kept.filter(pl.col("split") == split), schema)
         file = directory / f"{split}.parquet"
         part.sink_parquet(file, compression="zstd")
-        rows[split] = pl.scan_parquet(file).select(pl.len()).collect().item()
+        rows[split] = pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
     return rows

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     DUPLICATE_KEY = "duplicate_key"
     NOT_AN_OBJECT = "not_an_object"
     RAGGED_ROW = "ragged_row"
+    TOO_LONG = "too_long"
 
     NO_FORMAT = "no_format"
     NULL_ANSWER = "null_answer"
@@ -32,6 +33,17 @@ class Reason(StrEnum):
     LEAK_NGRAM = "leak_ngram"
     LEAK_NEAR = "leak_near"
 
+    REQUEST_FAILED = "request_failed"
+    BAD_OUTPUT = "bad_output"
+    CUT_OUTPUT = "cut_output"
+    NOT_PROVEN = "not_proven"
+    WRONG_ANSWER = "wrong_answer"
+    NO_CONTRAST = "no_contrast"
+    JUDGED_LOW = "judged_low"
+    JUDGE_UNSURE = "judge_unsure"
+    NOT_CHECKED = "not_checked"
+    SURPLUS = "surplus"
+
     @property
     def description(self) -> str:
         """What the code means, in a few words."""
@@ -44,6 +56,7 @@ _DESCRIPTIONS = {
     Reason.DUPLICATE_KEY: "an object gives one key twice",
     Reason.NOT_AN_OBJECT: "the row is JSON, but not an object",
     Reason.RAGGED_ROW: "the row has more or fewer fields than the header",
+    Reason.TOO_LONG: "the row is longer than any conversation or document should be",
     Reason.NO_FORMAT: "the fields fit no known format",
     Reason.NULL_ANSWER: "the answer is null",
     Reason.NULL_PROMPT: "the prompt is null",
@@ -60,4 +73,14 @@ _DESCRIPTIONS = {
     Reason.LEAK_EXACT: "the prompt of an evaluation item",
     Reason.LEAK_NGRAM: "contains an evaluation item",
     Reason.LEAK_NEAR: "nearly the prompt of an evaluation item",
+    Reason.REQUEST_FAILED: "the model gave no answer",
+    Reason.BAD_OUTPUT: "the model's reply has not the wanted form",
+    Reason.CUT_OUTPUT: "the model's reply ran into its token limit",
+    Reason.NOT_PROVEN: "the passage given as proof is not in the document",
+    Reason.WRONG_ANSWER: "a verifier finds the answer wrong",
+    Reason.NO_CONTRAST: "no two answers differ enough for a pair",
+    Reason.JUDGED_LOW: "the judge grades it too low",
+    Reason.JUDGE_UNSURE: "the judge says something else when the order is swapped",
+    Reason.NOT_CHECKED: "a check that was asked for could not be made",
+    Reason.SURPLUS: "enough rows were accepted before it",
 }

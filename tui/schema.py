@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, create_model
 
 from curate.recipe import CurateSection
+from curate.synth.recipe import AugmentSection
 from evalsuite.models.section import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
@@ -19,6 +20,7 @@ def compose() -> Mapping[str, type[BaseModel]]:
     return {
         "model": ModelSection,
         "curate": CurateSection,
+        "augment": AugmentSection,
         "train": TrainSection,
         "evaluate": EvalSection,
     }

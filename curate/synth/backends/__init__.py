@@ -1,0 +1,1 @@
+"""Models that answer; nothing is imported until one is opened."""

@@ -1,0 +1,24 @@
+"""The closed list of backends: from a config to a model that answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.synth.backends.base import Backend
+from curate.synth.backends.configs import EndpointConfig, LocalConfig
+
+
+def open_backend(config: EndpointConfig | LocalConfig, base_dir: Path) -> Backend:
+    """Return the backend that a config names.
+
+    Raises:
+        UsageError: its key is not in the environment.
+        ModelError: there is no such local model.
+    """
+    if isinstance(config, EndpointConfig):
+        from curate.synth.backends.endpoint import EndpointBackend
+
+        return EndpointBackend(config)
+    from curate.synth.backends.local import LocalBackend
+
+    return LocalBackend(config, base_dir)

@@ -1,0 +1,1 @@
+"""Ways of making rows; `registry` is the closed list of them."""

@@ -1,0 +1,190 @@
+"""What each generator can be told: `- name: {settings}`, or `- name` alone.
+
+The closed list of generators. Apart from their code, because the schema of a recipe must be known
+without loading the libraries that do the work.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_serializer, model_validator
+
+from evalsuite.scorers import ScorerConfig
+from workspace.recipe import Section
+
+Count = Annotated[int, Field(ge=1, le=64)]
+
+
+class Sampling(Section):
+    """How the model writes."""
+
+    temperature: float = Field(default=0.8, ge=0.0, le=2.0)
+    """0 always writes the likeliest; higher is more various and more often wrong."""
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Draw only from the likeliest tokens that make up this much probability."""
+    max_tokens: int = Field(default=512, ge=1, le=32768)
+    """Longest reply; a longer one is cut, and a cut one is dropped. The budget reserves this much
+    for every request under way."""
+
+
+class Noise(Section):
+    """Questions with the slips of people who type: needs no model."""
+
+    kinds: Annotated[
+        tuple[Literal["typos", "casing", "dropped_words"], ...], Field(min_length=1)
+    ] = ("typos", "casing", "dropped_words")
+    """Which slips; each made row has one kind."""
+    rate: float = Field(default=0.08, gt=0.0, le=0.5)
+    """Share of the words that are touched, at least one. Numbers, code and what stands in braces
+    are left alone."""
+    per_row: Count = 1
+    """Made rows for each source row, at most."""
+
+
+class Slots(Section):
+    """Source rows with one name put for another, in question and answer alike: needs no model."""
+
+    values: dict[str, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(min_length=1)
+    """Name of a slot → the values that may stand for each other, for example
+    `city: [Lisbon, Oslo, Quito]`. Only whole words are replaced."""
+    per_row: Count = 3
+    """Made rows for each source row, at most."""
+
+
+class Paraphrase(Sampling):
+    """The same question in other words; the answer stays."""
+
+    per_row: Count = 2
+    """Paraphrases for each source row, at most."""
+
+
+class Persona(Sampling):
+    """The same question as someone else would put it; the answer stays."""
+
+    personas: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "someone in a hurry who writes as little as possible",
+        "a child of ten",
+        "an expert who uses the words of the trade",
+        "someone for whom this is a foreign language",
+        "an annoyed customer on a telephone",
+        "a very polite elderly person",
+    )
+    """Who asks; each source row is put to each, in turn."""
+    per_row: Count = 2
+    """Made rows for each source row, at most."""
+
+
+class SelfInstruct(Sampling):
+    """New questions with answers, like a few source rows (Wang et al. 2023, arXiv 2212.10560)."""
+
+    examples: int = Field(default=4, ge=1, le=16)
+    """Source rows shown in each prompt, drawn anew each time."""
+
+
+class Evolve(Sampling):
+    """Harder or neighbouring questions, with new answers (Xu et al. 2023, arXiv 2304.12244)."""
+
+    directions: Annotated[tuple[Literal["deeper", "wider"], ...], Field(min_length=1)] = (
+        "deeper",
+        "wider",
+    )
+    """`deeper`: one more condition or step; `wider`: another question of the same field."""
+    rounds: int = Field(default=1, ge=1, le=4)
+    """How often a question is evolved before it is answered; the direction is drawn each time."""
+    per_row: Count = 2
+    """Made rows for each source row, at most."""
+
+
+class Backtranslate(Sampling):
+    """Questions for texts there are: the text is the answer (Li et al. 2023, arXiv 2308.06259)."""
+
+    per_row: Count = 1
+    """Questions for each text, at most."""
+    most_characters: int = Field(default=6000, ge=100)
+    """Longer texts are passed over, and counted: a part of a text answers another question."""
+
+
+class Documents(Sampling):
+    """Questions with answers from documents, each with the passage that proves it."""
+
+    pairs: int = Field(default=3, ge=1, le=20)
+    """Pairs asked for in one request."""
+    characters: int = Field(default=4000, ge=200)
+    """Longest piece of a document in a prompt; cut between paragraphs where there are any."""
+
+
+class Rejection(Sampling):
+    """Answers drawn from the model, of which a verifier keeps the right ones (Llama 3 report)."""
+
+    scorer: ScorerConfig
+    """Compares each answer with the source row's."""
+    samples: int = Field(default=4, ge=1, le=64)
+    """Answers drawn for each question."""
+    keep: int = Field(default=1, ge=1, le=64)
+    """Right answers kept for each question, the first drawn first."""
+    least: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Score from which an answer is right."""
+
+
+class Preference(Sampling):
+    """Pairs of a better and a worse answer: best and worst of several by a verifier."""
+
+    scorer: ScorerConfig
+    """Compares each answer with the source row's."""
+    samples: int = Field(default=6, ge=2, le=64)
+    """Answers drawn for each question."""
+    gap: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Least difference between the two scores."""
+    source_is_best: bool = False
+    """Where no drawn answer is right, take the source row's as the better one."""
+
+
+class GeneratorConfig(Section):
+    """One generator: the name of it, and its settings if any are wanted."""
+
+    noise: Noise | None = None
+    slots: Slots | None = None
+    paraphrase: Paraphrase | None = None
+    persona: Persona | None = None
+    self_instruct: SelfInstruct | None = None
+    evolve: Evolve | None = None
+    backtranslate: Backtranslate | None = None
+    documents: Documents | None = None
+    rejection: Rejection | None = None
+    preference: Preference | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {value: {}}
+        if isinstance(value, dict):
+            return {name: {} if settings is None else settings for name, settings in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _one_generator(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"one generator, one of: {', '.join(type(self).model_fields)}")
+        return self
+
+    @model_serializer
+    def _only_the_generator(self) -> dict[str, Any]:
+        return {self.name: self.settings.model_dump(mode="json", by_alias=True)}
+
+    @property
+    def name(self) -> str:
+        """Name of the generator."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def settings(self) -> Section:
+        """Its settings."""
+        settings: Section = getattr(self, self.name)
+        return settings
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it asks a model."""
+        return isinstance(self.settings, Sampling)

@@ -1,0 +1,54 @@
+"""One name put for another, in question and answer alike. A rule: no model, no cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from curate.synth.generators.base import Bench, Draft, Lost, NewIn, OneParent, Task, reworded
+from curate.synth.generators.configs import Slots
+from curate.synth.seeds import Seed
+
+
+class SlotsGenerator(OneParent):
+    """Each task replaces every slot value that a row holds by another of the same slot."""
+
+    name: ClassVar[str] = "slots"
+    new_in: ClassVar[NewIn] = "bytes"
+    makes: ClassVar[Literal["same", "messages", "preference"]] = "same"
+
+    def __init__(self, config: Slots) -> None:
+        self.config = config
+        self._patterns = {name: _any_of(values) for name, values in config.values.items()}
+
+    def per_row(self) -> int:
+        """So many variations of a row."""
+        return self.config.per_row
+
+    def usable(self, seed: Seed) -> bool:
+        """Whether the question holds a value of a slot."""
+        return any(pattern.search(seed.question) for pattern in self._patterns.values())
+
+    async def make(self, task: Task, bench: Bench) -> list[Draft | Lost]:
+        """Make one variation: each value becomes the same other one wherever it stands."""
+        parent, rng = task.parents[0], task.rng
+        put: dict[str, str] = {}
+        for name, pattern in self._patterns.items():
+            found = list(dict.fromkeys(pattern.findall(parent.question)))
+            others = [value for value in self.config.values[name] if value not in found]
+            rng.shuffle(others)
+            put |= dict(zip(found, others, strict=False))
+        question, answer = _replaced(parent.question, put), _replaced(parent.answer, put)
+        note = ", ".join(f"{old} → {new}" for old, new in put.items())
+        return [replace(reworded(task, question, (), note=note), answer=answer)]
+
+
+def _any_of(values: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(values, key=lambda value: (-len(value), value))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+
+
+def _replaced(text: str, put: dict[str, str]) -> str:
+    """Replace all at once: a value that was put in is not replaced again."""
+    return _any_of(tuple(put)).sub(lambda match: put[match.group()], text) if put else text

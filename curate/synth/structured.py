@@ -1,0 +1,153 @@
+"""Replies that must be JSON of a certain form: checked, and sent back with what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from curate.synth.desk import Desk
+from curate.synth.requests import ChatRequest, Receipt, Turn
+from curate.synth.templates import Prompts
+from evalsuite.scorers.json_text import NotJson, parse
+
+_OUTERMOST = re.compile(r"\{.*\}", re.DOTALL)
+_SHOWN = 300
+
+
+class Form(BaseModel):
+    """Base of all wanted forms: unknown keys are passed over, blank texts refused."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+
+FormT = TypeVar("FormT", bound=Form)
+
+
+class Question(Form):
+    """A question alone."""
+
+    question: str = Field(min_length=1)
+
+
+class QuestionAnswer(Form):
+    """A question with its answer."""
+
+    question: str = Field(min_length=1)
+    answer: str = Field(min_length=1)
+
+
+class ProvenPair(QuestionAnswer):
+    """A question with its answer and the passage that proves it."""
+
+    quote: str = Field(min_length=1)
+
+
+class ProvenPairs(Form):
+    """Several of them."""
+
+    pairs: list[ProvenPair] = Field(min_length=1)
+
+
+class Grades(Form):
+    """A judge's grades of two entries."""
+
+    first: int = Field(ge=1, le=5)
+    second: int = Field(ge=1, le=5)
+    reason: str = ""
+
+
+class Better(Form):
+    """Which of two answers a judge finds better; 0: neither."""
+
+    better: int = Field(ge=0, le=2)
+    reason: str = ""
+
+
+class BadOutput(Exception):
+    """The model did not give the wanted form, even after repairs."""
+
+    def __init__(self, problem: str, raw: str, receipts: list[Receipt], *, cut: bool) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.raw = raw
+        """Its last reply."""
+        self.receipts = receipts
+        """What was paid for."""
+        self.cut = cut
+        """Whether that reply ended at the token limit."""
+
+
+async def ask_form(
+    desk: Desk, prompts: Prompts, request: ChatRequest, form: type[FormT], repairs: int
+) -> tuple[FormT, list[Receipt]]:
+    """Ask for JSON of a form; a reply that is not is sent back with the problem.
+
+    Args:
+        desk: whom to ask.
+        prompts: has the words of the repair.
+        request: the first question; its `form` is filled in here.
+        form: what the reply must be.
+        repairs: how often a bad reply is sent back.
+
+    Raises:
+        BadOutput: the last reply is still not of that form.
+        RequestFailed, BudgetGone, Interrupted, WorkError: as `Desk.ask`.
+    """
+    shape = (form.__name__, json.dumps(form.model_json_schema(), sort_keys=True))
+    messages = request.messages
+    receipts: list[Receipt] = []
+    for left in range(repairs, -1, -1):
+        asked = ChatRequest(
+            messages,
+            request.temperature,
+            request.top_p,
+            request.max_tokens,
+            request.seed,
+            request.sample,
+            shape,
+        )
+        reply, receipt = await desk.ask(asked)
+        receipts.append(receipt)
+        try:
+            return read_form(reply.text, form), receipts
+        except ValueError as error:
+            problem = str(error)
+        if left == 0:
+            raise BadOutput(problem, reply.text, receipts, cut=reply.finish == "length")
+        again = prompts.render("repair", problem=problem)
+        messages = (*request.messages, Turn("assistant", reply.text), Turn("user", again))
+    raise AssertionError("the loop ends by return or raise")
+
+
+def read_form(text: str, form: type[FormT]) -> FormT:
+    """Return the form that a reply holds: bare, in a code fence, or with words around it.
+
+    Raises:
+        ValueError: what is wrong, in words that a model can act on.
+
+    >>> read_form('Sure! {"question": "Why?"}', Question).question
+    'Why?'
+    """
+    try:
+        value = _json_in(text)
+    except NotJson as error:
+        raise ValueError(f"it is not JSON ({error})") from None
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the object"
+        raise ValueError(f"{place}: {first['msg']}"[:_SHOWN]) from None
+
+
+def _json_in(text: str) -> Any:
+    try:
+        return parse(text)
+    except NotJson:
+        inner = _OUTERMOST.search(text)
+        if inner is None or inner.group() == text.strip():
+            raise
+        return parse(inner.group())
