@@ -94,7 +94,7 @@ def dedupe(
     """Drop exact duplicates, then near-duplicates of at least `threshold`; 1 keeps those."""
     context, rows = _prepared(frame, loosest=threshold)
     outcome = ExactDuplicatesStep(ExactDuplicates()).apply(rows, context)
-    if threshold < 1:
+    if threshold != 1:  # beyond 1 is for the step to refuse
         config = NearDuplicates.model_validate({"threshold": threshold, "keep": keep})
         near = NearDuplicatesStep(config).apply(outcome.kept, context)
         dropped = pl.concat([outcome.dropped, near.dropped])

@@ -82,7 +82,7 @@ def dedupe(
 ) -> None:
     """Drop exact duplicates, then near-duplicates."""
     steps: list[Any] = ["exact_duplicates"]
-    if threshold < 1:
+    if threshold != 1:  # beyond 1 is for the step to refuse
         steps.append({"near_duplicates": {"threshold": threshold}})
     section = _section(
         inputs,

@@ -33,7 +33,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
         meta = pl.col("meta").struct
         row = pl.lit(int(number)) if file and number.isdigit() else pl.lit(None, pl.Int64)
         here = (meta.field("source") == file) & (meta.field("row") == row)
-        found = pl.scan_parquet(path).filter((pl.col("id") == wanted) | here).collect()
+        found = pl.scan_parquet(path, glob=False).filter((pl.col("id") == wanted) | here).collect()
         for held in found.iter_rows(named=True):
             return {
                 "verdict": f"kept in {split}",
@@ -42,7 +42,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
                 **_alterations(dataset, held["id"]),
                 "row holds": _shown(held, kind),
             }
-    frame = pl.read_parquet(dataset / "dropped.parquet")
+    frame = pl.read_parquet(dataset / "dropped.parquet", glob=False)
     place = pl.format("{}:{}", "source", "row")
     for held in frame.filter((pl.col("id") == wanted) | (place == wanted)).iter_rows(named=True):
         story = {key: held[key] for key in ("id", "source", "row", "reason", "detail")}
@@ -67,7 +67,7 @@ def _alterations(dataset: Path, row_id: str) -> dict[str, str]:
     path = dataset / "altered.parquet"
     if not path.is_file():
         return {}
-    rows = pl.read_parquet(path).filter(pl.col("id") == row_id)
+    rows = pl.read_parquet(path, glob=False).filter(pl.col("id") == row_id)
     return {
         f"{row['what']} at {row['step']}": f"{row['reason']}: {row['detail']}"
         for row in rows.iter_rows(named=True)

@@ -21,7 +21,7 @@ from curate.publish import logical_digest, write_dataset
 from curate.schema import dataset_schema, uses_tools, with_meta
 from curate.texts import answer_text, prompt_text
 from workspace.errors import DataError, UsageError
-from workspace.files import atomic_path, read_json, write_json
+from workspace.files import atomic_path, read_json, telling_disk_errors, write_json
 
 STREAM = "-"
 FILE_ENDINGS = (".jsonl", ".parquet", ".csv")
@@ -114,7 +114,8 @@ def write_out(curated: Curated, out: str, settings: dict[str, Any], recipe_yaml:
     """
     digest = logical_digest(curated, settings)
     if out == STREAM:
-        _write_lines(curated, sys.stdout.buffer)
+        with telling_disk_errors(Path("stdout")):
+            _write_lines(curated, sys.stdout.buffer)
         return
     path = Path(out)
     if path.suffix not in FILE_ENDINGS:
@@ -165,7 +166,7 @@ def _typed(curated: Curated) -> pl.LazyFrame:
 def _write_file(curated: Curated, path: Path) -> int:
     if path.suffix == ".parquet":
         _typed(curated).sink_parquet(path, compression="zstd")
-        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
     if path.suffix == ".csv":
         table = _flat(curated)
         table.write_csv(path)

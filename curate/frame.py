@@ -10,7 +10,6 @@ import polars_hash as plh
 
 from curate.reasons import Reason
 from curate.texts import TYPES, canonical
-from workspace.errors import DataError
 
 ROW = "_row"
 """Position of a row among all rows of the dataset's type: 0, 1, 2 …"""
@@ -45,7 +44,15 @@ class BaseFrame:
 
     def scan(self) -> pl.LazyFrame:
         """Return the rows as a lazy frame."""
-        return pl.scan_parquet(self.path)
+        return pl.scan_parquet(self.path, glob=False)
+
+
+def scan_parts(directory: Path) -> pl.LazyFrame:
+    """Return the Parquet parts of a directory, in the order of their names, as one frame.
+
+    polars would read a `[` or `*` in the directory's own path as a pattern.
+    """
+    return pl.scan_parquet(sorted(directory.glob("*.parquet")), glob=False)
 
 
 def numbered(rows: Path, quarantine: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
@@ -53,7 +60,7 @@ def numbered(rows: Path, quarantine: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
 
     An id is the hash of the raw row and, where equal raw rows exist, which of them it is.
     """
-    frames = [pl.scan_parquet(path / "*.parquet") for path in (rows, quarantine)]
+    frames = [scan_parts(path) for path in (rows, quarantine)]
     hashes = pl.concat([frame.select("raw_hash") for frame in frames]).collect()
     nth = pl.int_range(pl.len()).over("raw_hash")
     ids = hashes.select(
@@ -74,12 +81,6 @@ def choose_type(rows: pl.LazyFrame, wanted: str) -> str:
     if wanted != "auto":
         return wanted
     kinds = rows.group_by("kind").len().sort("len", "kind", descending=[True, False]).collect()
-    if kinds.is_empty():
-        raise DataError(
-            "no row of these sources could be read",
-            cause="Every row was quarantined.",
-            cure="`temper curate convert FILE -o OUT` shows what is wrong with each.",
-        )
     return str(kinds["kind"][0])
 
 
@@ -158,7 +159,7 @@ def rewritten(base: BaseFrame, kept: pl.LazyFrame, work: Path, name: str) -> Bas
     columns = base.scan().collect_schema().names()
     path = work / f"{name}-kept.parquet"
     hashed_content(kept, base.type).select(columns).sink_parquet(path, compression="lz4")
-    now = pl.scan_parquet(path)
+    now = pl.scan_parquet(path, glob=False)
     others = base.scan().join(now.select(ROW), on=ROW, how="anti", maintain_order="left")
     whole = work / f"{name}.parquet"
     pl.concat([now, others]).sort(ROW).sink_parquet(whole, compression="lz4")

@@ -6,6 +6,7 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.ledger import Ledger
+from curate.recipe import Split
 from curate.texts import answer_text, prompt_text
 from workspace.errors import DataError, LimitExceeded
 from workspace.text import plain
@@ -13,6 +14,22 @@ from workspace.text import plain
 _EXAMPLES = 5
 _SMALL_SOURCE = 100
 """Shares of fewer rows than this say nothing."""
+
+
+def check_something_read(rows: pl.LazyFrame, quarantined: pl.DataFrame) -> None:
+    """Stop if every row was quarantined.
+
+    Raises:
+        DataError: with the reasons and examples.
+    """
+    if rows.select(pl.len()).collect().item():
+        return
+    raise DataError(
+        f"not one of {quarantined.height:,} rows can be used",
+        cause=_why(quarantined),
+        cure="Mend the rows, name their columns with `columns:`, or say the file's `format:`. "
+        "Nothing was published.",
+    )
 
 
 def check_quarantine(lost: pl.DataFrame, read: int, limit: float) -> None:
@@ -23,15 +40,20 @@ def check_quarantine(lost: pl.DataFrame, read: int, limit: float) -> None:
     """
     if lost.height <= limit * read:
         return
-    counts = lost["reason"].value_counts(sort=True)
-    shown = "\n".join(plain(detail, 160) for detail in lost["detail"].head(_EXAMPLES))
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.iter_rows())
     raise LimitExceeded(
         f"{lost.height:,} of {read:,} rows cannot be used, more than max_quarantine = {limit:.1%}",
-        cause=f"{reasons}. For example:\n{shown}",
+        cause=_why(lost),
         cure="Mend the rows, name their columns with `columns:`, or raise `max_quarantine`. "
         "Nothing was published.",
     )
+
+
+def _why(lost: pl.DataFrame) -> str:
+    """Return how many rows were lost to which reason, and the first few with their lines."""
+    counts = lost["reason"].value_counts(sort=True)
+    shown = "\n".join(plain(detail, 160) for detail in lost["detail"].head(_EXAMPLES))
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.iter_rows())
+    return f"{reasons}. For example:\n{shown}"
 
 
 def check_breaker(
@@ -69,6 +91,24 @@ def _examples(gone: pl.DataFrame, base: pl.LazyFrame, source: str, kind: str) ->
     return "\n".join(
         f"{source}:{row}: {plain(detail, 80)}: {plain(asks, 60)} → {plain(says, 40)}"
         for row, detail, asks, says in rows.iter_rows()
+    )
+
+
+def check_something_to_train(ledger: Ledger, split: Split) -> None:
+    """Stop if the splits set aside every row.
+
+    Raises:
+        DataError: says how many went where.
+    """
+    if "train" in ledger.splits:
+        return
+    went = ", ".join(f"{count.rows:,} {name}" for name, count in ledger.splits.items())
+    raise DataError(
+        "the splits leave no row to train on",
+        where="curate.split",
+        cause=f"Of {ledger.rows_kept:,} rows: {went}; alike rows go together. Asked for: "
+        f"validation {split.validation:g}, test {split.test:g}.",
+        cure="Ask for less, or give more rows. Nothing was published.",
     )
 
 

@@ -20,9 +20,16 @@ from curate.frame import (
     choose_type,
     numbered,
     rewritten,
+    scan_parts,
 )
 from curate.ledger import Count, Entry, Ledger, StepTime
-from curate.limits import check_breaker, check_quarantine, check_something_left
+from curate.limits import (
+    check_breaker,
+    check_quarantine,
+    check_something_left,
+    check_something_read,
+    check_something_to_train,
+)
 from curate.recipe import CurateSection, Split
 from curate.splitting import SPLITS, Assignment, split_rows
 from curate.steps.base import Outcome, StepContext, positions
@@ -109,15 +116,18 @@ def curate_rows(
     assignment = split_rows(rows, frame, section.split, context)
     kept = _with_split(frame, rows, assignment, context)
     _enter_splits(ledger, kept, assignment, section.split)
+    check_something_to_train(ledger, section.split)
     dropped = _all_dropped(lost, dropped, base)
     return Curated(base.type, kept, dropped, _named(altered, base), ledger)
 
 
 def _typed(read: ReadResult, section: CurateSection, work: Path) -> tuple[BaseFrame, pl.DataFrame]:
     rows, quarantined = numbered(read.rows, read.quarantine)
+    lost = quarantined.drop("raw_hash", "user_id").collect()
+    check_something_read(rows, lost)
     kind = choose_type(rows, section.type)
     base = build_base(rows, kind, work / "base.parquet")
-    return base, quarantined.drop("raw_hash", "user_id").collect()
+    return base, lost
 
 
 def _loosest(section: CurateSection) -> float:
@@ -226,7 +236,7 @@ def _tokens(frame: pl.LazyFrame) -> pl.Expr:
 
 def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: float) -> None:
     typed = dict(base.misfits.group_by("source").len().iter_rows())
-    quarantined = pl.scan_parquet(read.quarantine / "*.parquet")
+    quarantined = scan_parts(read.quarantine)
     by_step = quarantined.group_by("source", "step", "reason").len().collect()
     for step in ("read", "normalise"):
         for source in read.sources:

@@ -31,8 +31,16 @@ def _fraction(value: object) -> object:
     return value
 
 
+def _amount(value: object) -> object:
+    """Read `5%` as 0.05; a share of everything or more is no number of rows."""
+    share = _fraction(value)
+    if isinstance(value, str) and isinstance(share, float) and share >= 1:
+        raise ValueError("a share below 100%, or a number of rows")
+    return share
+
+
 Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
-Amount = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0)]
+Amount = Annotated[float, BeforeValidator(_amount), Field(ge=0.0)]
 
 
 class Columns(Section):
@@ -92,6 +100,12 @@ class Split(Section):
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Rows at least this alike form a group; looser than any removal, so that what removal leaves
     cannot leak from train to test."""
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if max(self.validation, self.test) < 1 <= self.validation + self.test:
+            raise ValueError("shares of validation and test that leave rows to train on")
+        return self
 
 
 class CurateSection(Section):

@@ -7,7 +7,6 @@ What has no manifest, or does not match it, is not a checkpoint.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -17,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workspace.errors import DiskFullError, TemperError
-from workspace.files import hash_file, read_json, telling_disk_errors, write_json
+from workspace.files import (
+    hash_file,
+    is_disk_full,
+    read_json,
+    telling_disk_errors,
+    write_json,
+)
 
 MANIFEST = "manifest.json"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL_TEXTS = ("No space left", "File too large", "file write failed", "unexpected pos")
-_NOTHING_LEFT_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class CheckpointStore:
         temporary = Path(tempfile.mkdtemp(dir=self.directory, prefix=f".step-{step}.tmp-"))
         final = self.directory / f"step-{step}"
         try:
-            with telling_disk_errors(final), _telling_library_errors(final):
+            with telling_disk_errors(final), _telling_full_disk(final):
                 yield temporary
                 _sync(temporary)
                 write_manifest(temporary, step=step, **fields)
@@ -129,19 +131,14 @@ class CheckpointStore:
 
 
 @contextmanager
-def _telling_library_errors(where: Path) -> Iterator[None]:
-    """torch and safetensors wrap a full disk in errors of their own, often without its number."""
+def _telling_full_disk(where: Path) -> Iterator[None]:
+    """Say of a full disk what it means for a run."""
     try:
         yield
     except TemperError:
         raise
     except Exception as error:
-        is_full = (
-            getattr(error, "errno", None) in _FULL
-            or any(text in str(error) for text in _FULL_TEXTS)
-            or shutil.disk_usage(where.parent).free < _NOTHING_LEFT_BYTES
-        )
-        if not is_full:
+        if not is_disk_full(error, where.parent):
             raise
         raise DiskFullError(
             "the disk is full",

@@ -116,7 +116,7 @@ def _read_parquet(file: Path) -> Any:
         raise DataError(
             "this is not a readable Parquet file",
             where=str(file),
-            cause=f"{str(error).splitlines()[0]}.",
+            cause=f"{str(error).splitlines()[0].rstrip('.')}.",
             cure="Make the dataset again with `temper curate`.",
         ) from error
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from workspace.errors import TemperError, WorkError
+from workspace.errors import Stopped, TemperError, WorkError
 
 _BROKEN_PIPE = 141
 
@@ -17,6 +18,7 @@ def run(app: Callable[[], object]) -> int:
 
     `TEMPER_TRACEBACK=1` shows the traceback of an unexpected error.
     """
+    _open_closed_streams()
     try:
         app()
     except SystemExit as stop:  # --help, --version and wrong usage
@@ -30,9 +32,26 @@ def run(app: Callable[[], object]) -> int:
     except Exception as error:
         if os.environ.get("TEMPER_TRACEBACK") == "1":
             raise
-        _report_unexpected(error)
+        report(_refused(error) or _unexpected(error))
         return 4
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Give the process the standard streams that its parent closed.
+
+    Without them the next file opened would be what libraries believe to be stderr.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
 @contextmanager
@@ -41,10 +60,13 @@ def no_foreign_exit_codes() -> Iterator[None]:
 
     Raises:
         WorkError: a file ended early.
+        Stopped: Ctrl-C, of which typer would say nothing.
         SystemExit: 141 when the reader of stdout went away, as a shell has it.
     """
     try:
         yield
+    except KeyboardInterrupt:
+        raise Stopped(signal.SIGINT) from None
     except BrokenPipeError:
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -71,11 +93,17 @@ def report(error: TemperError) -> None:
         print(plain(redact("\n".join(lines))), file=sys.stderr, flush=True)
 
 
-def _report_unexpected(error: Exception) -> None:
-    report(
-        TemperError(
-            f"unexpected {type(error).__name__}",
-            cause=str(error)[:2000] or "It says nothing more.",
-            cure="Run again with TEMPER_TRACEBACK=1 and report what it prints.",
-        )
+def _refused(error: Exception) -> TemperError | None:
+    """Return what the operating system refused, where no one below knew what was being done."""
+    from workspace.files import disk_refusal
+
+    where = str(getattr(error, "filename2", None) or getattr(error, "filename", None) or "")
+    return disk_refusal(error, where, writing=False)
+
+
+def _unexpected(error: Exception) -> TemperError:
+    return TemperError(
+        f"unexpected {type(error).__name__}",
+        cause=str(error)[:2000] or "It says nothing more.",
+        cure="Run again with TEMPER_TRACEBACK=1 and report what it prints.",
     )

@@ -52,7 +52,12 @@ def console(*, stderr: bool = False) -> Console:
     """Return a Rich console that neither guesses markup nor highlights text from data."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end in exit code 1, which only a gate may give."""
+            raise BrokenPipeError
+
+    return Quiet(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
 def note(text: str = "") -> None:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,69 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workspace.errors import DataError, DiskFullError, UsageError, WorkError
+from workspace.errors import DataError, DiskFullError, TemperError, UsageError, WorkError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
+# Libraries in Rust and C++ wrap a full disk in errors of their own, often without its number.
+_FULL_TEXTS = ("No space left", "File too large", "file write failed", "unexpected pos")
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_NOTHING_LEFT_BYTES = 2**20
+
+
+def is_disk_full(error: BaseException, near: Path) -> bool:
+    """Return whether `error`, raised while writing at `near`, comes from a full disk."""
+    if _number(error) in _FULL or any(text in str(error) for text in _FULL_TEXTS):
+        return True
+    place = next((path for path in (near, *near.absolute().parents) if path.is_dir()), None)
+    # A file that could not be written to its end may be told as anything.
+    return place is not None and shutil.disk_usage(place).free < _NOTHING_LEFT_BYTES
+
+
+def disk_refusal(error: Exception, where: str, *, writing: bool = True) -> WorkError | None:
+    """Return what the operating system refuses by `error`, or None if it is about something else.
+
+    Args:
+        error: of the standard library, or of a library that quotes the system's number.
+        where: the path that was to be used.
+        writing: it was surely to be written.
+    """
+    number = _number(error)
+    if number in _FULL or any(text in str(error) for text in _FULL_TEXTS):
+        return _disk_full(where)
+    if number in _FORBIDDEN:
+        return WorkError(
+            "not allowed to write here" if writing else "not allowed to read or write here",
+            where=where,
+            cause=f"{os.strerror(number)}.",
+            cure="Choose another directory or change its permissions.",
+        )
+    if number in _IN_THE_WAY:
+        return WorkError(
+            "something else is where this should be",
+            where=where,
+            cause=f"{os.strerror(number)}.",
+            cure="Move it away, or choose another directory.",
+        )
+    return None
+
+
+def _number(error: BaseException) -> int:
+    """Return the operating system's number of an error; 0 if it has none."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    quoted = _OS_ERROR.search(str(error))
+    return int(quoted[1]) if quoted else 0
+
+
+def _disk_full(where: str) -> DiskFullError:
+    return DiskFullError(
+        "the disk is full",
+        where=where,
+        cause="Nothing half-written was left; what was there before is unchanged.",
+        cure="Free some space and run the same command again.",
+    )
 
 
 @contextmanager
@@ -25,26 +88,19 @@ def telling_disk_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals at `path` into errors that name the way out.
 
     Raises:
-        DiskFullError: no space or quota left.
-        WorkError: not permitted, read-only, or another refusal.
+        DiskFullError: no space or quota left, also where a library says it in its own words.
+        WorkError: not permitted, read-only, or something else is there.
     """
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                "the disk is full",
-                where=str(path),
-                cause="Nothing half-written was left; what was there before is unchanged.",
-                cure="Free some space and run the same command again.",
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise WorkError(
-                "not allowed to write here",
-                where=str(path),
-                cause=f"{error.strerror}.",
-                cure="Choose another directory or change its permissions.",
-            ) from error
+    except TemperError:
+        raise
+    except Exception as error:
+        if is_disk_full(error, path):
+            raise _disk_full(str(path)) from error
+        refusal = disk_refusal(error, str(path))
+        if refusal is not None:
+            raise refusal from error
         raise
 
 
@@ -76,16 +132,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
             dir=path.parent, prefix=f".{path.name}.tmp-", suffix=path.suffix
         )
         os.close(descriptor)
-        temporary = Path(name)
-        try:
+    temporary = Path(name)
+    try:
+        with telling_disk_errors(path):  # inside: a full disk shows only while it is full
             yield temporary
             temporary.chmod(0o600 if path.suffix == ".key" else 0o644)
             _sync_file(temporary)
             temporary.replace(path)
             _sync_directory(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -142,22 +199,27 @@ def publish_directory(path: Path) -> Iterator[Path]:
     with telling_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.tmp-"))
-        try:
+    try:
+        with telling_disk_errors(path):  # inside: a full disk shows only while it is full
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():
                     _sync_file(file)
             temporary.chmod(0o755)
-            try:
-                temporary.rename(path)
-            except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise UsageError("this directory exists already", where=str(path)) from error
-                raise
+            _renamed(temporary, path)
             _sync_directory(path.parent)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _renamed(temporary: Path, path: Path) -> None:
+    try:
+        temporary.rename(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise UsageError("this directory exists already", where=str(path)) from error
+        raise
 
 
 def hash_file(path: Path) -> str:
@@ -182,8 +244,10 @@ def hash_directory(path: Path, *, ignore: frozenset[str] = frozenset()) -> str:
 
 __all__ = [
     "atomic_path",
+    "disk_refusal",
     "hash_directory",
     "hash_file",
+    "is_disk_full",
     "publish_directory",
     "read_json",
     "telling_disk_errors",

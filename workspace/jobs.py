@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -201,7 +201,7 @@ def _stoppable(job: Job) -> Iterator[None]:
 @contextmanager
 def _logged(job: Job) -> Iterator[None]:
     """Send log records of all libraries to the job's log.txt, secrets removed."""
-    handler = logging.FileHandler(job.log_path, encoding="utf-8")
+    handler = _Log(job.log_path, encoding="utf-8")
     handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -209,7 +209,13 @@ def _logged(job: Job) -> Iterator[None]:
         yield
     finally:
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # what a full disk kept from the log must not hide the reason
+            handler.close()
+
+
+class _Log(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Pass over a record that cannot be written: logging would print a traceback instead."""
 
 
 class _Redacting(logging.Formatter):
@@ -300,7 +306,11 @@ def stop_job(view: JobView) -> None:
         UsageError: it is not running on this machine.
     """
     if view.state != "running" or view.pid is None:
-        raise UsageError(f"this job is {view.state}, not running", where=view.id)
+        raise UsageError(
+            f"this job is {view.state}, not running",
+            where=view.id,
+            cure="There is nothing to stop; `temper jobs` lists what runs.",
+        )
     record = read_json(view.dir / "job.json", kind="job record")
     if record.get("host") != machine.host():
         raise UsageError(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from workspace.errors import DataError, UsageError
+from workspace.files import telling_disk_errors
+from workspace.secrets import looks_like_secret
+from workspace.text import plain
 
 RECIPE = "temper.yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -20,11 +24,19 @@ def checked_name(name: str, *, what: str) -> str:
     Raises:
         UsageError: it has other characters than lower-case letters, digits, `.`, `_`, `-`.
     """
+    if looks_like_secret(name):
+        raise UsageError(
+            f"this {what}'s name is shaped like a key of a service",
+            cause="Names are written into results, which are shared and copied.",
+            cure="Replace the key at its issuer, and give another name.",
+        )
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"this cannot be the name of a {what}",
-            where=name,
-            cause="A name has lower-case letters, digits, dots, underscores and hyphens.",
+            where=plain(name, 80),
+            cause="A name has lower-case letters, digits, dots, underscores and hyphens, begins "
+            "with a letter or digit and has at most 63 characters.",
+            cure="Give another name.",
         )
     return name
 
@@ -75,7 +87,8 @@ class Workspace:
 
     def make(self, directory: Path) -> Path:
         """Create one of the directories above, private to its owner (mode 0700)."""
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with telling_disk_errors(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return directory
 
     def dataset(self, name: str) -> Path:
@@ -89,12 +102,13 @@ class Workspace:
                 return candidate.resolve()
             if (candidate / "current" / "ledger.json").is_file():
                 return (candidate / "current").resolve()
-        known = sorted(path.name for path in self.datasets.glob("[!.]*") if path.is_dir())
+        whole = self.datasets.glob("[!.]*/current/ledger.json")
+        known = sorted(path.parent.parent.name for path in whole)
         raise DataError(
             f"there is no dataset called {name!r}",
             where=str(self.datasets),
             cause=f"There is: {', '.join(known) or 'none yet'}.",
-            cure="Make one with `temper curate`.",
+            cure=_with_hint(name, known, "Make one with `temper curate`."),
         )
 
     def run(self, name: str) -> Path:
@@ -115,16 +129,15 @@ class Workspace:
         for candidate in (Path(name), parent / name):
             if (candidate / marker).is_file():
                 return candidate.resolve()
-        found = sorted(path for path in parent.glob(f"[!.]*{name}*") if (path / marker).is_file())
-        if name == "latest":
-            found = sorted(path for path in parent.glob("[!.]*") if (path / marker).is_file())
+        known = sorted(path for path in parent.glob("[!.]*") if (path / marker).is_file())
+        found = known if name == "latest" else [path for path in known if name in path.name]
         # Several runs of one recipe: the newest is meant (ids sort by time).
-        exact = [path for path in found if path.name.split("-", 2)[-1].rsplit("-", 1)[0] == name]
+        exact = [path for path in found if _title(path) == name]
         if exact or name == "latest":
             return (
                 (exact or found)[-1].resolve()
                 if (exact or found)
-                else self._none(parent, name, what, cure)
+                else self._none(parent, name, what, cure, known)
             )
         if len(found) == 1:
             return found[0].resolve()
@@ -135,7 +148,24 @@ class Workspace:
                 cause=f"It may be: {', '.join(path.name for path in found[:5])}.",
                 cure="Give more of the name.",
             )
-        return self._none(parent, name, what, cure)
+        return self._none(parent, name, what, cure, known)
 
-    def _none(self, parent: Path, name: str, what: str, cure: str) -> Path:
-        raise UsageError(f"there is no {what} called {name!r}", where=str(parent), cure=cure)
+    def _none(self, parent: Path, name: str, what: str, cure: str, known: Sequence[Path]) -> Path:
+        titles = [*dict.fromkeys(title for path in known for title in (_title(path), path.name))]
+        raise UsageError(
+            f"there is no {what} called {name!r}",
+            where=str(parent),
+            cause="" if known else "There is none yet.",
+            cure=_with_hint(name, titles, cure),
+        )
+
+
+def _title(path: Path) -> str:
+    """Return the name within an id: `name` of `20261120-233000-name-1a2b`."""
+    return path.name.split("-", 2)[-1].rsplit("-", 1)[0]
+
+
+def _with_hint(name: str, known: Sequence[str], cure: str) -> str:
+    from workspace.problems import did_you_mean
+
+    return f"{did_you_mean(name, known)} {cure}".strip()

@@ -36,18 +36,20 @@ def unknown_sections(
             )
 
 
-def secret_literals(document: Document, data: Any, key: Key = ()) -> Iterator[Problem]:
+def secret_literals(
+    document: Document, data: Any, from_command_line: frozenset[Key], key: Key = ()
+) -> Iterator[Problem]:
     """Yield a problem for each value shaped like a key of a known service; never repeat it."""
     if isinstance(data, dict):
         for name, value in data.items():
-            yield from secret_literals(document, value, (*key, name))
+            yield from secret_literals(document, value, from_command_line, (*key, name))
     elif isinstance(data, list):
         for index, value in enumerate(data):
-            yield from secret_literals(document, value, (*key, index))
+            yield from secret_literals(document, value, from_command_line, (*key, index))
     elif isinstance(data, str) and looks_like_secret(data):
         hint = "A key in a file that is shared and copied is a key lost: replace it at its issuer."
         yield Problem(
-            document.where(key),
+            where(document, key, from_command_line),
             dotted(key),
             "a secret",
             "an environment variable that holds it",
@@ -80,6 +82,10 @@ def section_problem(
         expected = f"one of {allowed}"
         hint = did_you_mean(str(context.get("tag")), allowed.split("'")[1::2])
         location = (*location, str(context.get("discriminator", "")).strip("'"))
+    elif kind in ("model_type", "dict_type", "model_attributes_type"):
+        expected = "a mapping of keys"
+    elif kind == "too_short":
+        expected = f"at least {(detail.get('ctx') or {}).get('min_length', 1)} of them"
     elif kind == "missing":
         found = "nothing"
         expected = f"a value for {detail['loc'][-1]}"
@@ -110,6 +116,9 @@ def where(document: Document, key: Key, from_command_line: frozenset[Key]) -> st
     for length in range(len(key), 0, -1):
         if key[:length] in from_command_line:
             return f"--set {dotted(key[:length])}"
+    below = sorted(dotted(given) for given in from_command_line if given[: len(key)] == key)
+    if below and key not in document.places:  # only an override made this key
+        return f"--set {below[0]}"
     return document.where(key)
 
 

@@ -17,11 +17,13 @@ from workspace.errors import Problem, RecipeError, UsageError
 from workspace.layout import RECIPE, Workspace
 from workspace.overrides import overridden
 from workspace.problems import (
+    did_you_mean,
     dotted,
     secret_literals,
     section_problem,
     short,
     unknown_sections,
+    where,
 )
 from workspace.yaml import Document, Key, load_yaml
 
@@ -107,9 +109,9 @@ def load_recipe(
     """
     document = load_yaml(_recipe_path(path))
     data, from_command_line = overridden(document, overrides)
-    problems = list(secret_literals(document, data))
+    problems = list(secret_literals(document, data, from_command_line))
     problems += unknown_sections(document, data, sections, from_command_line)
-    name, name_problems = _name(document, data)
+    name, name_problems = _name(document, data, from_command_line)
     problems += name_problems
     found: dict[str, BaseModel] = {}
     for section_name, model in sections.items():
@@ -143,12 +145,21 @@ def _recipe_path(path: Path | None) -> Path:
                 cure="Name a recipe, or make a workspace with `temper init DIR`.",
             )
         return found
-    if path.is_dir():
-        return path.resolve() / RECIPE
-    return path.resolve()
+    file = path / RECIPE if path.is_dir() else path
+    if not file.exists():
+        beside = sorted(other.name for other in file.absolute().parent.glob("*.yaml"))
+        hint = did_you_mean(file.name, beside)
+        raise UsageError(
+            "there is no such file",
+            where=str(file.absolute()),
+            cure=f"{hint} Check the path, or make a workspace with `temper init DIR`.".strip(),
+        )
+    return file.resolve()
 
 
-def _name(document: Document, data: Mapping[str, Any]) -> tuple[str, list[Problem]]:
+def _name(
+    document: Document, data: Mapping[str, Any], from_command_line: frozenset[Key]
+) -> tuple[str, list[Problem]]:
     from workspace.layout import checked_name
 
     default = document.path.stem.lower()
@@ -158,8 +169,9 @@ def _name(document: Document, data: Mapping[str, Any]) -> tuple[str, list[Proble
             raise UsageError("not text")
         return checked_name(name, what="recipe"), []
     except UsageError:
-        expected = "lower-case letters, digits, dots, underscores and hyphens"
-        return default, [Problem(document.where(("name",)), "name", short(name), expected)]
+        expected = "at most 63 lower-case letters, digits, dots, underscores and hyphens"
+        place = where(document, ("name",), from_command_line)
+        return default, [Problem(place, "name", short(name), expected)]
 
 
 def _origins(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 
+from workspace.errors import UsageError
+
 # Shapes of well-known keys: hub, OpenAI-like, GitHub, AWS, Slack, Weights & Biases, JWT, PEM.
 _KEY_SHAPES = re.compile(
     r"hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
@@ -17,7 +19,36 @@ _KEY_SHAPES = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 _SECRET_VARIABLE = re.compile(r"(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)$")
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 _SHORTEST = 8
+
+
+def is_reference(text: str) -> bool:
+    """Return whether `text` is `env:NAME` with a name whose value `redact` removes.
+
+    >>> is_reference("env:OPENAI_API_KEY"), is_reference("env:HOME"), is_reference("sk-abc")
+    (True, False, False)
+    """
+    return bool(_REFERENCE.fullmatch(text) and _SECRET_VARIABLE.search(text))
+
+
+def secret_of(reference: str) -> str:
+    """Return the secret that `env:NAME` names.
+
+    Raises:
+        UsageError: it is no such reference, or the variable is not set.
+    """
+    if not is_reference(reference):
+        raise UsageError("a secret is named as env:NAME, never written out")
+    name = reference.removeprefix("env:")
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise UsageError(
+            f"the environment variable {name} is not set",
+            cause="The recipe names it for a key.",
+            cure=f"export {name}=… in the shell that starts the command.",
+        )
+    return value
 
 
 def looks_like_secret(text: str) -> bool:

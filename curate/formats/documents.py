@@ -39,7 +39,8 @@ def read_document(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
             "this file is not JSON",
             where=f"{file.name}:{error.lineno}:{error.colno}",
             cause=f"{error.msg.split(':')[0]}.",
-            cure="If each line is a document of its own, give the source `format: jsonl`.",
+            cure="Mend it at that line and column; if each line is a document of its own, give the "
+            "source `format: jsonl`.",
         ) from error
     rows = _rows(value, file)
     twice = _rows_with_twice(data, file) if duplicate_key(data) is not None else {}

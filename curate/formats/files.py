@@ -29,6 +29,8 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".tab": "tsv",
     ".parquet": "parquet",
 }
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
 _CHUNK = 1 << 18
 
 
@@ -55,10 +57,9 @@ def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -
         stream = _standard_input()
         found = _format_of(stream) if wanted == "auto" else wanted
         return [SourceFile(Path(STDIN), "stdin", found, stream)]
-    whole = Path(pattern).expanduser()
-    if not whole.is_absolute():
-        whole = base / whole
-    paths = [whole] if whole.is_file() else sorted(_glob(whole))
+    asked = Path(pattern).expanduser()
+    whole = base / asked  # of two absolute paths, the second
+    paths = [whole] if whole.is_file() else sorted(_glob(asked, base))
     if not paths:
         raise _nothing_there(pattern, whole)
     return [
@@ -83,12 +84,13 @@ def _format_of(stream: io.BufferedReader) -> FileFormat:
     return "jsonl" if first in (b"{", b"", b"\x1f", b"(") else "csv"
 
 
-def _glob(pattern: Path) -> Iterator[Path]:
+def _glob(pattern: Path, base: Path) -> Iterator[Path]:
+    """Yield the files that match; only `pattern` is one, whatever the directory is called."""
     parts = pattern.parts
     fixed = next((index for index, part in enumerate(parts) if set("*?[") & set(part)), len(parts))
     if fixed == len(parts):
         return
-    root = Path(*parts[:fixed])
+    root = base.joinpath(*parts[:fixed])
     yield from (path for path in root.glob("/".join(parts[fixed:])) if path.is_file())
 
 
@@ -150,7 +152,7 @@ def _check_once(files: Sequence[SourceFile]) -> None:
 
 def _format(path: Path) -> FileFormat:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in (".gz", ".zst"):
+    if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _SUFFIXES:
         raise DataError(
@@ -191,11 +193,43 @@ def _decompressed(stream: io.BufferedReader, file: SourceFile) -> BinaryIO:
             cause="It has no bytes at all.",
             cure="Take it out of `sources`, or make it again.",
         )
-    if head[:2] == b"\x1f\x8b":
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)), _CHUNK)
-    if head == b"\x28\xb5\x2f\xfd":
+    if head[:2] == _GZIP:
+        return io.BufferedReader(_GzipReader(stream), _CHUNK)
+    if head == _ZSTD:
         return io.BufferedReader(_ZstdReader(stream), _CHUNK)
+    _check_ending(head, file)
     return stream
+
+
+def _check_ending(head: bytes, file: SourceFile) -> None:
+    ending = file.path.suffix.lower()
+    if file.stream is None and ending in _PACKED:
+        raise DataError(
+            f"this file is called {ending} but is not {_PACKED[ending]}",
+            where=file.name,
+            cause=f"It begins with {head!r}.",
+            cure=f"Without compression call it {file.path.with_suffix('').name}; otherwise fetch "
+            "it again: an error page may have been saved in its place.",
+        )
+
+
+class _GzipReader(io.RawIOBase):
+    """Reads gzip members; what lies before a damaged place is given out before the damage is told.
+
+    GzipFile's own buffer would lose it.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=stream)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer)).cast("B")
+        data = self._file.read1(len(view))
+        view[: len(data)] = data
+        return len(data)
 
 
 class _ZstdReader(io.RawIOBase):

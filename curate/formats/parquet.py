@@ -43,7 +43,7 @@ def read_parquet(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
         raise DataError(
             "this file is not Parquet, or it is damaged",
             where=f"{file.name}:{number + 1}" if number else file.name,
-            cause=f"{str(error).splitlines()[0]}.",
+            cause=f"{str(error).splitlines()[0].rstrip('.')}.",
             cure="Write it again; its first and last four bytes must be PAR1.",
         ) from error
 

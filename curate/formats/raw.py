@@ -7,6 +7,10 @@ from typing import Any
 
 from curate.reasons import Reason
 
+LONGEST_ROW_BYTES = 10 * 2**20
+"""A longer row is some other file, or a line break was lost: it would take minutes to tokenise,
+and no model reads it."""
+
 
 class Misfit(Exception):
     """A row that cannot be used, with the reason code and what was found."""

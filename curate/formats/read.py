@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 from curate.formats.detect import RowFormat, normalise
 from curate.formats.documents import read_document
 from curate.formats.files import SourceFile, find_files, named_apart, open_bytes, telling_damage
-from curate.formats.lines import read_lines
+from curate.formats.lines import read_lines, too_long
 from curate.formats.parquet import read_parquet
 from curate.formats.parts import QUARANTINE, ROWS, PartWriter
-from curate.formats.raw import Misfit, RawRow
+from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
-from curate.formats.used import MARK_KEYS, used_keys
+from curate.formats.used import MARK_KEYS, published_marks, used_keys
 from curate.reasons import Reason
 from curate.recipe import Columns, Source
 from workspace.errors import DataError
@@ -41,6 +41,7 @@ _READ_REASONS = frozenset(
         Reason.DUPLICATE_KEY,
         Reason.NOT_AN_OBJECT,
         Reason.RAGGED_ROW,
+        Reason.TOO_LONG,
     }
 )
 
@@ -136,6 +137,8 @@ def _read_file(
 def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, Any]:
     if raw.misfit is not None:
         raise raw.misfit
+    if len(raw.raw) > LONGEST_ROW_BYTES:
+        raise too_long(len(raw.raw))
     value: Any = _renamed(raw.value, names) if names else raw.value
     try:
         row_format, row = normalise(value)
@@ -186,7 +189,7 @@ def _fields(row: Row) -> dict[str, Any]:
 
 def _marks(value: object) -> dict[str, Any]:
     """Return what a row says about itself beside its text."""
-    row = value if isinstance(value, dict) else {}
+    row = {**published_marks(value), **value} if isinstance(value, dict) else {}
     if MARK_KEYS.isdisjoint(row) and "label" not in row:
         return _NO_MARKS
     parents = row.get("parents") or ([row["parent_id"]] if row.get("parent_id") else [])

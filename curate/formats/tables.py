@@ -27,6 +27,7 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     delimiter = "\t" if file.format == "tsv" else ","
     reader = csv.reader(text, delimiter=delimiter, strict=True)
+    begun = 1
     try:
         header = next(reader, [])
         _check_header(header, file)
@@ -41,8 +42,9 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     except csv.Error as error:
         raise DataError(
             "this table cannot be read further",
-            where=f"{file.name}:{reader.line_num}",
-            cause=f"{error}; a field's quote may never be closed.",
+            where=f"{file.name}:{begun}",
+            cause=f"{error} at line {reader.line_num}, in the record that begins at line {begun}; "
+            "a field's quote may never be closed.",
             cure='Double the quotes inside quoted fields (`""`), or write the rows as JSON Lines.',
         ) from error
     finally:
@@ -50,22 +52,40 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
 
 
 def _check_header(header: list[str], file: SourceFile) -> None:
+    fault = _header_fault(header)
+    if fault:
+        raise DataError(
+            "the header of this table cannot be used",
+            where=f"{file.name}:1",
+            cause=fault,
+            cure="The first line must name each column once, in UTF-8.",
+        )
+
+
+def _header_fault(header: list[str]) -> str:
+    if not header:
+        return "The first line is blank."
     twice = sorted({name for name in header if header.count(name) > 1})
-    if header and not twice:
-        return
-    raise DataError(
-        "the header of this table cannot be used",
-        where=f"{file.name}:1",
-        cause=f"It names {twice[0]!r} twice." if twice else "The first line is blank.",
-        cure="The first line must name each column once.",
-    )
+    if twice:
+        return f"It names {twice[0]!r} twice."
+    bad = [number for number, name in enumerate(header, 1) if _undecoded(name)]
+    return f"Field {bad[0]} has byte {_undecoded(header[bad[0] - 1])}, not UTF-8." if bad else ""
+
+
+def _undecoded(text: str) -> str:
+    """Return the first byte that is not UTF-8, in hexadecimal; nothing where all are."""
+    found = (ord(character) for character in text if "\udc80" <= character <= "\udcff")
+    return next((f"{code - 0xDC00:#04x}" for code in found), "")
 
 
 def _record(header: list[str], fields: list[str], number: int) -> RawRow:
     joined = "\x1f".join(fields)
-    if not joined.isascii() and any("\udc80" <= character <= "\udcff" for character in joined):
+    if not joined.isascii() and _undecoded(joined):
         raw = joined.encode("utf-8", "surrogateescape")
-        return RawRow(number, None, raw, Misfit(Reason.INVALID_UTF8, "a field is not UTF-8"))
+        bad = next(place for place, field in enumerate(fields) if _undecoded(field))
+        name = repr(header[bad]) if bad < len(header) else str(bad + 1)
+        detail = f"field {name} has byte {_undecoded(fields[bad])}, not UTF-8"
+        return RawRow(number, None, raw, Misfit(Reason.INVALID_UTF8, detail))
     if len(fields) != len(header):
         detail = f"{len(fields)} fields where the header has {len(header)}"
         return RawRow(number, None, joined.encode(), Misfit(Reason.RAGGED_ROW, detail))

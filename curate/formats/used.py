@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from curate.formats.conversation import TURN_KEYS
 from curate.formats.detect import RowFormat
@@ -14,6 +15,16 @@ MARK_KEYS = frozenset(
     {"id", "document", "document_id", "doc_id", "conversation_id", "parents", "parent_id"}
     | {"category", "topic"}
 )
+
+_PUBLISHED = frozenset({"source", "row", "user_id", "label", "parents"})
+
+
+def published_marks(row: Raw) -> dict[str, Any]:
+    """Return what a row of a dataset that curation made says about itself in `meta`."""
+    meta = row.get("meta")
+    if not isinstance(meta, dict) or not meta.keys() >= _PUBLISHED:
+        return {}
+    return {"category": meta["label"], "parents": meta["parents"]}
 
 
 def _preference(row: Raw) -> tuple[str, ...]:
@@ -47,6 +58,8 @@ def used_keys(found: RowFormat, value: Raw, row: Row) -> set[str]:
     """
     used = {key for key in value if key in MARK_KEYS}
     used.update(_CONTENT[found](value))
+    if published_marks(value):
+        used.update(("meta", "content_hash"))
     if row.tools is not None:
         used.add("tools")
     if isinstance(value.get("label"), str) and not (value.get("category") or value.get("topic")):

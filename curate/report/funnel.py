@@ -33,7 +33,7 @@ class Funnel:
 
 def funnel(ledger: Ledger) -> Funnel:
     """Return one bar for each step: what stays and what goes, to one scale."""
-    scale = (WIDTH - 330) / max(ledger.rows_read, 1)
+    scale = (WIDTH - 330) / max(ledger.rows_read + ledger.rows_made, 1)
     bars = []
     for number, step in enumerate(ledger.steps):
         total = ledger.total(step)

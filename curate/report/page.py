@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import polars as pl
+from markupsafe import Markup
 
 from curate.pipeline import Curated
 from curate.reasons import Reason
@@ -45,6 +47,7 @@ def write_report(path: Path, curated: Curated, name: str, digest: str) -> None:
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_inert,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -61,6 +64,11 @@ def write_report(path: Path, curated: Curated, name: str, digest: str) -> None:
         reasons=reason_blocks(curated),
     )
     write_text(path, page)
+
+
+def _inert(value: Any) -> Any:
+    """Make control characters visible in whatever is printed: file names are text from data too."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def reason_blocks(curated: Curated) -> list[ReasonBlock]:

@@ -23,7 +23,7 @@ from evalsuite.engine.questions import Asker, Sample
 from evalsuite.engine.request import BASE, EvalRequest, Watch
 from evalsuite.engine.sides import Resident, fingerprint, free_memory, full_model
 from evalsuite.engine.subjects import Subject, common_tokenizer
-from evalsuite.models.context import context_length
+from evalsuite.models.context import context_length, vocabulary_size
 from evalsuite.models.load import choose_placement, choose_threads
 from evalsuite.models.source import check_model_directory
 from evalsuite.prompts import PromptTrial
@@ -76,7 +76,11 @@ class _Measuring:
         if request.settings.few_shot:
             self.out.notes.append(_said_of_examples(request))
         config = check_model_directory(request.base.path)
-        self.asker = Asker(self.tokenizer, context_length(config))
+        vocabulary = vocabulary_size(config)
+        self.asker = Asker(self.tokenizer, context_length(config), vocabulary)
+        pad = self.tokenizer.pad_id or 0
+        # Padding is never attended to, but it is looked up: it must be a token the model knows.
+        self.pad_id = pad if vocabulary is None or pad < vocabulary else 0
         self.inquiries: list[Inquiry] = []
         self.trials: list[tuple[str, Inquiry]] = []
         self.done = self.total = self.reused = 0
@@ -92,7 +96,7 @@ class _Measuring:
         self.trials = self._trials()
         self._count()
         self.watch.doing(f"loading {request.base.name}")
-        resident = Resident.load(request.base, self.placement, self.tokenizer.pad_id or 0)
+        resident = Resident.load(request.base, self.placement, self.pad_id)
         self._settle(resident)
         fresh = self._probe(resident.engine)
         self._base(resident)
@@ -200,7 +204,7 @@ class _Measuring:
 
     def _full(self, subject: Subject, name: str, fresh: torch.Tensor) -> None:
         self.watch.doing(f"loading {name}")
-        with full_model(subject, self.placement, self.tokenizer.pad_id or 0) as engine:
+        with full_model(subject, self.placement, self.pad_id) as engine:
             self.out.canaries[name] = [
                 canaries.tuned_is_active(fresh, self._probe(engine)),
                 self._as_trained(subject),

@@ -16,7 +16,7 @@ from evalsuite.engine.requests import (
     TextAnswer,
     TextRequest,
 )
-from evalsuite.models import ChatTokenizer
+from evalsuite.models import ChatTokenizer, unknown_token
 from evalsuite.stats.choice import pick
 from evalsuite.tasks import Item, LoadedTask, Task
 from workspace.errors import DataError, ModelError
@@ -54,13 +54,16 @@ class Asker:
     tokenizer: ChatTokenizer
     context: int
     """Most tokens that the model reads."""
+    vocabulary: int | None = None
+    """How many token ids the model knows; None if it does not say."""
 
     def requests(self, task: LoadedTask) -> list[Request]:
         """Return one request per item, in order.
 
         Raises:
             DataError: an item is longer than the model reads.
-            ModelError: no chat template, no end token, or a template that refuses the messages.
+            ModelError: no chat template, no end token, a template that refuses the messages, or a
+            token that the model does not know.
         """
         return [self._request(task.spec, item) for item in task.items]
 
@@ -70,10 +73,13 @@ class Asker:
         text = self.tokenizer.render(item.chat(), add_generation_prompt=True).text
         prompt = self.tokenizer.encode(text)
         longest = task.max_new_tokens
+        self._check_known(prompt, item)
         request: Request
         if task.kind == "choice":
             choices = tuple(self._continuation(text, prompt, choice) for choice in item.choices)
             longest = max(map(len, choices))
+            for choice in choices:
+                self._check_known(choice, item)
             request = ChoiceRequest(tuple(prompt), choices)
         else:
             request = GenerateRequest(tuple(prompt), task.max_new_tokens, self._stop_ids())
@@ -117,7 +123,13 @@ class Asker:
                 where=str(self.tokenizer.path),
                 cause="The tokenizer has neither a begin nor an end token.",
             )
-        return TextRequest(tuple(self.tokenizer.encode(item.text)), prefix, self.context)
+        ids = self.tokenizer.encode(item.text)
+        self._check_known(ids, item)
+        return TextRequest(tuple(ids), prefix, self.context)
+
+    def _check_known(self, ids: Sequence[int], item: Item) -> None:
+        if self.vocabulary is not None and max(ids, default=0) >= self.vocabulary:
+            raise unknown_token(self.tokenizer, max(ids), self.vocabulary, item.where)
 
     def sample(
         self, task: Task, item: Item, model: str, request: Request, answer: Answer

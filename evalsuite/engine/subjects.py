@@ -67,6 +67,8 @@ def find_subject(name: str, workspace: Workspace) -> Subject:
     is_model = path.is_dir() and not (path / "run.json").is_file()
     if is_model and any((path / file).is_file() for file in (_ADAPTER, "config.json")):
         return _plain(path.resolve())
+    if is_model and (path.is_absolute() or name.startswith(".")):
+        check_model_directory(path)  # says what is missing
     return _run(workspace.run(name))
 
 

@@ -74,7 +74,7 @@ def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> Pr
         raise ModelError(
             "this model cannot be loaded",
             where=str(path),
-            cause=str(error).split("\n")[0],
+            cause=_said(error),
             cure="Check that it is a causal language model that this transformers knows.",
         ) from error
     model.eval()  # type: ignore[no-untyped-call]
@@ -90,10 +90,14 @@ def load_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
     """
     from peft import PeftModel
 
-    if not (path / "adapter_config.json").is_file():
-        raise ModelError(
-            "there is no adapter here", where=str(path), cause="It has no adapter_config.json."
-        )
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (path / name).is_file():
+            raise ModelError(
+                "there is no whole adapter here",
+                where=str(path),
+                cause=f"It has no {name}.",
+                cure="Copy it again, or train it again.",
+            )
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
@@ -117,6 +121,12 @@ def load_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
         )
     tuned.eval()
     return tuned
+
+
+def _said(error: Exception) -> str:
+    if "ignore_mismatched_sizes" in str(error):  # the library's own report went to its log
+        return "The shapes in config.json are not those of the weights."
+    return str(error).split("\n")[0]
 
 
 def _damaged(path: Path, error: Exception) -> ModelError:

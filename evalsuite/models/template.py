@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from jinja2 import TemplateError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -85,8 +85,12 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
         except TemplateError as error:
+            line = f":{error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
             raise ModelError(
-                "this chat template does not compile", where=where, cause=f"{error}."
+                "this chat template does not compile",
+                where=f"{where}{line}",
+                cause=f"{str(error).rstrip('.')}.",
+                cure="Mend it, or take the template that came with the model.",
             ) from error
 
     @property
@@ -117,11 +121,12 @@ class ChatTemplate:
                 __generation_marks__=(opening, closing),
                 **self.special_tokens,
             )
-        except (TemplateError, TypeError, ValueError) as error:
+        except Exception as error:  # a template can raise anything that Python can
+            said = str(error).rstrip(".") or type(error).__name__
             raise ModelError(
                 "the chat template refuses this conversation",
                 where=self.where,
-                cause=f"{error}. Roles in it: {', '.join(str(m.get('role')) for m in messages)}.",
+                cause=f"{said}. Roles in it: {', '.join(str(m.get('role')) for m in messages)}.",
                 cure="Change the rows (curate can map roles), or the template.",
             ) from error
         return _spans(fenced, opening, closing)

@@ -47,7 +47,11 @@ def read_rows(path: Path) -> list[Row]:
         )
     rows = list(reader(path))
     if not rows:
-        raise DataError("this file has no items", where=str(path))
+        raise DataError(
+            "this file has no items",
+            where=str(path),
+            cure="Write one object per line, or take the task out of the suite.",
+        )
     return rows
 
 
@@ -82,13 +86,37 @@ def _jsonl(path: Path) -> Iterator[Row]:
                     "this line is not a JSON object",
                     where=where,
                     cause=f"It is a {type(fields).__name__}.",
+                    cure='Write each item as an object: {"id": …, …}.',
+                )
+            twice = _given_twice(line)
+            if twice is not None:
+                raise DataError(
+                    "this item gives a key twice",
+                    where=f"{where}: {twice}",
+                    cause="Which of the two values is meant cannot be known.",
+                    cure="Leave only the one that is meant.",
                 )
             yield Row(fields, number, where)
+
+
+def _given_twice(line: bytes) -> str | None:
+    """Return a key that the object of this line gives twice at its top, or None."""
+    import json
+
+    found: list[list[str]] = []
+
+    def noted(pairs: list[tuple[str, Any]]) -> None:
+        found.append([key for key, _ in pairs])
+
+    json.loads(line, object_pairs_hook=noted)
+    keys = found[-1]  # the outermost object is finished last
+    return next((key for key in keys if keys.count(key) > 1), None)
 
 
 def _csv(path: Path) -> Iterator[Row]:
     import csv
 
+    number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
@@ -102,10 +130,30 @@ def _csv(path: Path) -> Iterator[Row]:
                         cure="Quote fields that hold commas.",
                     )
                 yield Row(dict(fields), number, where)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+    except csv.Error as error:
         raise DataError(
-            "this CSV file cannot be read", where=str(path), cause=f"{error}."
+            "this CSV file cannot be read",
+            where=f"{path}:{number + 2}",
+            cause=f"{error}.",
+            cure='Double the quotes inside quoted fields (`""`).',
         ) from None
+
+
+def _not_utf8(path: Path) -> DataError:
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            found = f"Byte {error.start + 1} of the line is {line[error.start]:#04x}."
+            return DataError(
+                "this line is not UTF-8",
+                where=f"{path}:{number}",
+                cause=found,
+                cure="Save the file as UTF-8.",
+            )
+    return DataError("this file is not UTF-8", where=str(path), cure="Save it as UTF-8.")
 
 
 def _parquet(path: Path) -> Iterator[Row]:
@@ -116,7 +164,10 @@ def _parquet(path: Path) -> Iterator[Row]:
         records = pyarrow.parquet.read_table(path).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(
-            "this Parquet file cannot be read", where=str(path), cause=f"{error}."
+            "this Parquet file cannot be read",
+            where=str(path),
+            cause=f"{str(error).rstrip('.')}.",
+            cure="Write it again; its first and last four bytes must be PAR1.",
         ) from None
     for number, fields in enumerate(records, start=1):
         yield Row(fields, number, f"{path}: row {number}")

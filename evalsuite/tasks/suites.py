@@ -15,7 +15,7 @@ from evalsuite.tasks.items import load_items
 from evalsuite.tasks.schema import Suite, Task
 from workspace.errors import RecipeError, UsageError
 from workspace.layout import Workspace
-from workspace.problems import section_problem
+from workspace.problems import did_you_mean, section_problem
 from workspace.yaml import load_yaml
 
 BUILTIN = "builtin:"
@@ -70,12 +70,15 @@ def find_suite(name: str, workspace: Workspace) -> Path:
         UsageError: there is none.
     """
     if name.startswith(BUILTIN):
-        from evalsuite.builtin import suite_path
+        from evalsuite.builtin import model_path, suite_path
 
         try:
             return suite_path(name.removeprefix(BUILTIN))
         except KeyError as error:
-            raise UsageError(str(error.args[0]), where=name) from None
+            wanted = name.removeprefix(BUILTIN)
+            shipped = (model_path().parent / "suites").glob("*.yaml")
+            hint = did_you_mean(wanted, [path.stem for path in shipped])
+            raise UsageError(str(error.args[0]), where=name, cure=hint) from None
     directory = workspace.root / "suites"
     for candidate in (Path(name), workspace.root / name, directory / f"{name}.yaml"):
         if candidate.is_file():
@@ -85,7 +88,8 @@ def find_suite(name: str, workspace: Workspace) -> Path:
         f"there is no suite called {name!r}",
         where=str(directory),
         cause=f"There is: {', '.join(known) or 'none yet'}.",
-        cure="Give a path to a suite's YAML, its name in `suites/`, or builtin:NAME.",
+        cure=f"{did_you_mean(name, known)} Give a path to a suite's YAML, its name in `suites/`, "
+        "or builtin:NAME.".strip(),
     )
 
 

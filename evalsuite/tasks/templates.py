@@ -12,12 +12,22 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 _ONE_EXPRESSION = re.compile(r"\A\s*\{\{(?P<expression>(?:(?!\}\}|\{\{).)*)\}\}\s*\Z", re.DOTALL)
 
 
 class Unrenderable(ValueError):
     """A template is not valid, or a row does not have what it names."""
+
+
+def _no_null(value: Any) -> Any:
+    if value is None:
+        raise Unrenderable("a null value, which would be written as `None`")
+    return value
+
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, keep_trailing_newline=True, finalize=_no_null
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,8 @@ class Template:
         self._check_names(row)
         try:
             return str(self._compiled.render(row))
+        except Unrenderable:
+            raise
         except Exception as error:  # a template can raise anything that Python can
             raise Unrenderable(f"{type(error).__name__}: {error}") from None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from curate.cli import app
+from curate.cli import Speaker, app
 from curate.recipe import CurateSection
 from workspace.context import Context
-from workspace.errors import LimitExceeded, UsageError, WorkError
+from workspace.errors import LimitExceeded, Stopped, UsageError, WorkError
 
 Lines = Callable[..., Path]
 Type = Callable[..., Any]
@@ -75,7 +77,7 @@ def test_dry_run_makes_neither_dataset_nor_job(typed: Type, lines: Lines, tmp_pa
     write_recipe(tmp_path)
     assert typed("--dry-run").exit_code == 0
     assert not (tmp_path / "jobs").exists()
-    assert not list((tmp_path / "datasets").iterdir())
+    assert not (tmp_path / "datasets").exists()
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet", "csv"])
@@ -216,6 +218,13 @@ def test_max_quarantine_is_a_share(typed: Type, lines: Lines) -> None:
         typed("convert", "rows.jsonl", "-o", "b.jsonl", "--max-quarantine", "lots")
 
 
+def test_a_threshold_beyond_one_is_refused(typed: Type, lines: Lines) -> None:
+    lines(rows(3))
+    with pytest.raises(UsageError) as caught:
+        typed("dedupe", "rows.jsonl", "-o", "out.jsonl", "--threshold", "7")
+    assert "threshold" in caught.value.where
+
+
 def test_stats_tell_formats_and_lengths(typed: Type, lines: Lines) -> None:
     lines([*rows(20), {"odd": 1}])
     found = json.loads(typed("stats", "rows.jsonl", "--json").stdout)
@@ -235,3 +244,20 @@ def test_explain_tells_the_way_of_a_row(typed: Type, lines: Lines, tmp_path: Pat
     assert kept["row"] == 1
     with pytest.raises(UsageError, match="no row"):
         typed("explain", "rows.jsonl:99")
+
+
+def test_a_signal_while_reading_stops_without_a_dataset_and_says_what_to_do(
+    typed: Type, lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines([{"prompt": f"{number}", "completion": "x"} for number in range(2500)])
+    write_recipe(tmp_path)
+
+    def interrupt(speaker: Speaker, rows: int, what: str) -> None:
+        assert speaker.stage == "reading"
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Speaker, "tick", interrupt)
+    with pytest.raises(Stopped) as caught:
+        typed()
+    assert "begins anew" in caught.value.cure
+    assert not list((tmp_path / "datasets").iterdir())

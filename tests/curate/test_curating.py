@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.curating import CurateResult
-from workspace.errors import DataError, DiskFullError, LimitExceeded
+import curate.publish as publish_module
+from curate.curating import CurateResult, run_curate
+from curate.explain import find_row
+from curate.recipe import CurateSection
+from workspace.errors import DataError, DiskFullError, LimitExceeded, UsageError
+from workspace.layout import Workspace
+from workspace.recipe import load_recipe
 
 Curate = Callable[..., CurateResult]
 Lines = Callable[..., Path]
@@ -195,7 +201,7 @@ def test_equal_raw_rows_have_ids_of_their_own(curate: Curate, lines: Lines) -> N
 def test_a_dry_run_writes_nothing(curate: Curate, lines: Lines, tmp_path: Path) -> None:
     result = curate({"sources": [str(lines(pairs(5)))]}, dry_run=True)
     assert result.path is None
-    assert files_in(tmp_path / "datasets") == set()
+    assert not (tmp_path / "datasets").exists()
 
 
 def test_too_many_unusable_rows_stop_with_examples(
@@ -226,9 +232,73 @@ def test_a_dataset_without_rows_says_where_they_went(curate: Curate, lines: Line
     assert "3 empty_answer" in caught.value.cause
 
 
-def test_a_source_of_unusable_rows_alone_is_told(curate: Curate, lines: Lines) -> None:
-    with pytest.raises((DataError, LimitExceeded)):
-        curate({"sources": [str(lines(["{broken"]))], "max_quarantine": 1.0})
+@pytest.mark.parametrize("limit", [0.0, 1.0])
+def test_a_source_of_unusable_rows_alone_is_told_with_its_lines(
+    curate: Curate, lines: Lines, limit: float
+) -> None:
+    with pytest.raises(DataError, match="not one of 2 rows") as caught:
+        curate({"sources": [str(lines(["{broken", "[]"]))], "max_quarantine": limit})
+    assert "rows.jsonl:1: column" in caught.value.cause
+    assert "rows.jsonl:2: the row is an array" in caught.value.cause
+
+
+def test_splits_that_leave_no_row_to_train_on_are_refused(
+    curate: Curate, lines: Lines, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="no row to train on") as caught:
+        curate({"sources": [str(lines(pairs(9)))], "split": {"test": 50}})
+    assert "9 test" in caught.value.cause
+    assert files_in(tmp_path / "datasets") == set()
+
+
+@pytest.mark.parametrize("in_the_way", ["made", "made/current/"])
+def test_what_is_no_dataset_is_left_where_it_is(
+    curate: Curate, lines: Lines, tmp_path: Path, in_the_way: str
+) -> None:
+    path = tmp_path / "datasets" / in_the_way
+    path.parent.mkdir(parents=True)
+    if in_the_way.endswith("/"):
+        path.mkdir()
+    else:
+        path.write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="something else") as caught:
+        curate({"sources": [str(tmp_path / "rows.jsonl")]})
+    assert in_the_way.strip("/") in caught.value.where
+    assert sorted(path for path in tmp_path.rglob("*") if path.name != "temper.yaml") == before
+
+
+def test_a_dataset_whose_ledger_is_gone_is_named_with_the_way_out(
+    curate: Curate, lines: Lines
+) -> None:
+    section = {"sources": [str(lines(pairs(5)))]}
+    path = curate(section).path
+    assert path is not None
+    (path / "ledger.json").unlink()
+    with pytest.raises(DataError, match="no ledger") as caught:
+        curate(section)
+    assert str(path) in caught.value.cure
+
+
+@pytest.mark.parametrize("text", ["No space left on device (os error 28)", "transport error"])
+@pytest.mark.parametrize("stage", ["sink_parquet", "collect"])
+def test_a_full_disk_that_polars_tells_in_its_words_is_told_as_one(
+    curate: Curate,
+    lines: Lines,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    text: str,
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise pl.exceptions.ComputeError(f"parquet: File out of specification: {text}")
+
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
+    monkeypatch.setattr(pl.LazyFrame, stage, full)
+    with pytest.raises(DiskFullError):
+        curate({"sources": [str(lines(pairs(5)))]})
+    assert files_in(tmp_path / "datasets") == set()
 
 
 @pytest.mark.parametrize("write", [1, 2, 3, 5])
@@ -313,3 +383,32 @@ def test_a_split_that_one_family_of_rows_makes_impossible_is_told(
     result = curate({"sources": [str(lines(rows))], "split": {"test": 0.2, "similarity": 0.3}})
     (warning,) = [text for text in result.notes if text.startswith("WARNING")]
     assert "test has 0 rows; 13 were asked for" in warning and "split.similarity" in warning
+
+
+@pytest.mark.parametrize("name", ["[bold]x", "open[", "star*", "a b'\"#%", "line\nbreak", "日本"])
+def test_a_workspace_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    (tmp_path / "starry").mkdir()
+    text = "".join(json.dumps(row) + "\n" for row in pairs(30))
+    (root / "rows.jsonl").write_text(text + "{broken\n")
+    section = {"sources": ["*.jsonl"], "split": {"test": 0.2}, "max_quarantine": 1.0}
+    recipe = root / "temper.yaml"
+    recipe.write_text(json.dumps({"name": "made", "curate": section}))
+    result = run_curate(load_recipe(recipe, {"curate": CurateSection}), Workspace(root))
+    assert (result.ledger.rows_kept, result.ledger.rows_dropped) == (30, 1)
+    assert result.path is not None
+    assert find_row(result.path, "rows.jsonl:31")["reason"] == "bad_json"
+    assert find_row(result.path, "rows.jsonl:3")
+
+
+def test_a_dataset_that_another_process_made_meanwhile_is_taken(
+    curate: Curate, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = {"sources": [str(lines(pairs(9)))]}
+    first = curate(section)
+    assert first.path is not None
+    place = publish_module._place
+    monkeypatch.setattr(publish_module, "_place", lambda *given: (place(*given)[0], False))
+    second = curate(section)
+    assert (second.path, second.existed) == (first.path, True)

@@ -43,6 +43,8 @@ def test_what_is_dumped_can_be_read_again() -> None:
         {"sources": []},
         {"max_quarantine": 2},
         {"split": {"test": "many"}},
+        {"split": {"test": "150%"}},
+        {"split": {"validation": "60%", "test": 0.4}},
         {"steps": [{"near_duplicates": {"threshold": 0.6}}], "split": {"similarity": 0.7}},
     ],
 )

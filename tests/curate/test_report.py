@@ -19,7 +19,7 @@ def make(curate: Callable[..., Any], lines: Callable[..., Path]) -> Path:
     rows += rows[-5:]
     result = curate(
         {
-            "sources": [str(lines([*rows, f'{{"prompt": "{HOSTILE[:8]}", '], "a<b>.jsonl"))],
+            "sources": [str(lines([*rows, f'{{"prompt": "{HOSTILE[:8]}", '], "a<b>\x1b.jsonl"))],
             "steps": ["exact_duplicates"],
             "split": {"test": 0.1, "similarity": 1.0},
             "max_quarantine": "10%",
@@ -37,7 +37,7 @@ def test_hostile_text_is_shown_but_does_nothing(
     assert "&lt;script&gt;" in page
     assert "\x1b" not in page
     assert "{{ 7 * 7 }}" in page
-    assert "a&lt;b&gt;.jsonl" in page
+    assert r"a&lt;b&gt;\x1b.jsonl" in page
 
 
 def test_the_report_needs_no_network_and_shows_the_funnel(

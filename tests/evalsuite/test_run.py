@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,7 +20,7 @@ from evalsuite.recipe import EvalSection
 from evalsuite.report import read_results
 from evalsuite.run import run_evaluation
 from evalsuite.tasks import LoadedSuite, load_suite
-from workspace.errors import EvaluationInvalid, Stopped, UsageError
+from workspace.errors import EvaluationInvalid, ModelError, Stopped, UsageError
 from workspace.layout import Workspace
 
 
@@ -238,3 +239,27 @@ def test_a_run_with_another_template_than_at_training_is_invalid(
     verdict = result.results.comparisons[0].verdict
     assert verdict.status == "invalid"
     assert "changed since training: chat template" in verdict.reasons[0]
+
+
+def test_an_empty_directory_given_as_a_model_is_told_what_it_lacks(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "m").mkdir()
+    with pytest.raises(ModelError, match="not a model directory"):
+        bench.subject(tmp_path / "m")
+
+
+def test_a_padding_token_that_the_model_does_not_know_is_replaced(
+    bench: Bench, tiny_model: Path, tmp_path: Path, model_maker: Callable[..., Path]
+) -> None:
+    full = model_maker(tmp_path / "full", seed=9)
+    for path in (full, shutil.copytree(tiny_model, tmp_path / "base")):
+        tokenizer = json.loads((path / "tokenizer.json").read_text())
+        like = tokenizer["added_tokens"][-1]
+        tokenizer["added_tokens"].append({**like, "id": 5000, "content": "<|new pad|>"})
+        (path / "tokenizer.json").write_text(json.dumps(tokenizer))
+        config = json.loads((path / "tokenizer_config.json").read_text())
+        config["pad_token"] = "<|new pad|>"
+        (path / "tokenizer_config.json").write_text(json.dumps(config))
+    request = replace(bench, base=tmp_path / "base").request(bench.subject(full))
+    assert run_evaluation(request, bench.workspace, Watcher()).results.comparisons

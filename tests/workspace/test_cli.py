@@ -1,5 +1,6 @@
 """The edge: what goes wrong becomes a message and an exit code, never a traceback."""
 
+import errno
 import os
 import pty
 import subprocess
@@ -79,3 +80,94 @@ def test_progress_says_what_how_far_and_how_long() -> None:
 def test_a_note_is_made_inert(capsys: pytest.CaptureFixture[str]) -> None:
     note("\x1b]0;title\x07")
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EROFS, "not allowed to read or write here"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EEXIST, "something else is where this should be"),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_the_path_and_a_way_out(
+    capsys: pytest.CaptureFixture[str], number: int, said: str
+) -> None:
+    def refuse() -> None:
+        raise OSError(number, os.strerror(number), "/some/where")
+
+    assert run(refuse) == 4
+    err = capsys.readouterr().err
+    assert said in err and "at   /some/where" in err and "do   " in err
+    assert "unexpected" not in err
+
+
+STREAMS = """
+import sys
+from workspace.cli import run
+from workspace.context import Progress, emit_json, note
+from workspace.errors import WorkError
+def app():
+    with Progress("working", 1) as progress:
+        note("noted")
+        progress.update(1)
+    emit_json({"a": 1})
+    with open(sys.argv[1], "w") as stream:
+        assert stream.fileno() > 2
+        stream.write("whole")
+    raise WorkError("told")
+sys.exit(run(app))
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_neither_end_the_work_nor_reach_its_files(
+    tmp_path: Path, closed: str
+) -> None:
+    script = f'exec "$0" -P -c "$1" "$2" {closed}'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, STREAMS, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert (tmp_path / "out").read_text() == "whole"
+    assert "unexpected" not in done.stderr + done.stdout
+    assert "told" not in done.stdout
+    assert ("told" in done.stderr) == ("2>&-" not in closed)
+
+
+TABLE = """
+import sys
+from workspace.cli import no_foreign_exit_codes, run
+from workspace.context import emit_table
+def app():
+    with no_foreign_exit_codes():
+        emit_table("t", ["a"], [[str(n) * 50] for n in range(20000)])
+sys.exit(run(app))
+"""
+
+
+def test_a_reader_that_goes_away_ends_a_table_with_141() -> None:
+    script = '"$0" -P -c "$1" | head -1 >&2; echo "${PIPESTATUS[0]}"'
+    # Unbuffered, Python itself passes over a write that was cut short.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, TABLE],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.stdout == "141\n"
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        with no_foreign_exit_codes():
+            raise KeyboardInterrupt
+
+    assert run(interrupted) == 130
+    assert "stopped by SIGINT" in capsys.readouterr().err

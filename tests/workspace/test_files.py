@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,41 @@ def test_a_directory_digest_sees_names_and_bytes(tmp_path: Path) -> None:
     assert hash_directory(tmp_path, ignore=frozenset({"README.md"})) == first
     (tmp_path / "a").rename(tmp_path / "b")
     assert hash_directory(tmp_path, ignore=frozenset({"README.md"})) != first
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("parquet: underlying IO error: No space left on device (os error 28)"),
+        OSError(errno.EFBIG, "File too large"),
+        RuntimeError("PytorchStreamWriter failed writing file: file write failed"),
+    ],
+)
+def test_a_full_disk_is_told_as_one_whichever_library_meets_it(
+    tmp_path: Path, error: Exception
+) -> None:
+    with pytest.raises(DiskFullError), publish_directory(tmp_path / "a"):
+        raise error
+    with pytest.raises(DiskFullError), atomic_path(tmp_path / "b"):
+        raise error
+    assert entries(tmp_path) == []
+
+
+def test_what_says_nothing_while_no_space_is_left_is_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    with pytest.raises(RuntimeError), publish_directory(tmp_path / "a"):
+        raise RuntimeError("transport error")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
+    with pytest.raises(DiskFullError), publish_directory(tmp_path / "a"):
+        raise RuntimeError("transport error")
+    assert entries(tmp_path) == []
+
+
+def test_a_file_where_a_directory_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("mine")
+    with pytest.raises(WorkError, match="something else") as caught:
+        write_text(tmp_path / "runs" / "a" / "run.json", "x")
+    assert "runs" in caught.value.where
+    assert (tmp_path / "runs").read_text() == "mine"

@@ -1,6 +1,7 @@
 """Jobs tell finished from stopped from lost, whoever died and however."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -172,3 +173,23 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(workspace: Workspac
     with pytest.raises(ZeroDivisionError), run_job(workspace, "train", []) as job:
         raise ZeroDivisionError("by zero")
     assert "ZeroDivisionError: by zero" in job.log_path.read_text()
+
+
+def test_a_log_that_cannot_be_written_prints_no_traceback(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with run_job(workspace, "train", ["temper", "train"]):
+        (handler,) = [one for one in logging.getLogger().handlers if "log.txt" in str(one)]
+        assert isinstance(handler, logging.FileHandler)
+        handler.stream.close()
+        handler.stream = Path("/dev/full").open("w")  # noqa: SIM115  (the handler closes it)
+        logging.getLogger("temper").error("nobody can write this")
+    assert capsys.readouterr().err == ""
+
+
+def test_stopping_what_has_ended_says_what_to_do(workspace: Workspace) -> None:
+    with run_job(workspace, "train", ["temper", "train"]):
+        pass
+    with pytest.raises(UsageError, match="finished") as caught:
+        stop_job(ended(workspace))
+    assert "temper jobs" in caught.value.cure

@@ -161,3 +161,25 @@ def test_odd_files_are_answered_in_words(tmp_path: Path, data: bytes, message: s
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         load_recipe(tmp_path / "nowhere.yaml", SECTIONS)
+
+
+def test_a_recipe_that_is_nearly_named_is_suggested(tmp_path: Path) -> None:
+    write(tmp_path, "name: a\n")
+    with pytest.raises(UsageError) as caught:
+        load_recipe(tmp_path / "tempr.yaml", SECTIONS)
+    assert "Did you mean `temper.yaml`?" in caught.value.cure
+
+
+def test_what_only_an_override_says_is_told_as_its_fault(tmp_path: Path) -> None:
+    path = write(tmp_path, "train: {dataset: a}\n")
+    (problem,) = problems(path, "trian.rank=1")
+    assert problem.startswith("--set trian.rank: ") and "Did you mean `train`?" in problem
+    (problem,) = problems(path, "name=../x")
+    assert problem.startswith("--set name: ")
+    (problem,) = problems(path, "train.dataset=hf_" + "a1B2" * 9)
+    assert problem.startswith("--set train.dataset: ") and "a1B2" not in problem
+
+
+def test_a_section_that_is_no_mapping_is_told_in_words(tmp_path: Path) -> None:
+    (problem,) = problems(write(tmp_path, "train: 7\n"))
+    assert "found 7; expected a mapping of keys" in problem

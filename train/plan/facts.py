@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from evalsuite.models.context import context_length
+from evalsuite.models.context import context_length, vocabulary_size
 from workspace.errors import ModelError
 from workspace.files import read_json
 
 _LONGEST_HEADER_BYTES = 100 * 1024**2
 _SMALL = 20_000_000
+_INPUT_EMBEDDINGS = (
+    "embed_tokens.weight",
+    "wte.weight",
+    "embed_in.weight",
+    "word_embeddings.weight",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class ModelFacts:
     tied_embeddings: bool
     linear_shapes: tuple[tuple[str, int, int], ...]
     """Name, outputs, inputs of each linear layer that `all-linear` adapts."""
+    vocabulary: int | None
+    """Token ids it has weights for; None if no tensor is known as its embedding."""
 
     @property
     def is_small(self) -> bool:
@@ -55,7 +64,8 @@ def read_facts(path: Path) -> ModelFacts:
     """Read the facts of the model in a directory.
 
     Raises:
-        ModelError: no config, no safetensors weights, or a damaged header.
+        ModelError: no config, no safetensors weights, a damaged or cut file, or a config that does
+            not fit the weights.
     """
     if not (path / "config.json").is_file():
         raise ModelError(
@@ -82,7 +92,23 @@ def read_facts(path: Path) -> ModelFacts:
         hidden_size=int(text_config.get("hidden_size") or text_config.get("n_embd") or 0),
         tied_embeddings=bool(config.get("tie_word_embeddings", False)),
         linear_shapes=linear,
+        vocabulary=_vocabulary(tensors, config, path),
     )
+
+
+def _vocabulary(
+    tensors: Mapping[str, tuple[int, ...]], config: Mapping[str, Any], path: Path
+) -> int | None:
+    rows = [shape[0] for name, shape in tensors.items() if name.endswith(_INPUT_EMBEDDINGS)]
+    stated = vocabulary_size(config)
+    if len(rows) == 1 and stated is not None and rows[0] != stated:
+        raise ModelError(
+            "this model's config.json does not fit its weights",
+            where=f"{path / 'config.json'}: vocab_size",
+            cause=f"Found {stated:,}; the embedding has {rows[0]:,} rows.",
+            cure="Copy config.json and the weights from the same model.",
+        )
+    return rows[0] if len(rows) == 1 else stated
 
 
 def _is_embedding(name: str) -> bool:
@@ -110,13 +136,21 @@ def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
             if length > _LONGEST_HEADER_BYTES:
                 raise ValueError(f"a header of {length} bytes")
             header: dict[str, Any] = json.loads(stream.read(length))
-        return {
-            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
-        }
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        end = 8 + length + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(
             "this safetensors file is damaged",
             where=str(file),
             cause=f"Its header cannot be read: {error}.",
             cure="Download or copy the model again.",
         ) from error
+    if file.stat().st_size < end:
+        raise ModelError(
+            "this safetensors file is cut short",
+            where=str(file),
+            cause=f"It has {file.stat().st_size:,} bytes; by its header it has {end:,}.",
+            cure="Download or copy the model again.",
+        )
+    return shapes

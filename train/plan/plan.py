@@ -16,7 +16,7 @@ from train.plan.facts import ModelFacts
 from train.plan.ledger import TokenLedger, enforce, make_ledger
 from train.plan.schedule import Schedule, make_schedule
 from train.plan.settings import Decided
-from train.plan.tokens import TokenRow, tokenise
+from train.plan.tokens import TokenRow, check_vocabulary, tokenise
 from train.recipe import LoraAdapter, TrainSection
 from workspace.errors import ModelError
 
@@ -116,7 +116,8 @@ def prepare(
 
     Raises:
         DataError: a dataset that cannot be learnt from.
-        ModelError: a trainable token that is not one token of the tokenizer.
+        ModelError: a trainable token that is not one token of the tokenizer, or a token that the
+            model does not know.
         LimitExceeded: more rows lost than the recipe allows.
     """
     datasets = [read_dataset(dataset, "train")]
@@ -142,6 +143,9 @@ def prepare(
     )
     enforce(ledger, section.limits, max_length=int(limit.value), longest=longest)
     rows = [row for one in tokenised for row in one.kept]
+    from train.proof.mask import padding_token  # imports this package
+
+    check_vocabulary(rows, padding_token(tokenizer)[0], facts.vocabulary, tokenizer)
     lengths = [row.tokens for row in rows]
     epochs = settings.epochs(section)
     schedule = make_schedule(

@@ -96,6 +96,26 @@ def tokenise(
     return Tokenised(kept, dropped)
 
 
+def check_vocabulary(
+    rows: Sequence[TokenRow], pad_id: int, vocabulary: int | None, tokenizer: ChatTokenizer
+) -> None:
+    """Refuse token ids that the model has no weights for.
+
+    Raises:
+        ModelError: naming the token, and the row or the padding it is in.
+    """
+    from evalsuite.models.chat import unknown_token
+
+    if vocabulary is None:
+        return
+    if pad_id >= vocabulary:
+        raise unknown_token(tokenizer, pad_id, vocabulary, "the padding of short rows")
+    for row in rows:
+        if row.input_ids.max() >= vocabulary:
+            where = f"{row.row.place} (id {row.row.row_id[:12]})"
+            raise unknown_token(tokenizer, int(row.input_ids.max()), vocabulary, where)
+
+
 def _encode(row: ChatRow, tokenizer: ChatTokenizer) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     from evalsuite.models.rows import tokenise_row
 

@@ -330,9 +330,63 @@ def test_a_file_named_twice_is_refused(lines: Lines, read: Callable[..., ReadRes
         read("rows.jsonl", "*.jsonl")
 
 
-def test_a_line_of_fifty_megabytes_goes_through(
+def test_a_line_of_fifty_megabytes_is_set_aside_with_its_number(
     tmp_path: Path, read: Callable[..., ReadResult]
 ) -> None:
-    text = "word " * 10_000_000
-    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": text, "completion": "b"}))
-    assert len(rows_of(read("a.jsonl"))["messages"][0][0]["content"]) == 50_000_000
+    good = json.dumps(ROW)
+    long = json.dumps({"prompt": "word " * 10_000_000, "completion": "b"})
+    (tmp_path / "a.jsonl").write_text(f"{good}\n{long}\n{good}\n{long}")
+    (tmp_path / "a.json").write_text(f"[{good}, {long}]")
+    result = read("a.jsonl", "a.json")
+    assert lost(result) == {"too_long": 3}
+    assert rows_of(result)["row"].to_list() == [1, 3, 1]
+    assert details(result)[0] == "a.jsonl:2: 47.7 MiB; at most 10 MiB are read"
+    kept = pl.read_parquet(result.quarantine / "*.parquet")["raw"]
+    assert kept[0].startswith('{"prompt": "word') and len(kept[0]) < 2000
+
+
+@pytest.mark.parametrize("tail", [b"garbage", b""], ids=["garbage after it", "cut"])
+def test_the_lines_before_the_damage_of_a_gzip_file_are_counted(
+    tmp_path: Path, read: Callable[..., ReadResult], tail: bytes
+) -> None:
+    packed = gzip.compress(b"".join(json.dumps({**ROW, "n": n}).encode() + b"\n" for n in range(9)))
+    (tmp_path / "a.jsonl.gz").write_bytes(packed + tail if tail else packed[:-4])
+    with pytest.raises(DataError, match="cut short or damaged") as caught:
+        read("a.jsonl.gz")
+    assert caught.value.where == "a.jsonl.gz:10"
+    assert caught.value.cause.startswith("9 records")
+
+
+@pytest.mark.parametrize(("ending", "what"), [("gz", "not gzip"), ("zst", "not zstd")])
+def test_a_file_that_is_not_packed_as_its_name_says_is_refused(
+    tmp_path: Path, read: Callable[..., ReadResult], ending: str, what: str
+) -> None:
+    (tmp_path / f"a.jsonl.{ending}").write_text("<html>404</html>\n")
+    with pytest.raises(DataError, match=what) as caught:
+        read(f"a.jsonl.{ending}")
+    assert "<htm" in caught.value.cause and "a.jsonl;" in caught.value.cure
+
+
+def test_a_table_names_the_field_that_is_not_utf_8(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "a.csv").write_bytes(b"prompt,completion\na,b\nc,caf\xe9\n")
+    assert details(read("a.csv")) == ["a.csv:3: field 'completion' has byte 0xe9, not UTF-8"]
+
+
+def test_a_header_that_is_not_utf_8_is_one_error(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "a.csv").write_bytes(b"prompt,caf\xe9\na,b\n")
+    with pytest.raises(DataError, match="header") as caught:
+        read("a.csv")
+    assert caught.value.cause == "Field 2 has byte 0xe9, not UTF-8."
+
+
+def test_a_quote_that_is_never_closed_is_found_where_it_begins(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "a.csv").write_text('prompt,completion\na,b\n"c,d\ne,f\n')
+    with pytest.raises(DataError, match="cannot be read further") as caught:
+        read("a.csv")
+    assert caught.value.where == "a.csv:3"

@@ -15,6 +15,7 @@ from evalsuite.engine.questions import Asker, Sample
 from evalsuite.models import ChatTokenizer
 from evalsuite.models.load import load_model
 from evalsuite.tasks import load_suite
+from workspace.errors import ModelError
 
 
 class Watched(list[Sample]):
@@ -54,3 +55,15 @@ def test_items_asked_again_are_spread_over_every_task(
     gaps = [after - before for before, after in itertools.pairwise(places)]
     assert max(gaps) - min(gaps) <= 1 and total - places[-1] <= max(gaps)
     assert noise.scored == len(seen[0]) + len(seen[1])  # the third task is perplexity
+
+
+def test_a_token_that_the_model_does_not_know_is_refused_before_it_is_asked(
+    tiny_model: Path, tmp_path: Path, suite_writer: Callable[..., list[Path]]
+) -> None:
+    suite = load_suite(suite_writer(tmp_path)[0])
+    tokenizer = ChatTokenizer.from_dir(tiny_model)
+    for task in suite.tasks:
+        with pytest.raises(ModelError, match="does not know") as caught:
+            Asker(tokenizer, 512, 5).requests(task)
+        assert "the model knows 5 tokens" in caught.value.cause
+        assert ":" in caught.value.where

@@ -219,3 +219,26 @@ def test_the_assistant_turns_of_a_prompt_carry_no_loss(tmp_path: Path) -> None:
     assert tokenizer.decode(ids, special=True) == "d<|im_end|>f<|im_end|>"
     pieces = [tokenizer.decode(chat.input_ids[start:end]) for start, end in chat.turns]
     assert pieces == ["d", "f"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("{% for i in range(10**10) %}{% endfor %}", "Range too big"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
+    ],
+)
+def test_whatever_a_template_raises_is_told_as_the_template_s(
+    tmp_path: Path, broken: str, said: str
+) -> None:
+    tokenizer = ChatTokenizer.from_dir(make_tokenizer(tmp_path / "m", CHATML + broken))
+    with pytest.raises(ModelError, match="refuses this conversation") as caught:
+        tokenizer.render([{"role": "user", "content": "hi"}])
+    assert said in caught.value.cause
+
+
+def test_a_template_that_does_not_compile_names_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not compile") as caught:
+        ChatTokenizer.from_dir(make_tokenizer(tmp_path / "m", "a\nb\n{% if x"))
+    assert caught.value.where.endswith(":3") and caught.value.cure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -45,3 +46,24 @@ def test_an_adapter_that_lacks_some_of_its_weights_is_refused(
     with pytest.raises(ModelError, match="this adapter is incomplete") as caught:
         load_adapter(load_model(tiny_model), path)
     assert "layers.1." in caught.value.cause
+
+
+def test_an_adapter_without_weights_is_refused_in_words(
+    tiny_model: Path, tiny_adapter: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(tiny_adapter, tmp_path / "empty")
+    (path / "adapter_model.safetensors").unlink()
+    with pytest.raises(ModelError, match="no whole adapter") as caught:
+        load_adapter(load_model(tiny_model), path)
+    assert "adapter_model.safetensors" in caught.value.cause
+
+
+def test_a_config_that_does_not_fit_the_weights_is_told_so(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(tiny_model, tmp_path / "other")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "vocab_size": 9}))
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        load_model(path)
+    assert "shapes in config.json" in caught.value.cause

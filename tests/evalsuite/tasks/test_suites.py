@@ -154,6 +154,8 @@ def test_too_few_examples_are_an_error(tmp_path: Path) -> None:
         (WRITE, [{**ROW, "a": None}], "items.jsonl:1: gold", "Found nothing"),
         (WRITE, [{**ROW, "a": " "}], "items.jsonl:1: gold", "an empty gold answer"),
         (WRITE, [ROW, {"id": "2", "a": "2"}], "items.jsonl:2: prompt", "no field 'q'"),
+        (WRITE, [ROW, {"id": "2", "q": None, "a": "2"}], "items.jsonl:2: prompt", "a null value"),
+        (WRITE, '{"id": "1", "q": "x", "q": "y", "a": "1"}\n', "items.jsonl:1: q", "a key twice"),
         (WRITE, "", "items.jsonl", "no items"),
         (WRITE, '{"id": "1"\n', "items.jsonl:1", "not JSON"),
         (WRITE, "[1]\n", "items.jsonl:1", "not a JSON object"),
@@ -246,3 +248,27 @@ def test_a_template_cannot_change_what_it_is_given(tmp_path: Path) -> None:
     task = WRITE.replace("{{ q }}", "{{ tags.append(1) }}")
     with pytest.raises(DataError, match="SecurityError"):
         load(tmp_path, task, [{**ROW, "tags": []}])
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "said"),
+    [(b"id,q,a\n1,one,1\n2,caf\xe9,2\n", 3, "0xe9"), (b'id,q,a\n1,"one" x,1\n', 2, "expected")],
+)
+def test_a_table_of_items_that_is_damaged_names_the_line(
+    tmp_path: Path, data: bytes, line: int, said: str
+) -> None:
+    path = write(tmp_path, WRITE.replace("jsonl", "csv"), [ROW])
+    (tmp_path / "items.csv").write_bytes(data)
+    with pytest.raises(DataError) as caught:
+        load_suite(path)
+    assert caught.value.where.endswith(f"items.csv:{line}")
+    assert said in caught.value.cause and caught.value.cure
+
+
+def test_a_suite_that_is_nearly_named_is_suggested(tmp_path: Path) -> None:
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "target.yaml").write_text("x: 1")
+    for wrong, right in (("targt", "target"), ("builtin:retentoin", "retention")):
+        with pytest.raises(UsageError) as caught:
+            find_suite(wrong, Workspace(tmp_path))
+        assert f"Did you mean `{right}`?" in caught.value.cure

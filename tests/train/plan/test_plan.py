@@ -262,3 +262,49 @@ def test_the_micro_batch_that_computes_least_is_chosen(bench: Any) -> None:
     assert 1 < chosen["micro_batch_size"] < 32
     assert chosen.padding_share < whole.padding_share / 2
     assert "least padding" in chosen.settings["micro_batch_size"].reason
+
+
+def test_weights_that_are_cut_short_are_found_before_torch(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(tiny_model, tmp_path / "cut")
+    file = path / "model.safetensors"
+    whole = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cut short") as caught:
+        read_facts(path)
+    assert f"{whole - 100:,} bytes; by its header it has {whole:,}" in caught.value.cause
+
+
+def test_a_config_of_another_vocabulary_than_the_weights_is_refused(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(tiny_model, tmp_path / "other")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "vocab_size": 9}))
+    with pytest.raises(ModelError, match="does not fit its weights") as caught:
+        read_facts(path)
+    assert caught.value.where.endswith("vocab_size") and "Found 9" in caught.value.cause
+
+
+@pytest.mark.parametrize("pads", [False, True])
+def test_a_token_that_the_model_does_not_know_is_named_with_its_row(
+    bench: Any, tmp_path: Path, pads: bool
+) -> None:
+    model = shutil.copytree(bench.model, tmp_path / "more_tokens")
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    known = read_facts(model).vocabulary
+    content = "<|new pad|>" if pads else "rain:"
+    like = tokenizer["added_tokens"][-1]
+    added = {**like, "id": known + 1, "content": content, "special": pads}
+    tokenizer["added_tokens"].append(added)
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+    if pads:
+        config = json.loads((model / "tokenizer_config.json").read_text())
+        (model / "tokenizer_config.json").write_text(json.dumps({**config, "pad_token": content}))
+    with pytest.raises(ModelError, match="does not know") as caught:
+        replace(bench, model=model).prepare()
+    assert (
+        f"the model knows {known:,} tokens" in caught.value.cause and content in caught.value.cause
+    )
+    assert "padding" in caught.value.where if pads else "id " in caught.value.where
