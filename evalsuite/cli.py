@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workspace.context import Context, Progress, emit_json, emit_table, note
-from workspace.errors import TemperError, UsageError
+from workspace.errors import TemperError
 from workspace.layout import RECIPE, Workspace
 from workspace.text import plain
 
@@ -29,7 +29,8 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="Ids, names or paths of runs, or model directories; left out: the latest run.",
+            help="Ids, names or paths of runs, or model directories; left out: the latest run, "
+            "or with --prompts alone the base only.",
         ),
     ] = None,
     recipe: Annotated[
@@ -67,17 +68,12 @@ def evaluate(
     from workspace.gpus import claim
     from workspace.jobs import run_job
 
-    if gate and prompts and not runs:
-        raise UsageError(
-            "--gate needs a run",
-            cause="--prompts alone measures the base, of which nothing can be refused.",
-            cure="Name a run, or leave out --gate.",
-        )
     context: Context = ctx.obj
     loaded = _recipe(context, recipe, overrides or [])
     workspace = loaded.workspace if loaded else Workspace.find()
     _fetch_base(context, loaded, workspace, base)
-    request = _request(context, loaded, workspace, runs or [], suites or [], base, prompts)
+    names = runs or ([] if prompts and not gate else ["latest"])
+    request = _request(context, loaded, workspace, names, suites or [], base, prompts)
     with claim() as device:
         note(f"Working on {device.device}: {device.reason}.")
         with run_job(workspace, "eval", context.argv) as job:
@@ -155,8 +151,7 @@ def _request(
 
     section = (recipe.section("evaluate", EvalSection) if recipe else None) or EvalSection()
     model = recipe.section("model", ModelSection) if recipe else None
-    names = list(runs) or ([] if prompts else ["latest"])
-    subjects = tuple(find_subject(name, workspace) for name in dict.fromkeys(names))
+    subjects = tuple(find_subject(name, workspace) for name in dict.fromkeys(runs))
     found = tuple(load_suite(find_suite(name, workspace)) for name in suites or section.suites)
     if base is not None:
         source = resolve_model(ModelSection(path=base), Path.cwd())
@@ -289,4 +284,5 @@ def _enforce(result: EvalResult, *, gate: bool, inconclusive: Undecided) -> None
             enforce(verdict, inconclusive=inconclusive)
         except TemperError as error:
             # The table and the reasons are printed already.
-            raise type(error)(error.title, cause=verdict.headline, where=str(report)) from None
+            error.where = str(report)
+            raise

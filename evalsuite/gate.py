@@ -123,7 +123,21 @@ def enforce(
     if status == "pass":
         return
     kind, title = kinds[status]
-    raise kind(title, cause=verdict.headline)
+    raise kind(title, cause=verdict.headline, cure=_way_out(verdict))
+
+
+def _way_out(verdict: Verdict) -> str:
+    stopped = {one.purpose for one in verdict.abilities if one.verdict == "fail"}
+    if verdict.status == "invalid":
+        return "The canaries above say which check of the measurement failed."
+    if "retention" in stopped:
+        return (
+            "Against forgetting: replay more general rows (train.replay), or train more gently "
+            "(train.learning_rate, fewer steps)."
+        )
+    if "target" in stopped:
+        return "To learn more: more rows or epochs, or a higher train.learning_rate."
+    return "More items per ability decide more; the lines above say how many."
 
 
 def _decide(abilities: Sequence[PairedAbility]) -> list[AbilityResult]:

@@ -5,6 +5,7 @@ Rendering only: what is told comes from `train.run`, `train.plan` and `train.pro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from train.inputs import Inputs
     from train.plan import Prepared
     from train.plan.tokens import TokenRow
+    from workspace.layout import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +36,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value, e.g. train.steps=50."),
 ]
+Detach = Annotated[bool, typer.Option("--detach", help="Run on after this terminal is gone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -44,9 +47,7 @@ def train(
     name: Annotated[
         str | None, typer.Option(help="Name of the run; left out: the recipe's.")
     ] = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Run on after this terminal is gone.")
-    ] = False,
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Dataset → run: plan, prove, train, write the model.
@@ -65,10 +66,15 @@ def train(
     if detach:
         if not is_missing(loaded):
             find_inputs(loaded, workspace)  # what can be refused is refused here, to a person
-        _detach(workspace, loaded.path, given, name, as_json=as_json)
+        arguments = ["train", str(loaded.path)]
+        for override in given:
+            arguments += ["--set", override]
+        if name:
+            arguments += ["--name", name]
+        _detach(workspace, arguments, as_json=as_json)
         return
-    ensure_model(loaded, context.argv)
     with Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
+        ensure_model(loaded, context.argv)
         run = run_train(loaded, workspace, job, reporter, name=name, overrides=given)
     _tell_run(run, reporter, as_json=as_json)
 
@@ -80,6 +86,7 @@ def resume(
         list[str] | None,
         typer.Option(metavar="CHANGE", help="Go on although CHANGE differs; it is recorded."),
     ] = None,
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Continue a stopped, failed or lost run from its newest whole checkpoint.
@@ -97,6 +104,12 @@ def resume(
     with Terminal() as reporter:
         opened = open_run(directory, workspace, context.load_recipe, reporter, accept=accept or ())
         job_id = str(opened.record["job"])
+        if detach:  # what can be refused was refused above, to a person
+            arguments = ["resume", str(directory)]
+            for change in accept or ():
+                arguments += ["--accept", change]
+            _detach(workspace, arguments, job_id=job_id, as_json=as_json)
+            return
         with run_job(workspace, "train", context.argv, job_id=job_id) as job:
             resume_train(opened, job, reporter)
     _tell_run(directory, reporter, as_json=as_json)
@@ -175,17 +188,12 @@ def _inputs(
 
 
 def _detach(
-    workspace: Any, recipe: Path, overrides: tuple[str, ...], name: str | None, *, as_json: bool
+    workspace: Workspace, arguments: Sequence[str], *, job_id: str | None = None, as_json: bool
 ) -> None:
     from workspace.hangup import check_survival
     from workspace.jobs import launch_detached
 
-    arguments = ["train", str(recipe)]
-    for override in overrides:
-        arguments += ["--set", override]
-    if name:
-        arguments += ["--name", name]
-    job = launch_detached(workspace, "train", arguments)
+    job = launch_detached(workspace, "train", arguments, job_id=job_id)
     survival = check_survival()
     if not survival.survives:
         note(f"! {survival.reason}. {survival.cure}")

@@ -7,6 +7,7 @@ by name, which is recorded in `run.json`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,6 +113,8 @@ def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None)
     """
     reporter = reporter or Silent()
     run, record, inputs, prepared = opened.run, opened.record, opened.inputs, opened.prepared
+    for left in run.glob(".model.tmp-*"):  # a crash while the model was written
+        shutil.rmtree(left, ignore_errors=True)
     store = CheckpointStore(run / "checkpoints", keep=inputs.section.keep_checkpoints)
     checkpoint = store.newest(lambda rejected: _tell_rejected(rejected, job, reporter))
     start = Start(checkpoint)

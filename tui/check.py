@@ -144,12 +144,15 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         return
     names = [section.dataset or recipe.name]
     names += [section.replay.dataset] if section.replay else []
+    missing = 0
     for name in names:
         try:
             recipe.workspace.dataset(name)
         except DataError as error:
+            missing += 1
             yield Finding("warn", "dataset", f"{name}: not made yet", error.cure)
-            return
+    if missing:
+        return
     inputs = find_inputs(recipe, recipe.workspace, command="temper check")
     prepared = inputs.prepare()
     plan = prepared.plan

@@ -24,7 +24,7 @@ class Kind:
 
 TASKS = {
     "chat": Kind("{kind: normalised}", 128, "short free answers, compared without case and spaces"),
-    "classify": Kind("{kind: exact}", 16, "one label as the whole answer"),
+    "classify": Kind("{kind: exact}", 32, "one label as the whole answer"),
     "json": Kind("{kind: json}", 128, "JSON objects, compared key by key"),
     "maths": Kind("{kind: numeric}", 256, "worked solutions whose last number counts"),
 }
@@ -33,10 +33,10 @@ _RECIPE = """\
 # {name}: from raw rows to a model you can trust.
 #
 #   temper check                  what can be known before anything runs
-#   temper curate                 raw rows → datasets/{name}
+{general}#   temper curate                 raw rows → datasets/{name}
 #   temper plan                   rows, tokens and steps before a weight is loaded
 #   temper train                  datasets/{name} → runs/…
-#   temper eval {name} --gate     what it gained and forgot; exit code 0 only if it may ship
+#   {gate:<29} what it gained and forgot; exit code 0 only if it may ship
 #
 # `temper schema` lists every key. Any value can be changed for one command:
 #   temper train --set train.learning_rate=1e-4
@@ -56,28 +56,34 @@ curate:
   split: {{validation: 0.05, test: 0.15, seed: 0}}   # near-duplicates never straddle the splits
   max_quarantine: 5%              # more unusable rows than this stop the command (exit code 6)
 
-train:
-  method: sft                     # the loss is on the assistant's turns only, and proved to be
-  adapter: {{kind: lora, r: 16}}    # `{{kind: full}}` trains every weight: learns and forgets more
-  epochs: 2
-  batch_size: 32
-{replay}
+{train}
 evaluate:
   suites:
     - target                      # suites/target.yaml: what it should learn
     - builtin:retention           # ten abilities it should keep
 """
 
-_REPLAY = """\
-  replay:                         # rows of what it should not forget, in every batch
-    dataset: general              # made by: temper curate general.yaml
-    share: 0.5
-"""
-
-_NO_REPLAY = """\
+_TRAIN = """\
+train:
+  method: sft                     # the loss is on the assistant's turns only, and proved to be
+  adapter: {kind: lora, r: 16}    # `{kind: full}` trains every weight: learns and forgets more
+  epochs: 2
+  batch_size: 32
   # Without replay a model forgets. Curate some general rows (chats of many kinds) to a dataset
   # of their own, then:
   # replay: {dataset: general, share: 0.3}
+"""
+
+_TRAIN_BUILTIN = """\
+train:
+  method: sft                     # the loss is on the assistant's turns only, and proved to be
+  adapter: {kind: full}           # every weight of a model this small; else {kind: lora, r: 16}
+  learning_rate: 2e-4             # gentle: 1e-3 learns the rows faster and forgets the rest
+  epochs: 8
+  batch_size: 32
+  replay:                         # rows of what it should not forget, in every batch
+    dataset: general              # made by: temper curate general.yaml
+    share: 0.6
 """
 
 _GENERAL = """\
@@ -110,7 +116,7 @@ tasks:
     ability: {name_value}
     kind: generation
     data: {data}
-    scorer: {scorer}  # {about}
+    scorer: {scorer:<25} # {about}
     max_new_tokens: {max_new_tokens}
 """
 
@@ -138,7 +144,7 @@ def make_workspace(
         raise UsageError("there is a recipe already", where=str(directory / RECIPE))
     for file in data:
         if not file.exists():
-            raise UsageError("there is no such file", where=str(file))
+            raise UsageError("there is no such file", where=str(file), cure="Check the path.")
     name = checked_name(name or _named_after(directory), what="recipe")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     texts = {
@@ -170,12 +176,16 @@ def _recipe(directory: Path, name: str, data: list[Path], model: str) -> str:
     return _RECIPE.format(
         name=name,
         name_value=scalar(name),
+        gate=f"temper eval {name} --gate",
         model=scalar(os.path.relpath(local, directory) if is_directory else model),
         model_comment="                   # the small model that ships with welltempered"
         if builtin
         else "",
         sources="\n".join(f"    - path: {scalar(path)}" for path in paths),
-        replay=_REPLAY if builtin else _NO_REPLAY,
+        general="#   temper curate general.yaml    rows to replay → datasets/general\n"
+        if builtin
+        else "",
+        train=_TRAIN_BUILTIN if builtin else _TRAIN,
     )
 
 

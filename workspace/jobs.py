@@ -104,7 +104,8 @@ def run_job(
         UsageError: the job is already running.
         Stopped: a signal arrived and the body raised it at a safe point.
     """
-    job_id = job_id or os.environ.pop("TEMPER_JOB_ID", None) or new_id(kind)
+    given = os.environ.pop("TEMPER_JOB_ID", None)  # of this job, not of one within it
+    job_id = job_id or given or new_id(kind)
     directory = workspace.make(workspace.jobs) / job_id
     directory.mkdir(exist_ok=True, mode=0o700)
     with _held_lock(directory):
@@ -144,6 +145,22 @@ def _started_record(directory: Path, kind: str, argv: Sequence[str]) -> dict[str
         "exit_code": None,
         "error": None,
         "result": before.get("result"),
+    }
+
+
+def _queued_record(directory: Path, kind: str, argv: Sequence[str]) -> dict[str, Any]:
+    path = directory / "job.json"
+    before = read_json(path, kind="job record") if path.exists() else {}
+    return {
+        "schema_version": 1,
+        "id": directory.name,
+        "kind": kind,
+        "argv": [redact(argument) for argument in argv],
+        "attempt": 0,
+        "created": round(time.time(), 3),
+        **before,
+        "state": "queued",
+        **machine.own_identity(),
     }
 
 
@@ -333,30 +350,35 @@ def stop_job(view: JobView) -> None:
 
 
 def launch_detached(
-    workspace: Workspace, kind: str, arguments: Sequence[str], *, wait_seconds: float = 60.0
+    workspace: Workspace,
+    kind: str,
+    arguments: Sequence[str],
+    *,
+    job_id: str | None = None,
+    wait_seconds: float = 60.0,
 ) -> str:
     """Start `temper ARGUMENTS` in a session of its own and return the job's id.
 
     All three standard streams are redirected: a child that keeps the terminal's dies at its
     first print once the terminal is gone. Returns when the job has taken its lock.
 
+    Args:
+        workspace: where `jobs/` is.
+        kind: of the job.
+        arguments: of `temper`.
+        job_id: an existing job, to be tried again; None makes a new one.
+        wait_seconds: how long it may take to begin.
+
     Raises:
+        UsageError: the existing job is running.
         WorkError: the job ended or did not start in time; its log is named.
     """
-    job_id = new_id(kind)
+    job_id = job_id or new_id(kind)
     directory = workspace.make(workspace.jobs) / job_id
-    directory.mkdir(mode=0o700)
-    record: dict[str, Any] = {
-        "schema_version": 1,
-        "id": job_id,
-        "kind": kind,
-        "argv": [redact(argument) for argument in ("temper", *arguments)],
-        "state": "queued",
-        "attempt": 0,
-        "created": round(time.time(), 3),
-        **machine.own_identity(),
-    }
-    write_json(directory / "job.json", record)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    with _held_lock(directory):
+        record = _queued_record(directory, kind, ("temper", *arguments))
+        write_json(directory / "job.json", record)
     with (directory / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "tui", *arguments],

@@ -102,13 +102,14 @@ class Workspace:
                 return candidate.resolve()
             if (candidate / "current" / "ledger.json").is_file():
                 return (candidate / "current").resolve()
+        recipe = f" {name}.yaml" if (self.root / f"{name}.yaml").is_file() else ""
         whole = self.datasets.glob("[!.]*/current/ledger.json")
         known = sorted(path.parent.parent.name for path in whole)
         raise DataError(
             f"there is no dataset called {name!r}",
             where=str(self.datasets),
             cause=f"There is: {', '.join(known) or 'none yet'}.",
-            cure=_with_hint(name, known, "Make one with `temper curate`."),
+            cure=_with_hint(name, known, f"Make one with `temper curate{recipe}`."),
         )
 
     def run(self, name: str) -> Path:

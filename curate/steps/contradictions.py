@@ -46,7 +46,8 @@ class ContradictionsStep:
             .sort(ROW)
         )
         prompts = against["prompt"].n_unique()
-        note = f"{prompts:,} prompts have more than one answer ({against.height:,} rows)."
+        have = "prompt has" if prompts == 1 else "prompts have"
+        note = f"{prompts:,} {have} more than one answer ({against.height:,} rows)."
         gone = against.filter(self._goes())
         of = context.ids.gather(gone["other"])
         detail = [

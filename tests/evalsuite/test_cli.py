@@ -106,9 +106,11 @@ def test_prompts_alone_need_no_run(workspace: Path, capsys: pytest.CaptureFixtur
     assert "Is tuning needed?  gain-write: " in capsys.readouterr().out
 
 
-def test_the_gate_needs_a_run(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert temper("eval", "--gate", "--prompts") == 2
-    assert "--gate needs a run" in capsys.readouterr().err
+def test_the_gate_means_the_latest_run(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert temper("eval", "--gate", "--prompts") == 1
+    told = capsys.readouterr()
+    assert "mine against base" in told.out and "Is tuning needed?" in told.out
+    assert "the gate refused this model" in told.err and "To learn more: " in told.err
 
 
 def test_a_base_that_moved_can_be_named(

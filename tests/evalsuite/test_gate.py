@@ -266,6 +266,7 @@ def test_exit_codes_are_raised_as_errors_with_the_headline() -> None:
     with pytest.raises(GateFailed, match="the one ability lost") as caught:
         enforce(judge([ability(kept=60, lost=410)]), inconclusive="pass")
     assert caught.value.exit_code == 1
+    assert caught.value.cure.startswith("Against forgetting")
     with pytest.raises(EvaluationInvalid):
         enforce(judge([ability()], [Canary("noise floor", "fail")]), inconclusive="pass")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from train.recipe import TrainSection
 from train.reporter import Silent
 from workspace.context import Context
 from workspace.errors import LimitExceeded, Stopped, UsageError
+from workspace.jobs import JobView, read_job, stop_job
 
 app = typer.Typer()
 
@@ -114,3 +118,40 @@ def test_resume_goes_on_from_the_newest_checkpoint(bench: Any, temper: Any) -> N
     result = temper("resume", "latest")
     assert "continuing at step 4 of 6 (attempt 2)" in result.stderr
     assert "temper eval" in result.stdout
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # the point
+def test_a_detached_run_is_stopped_and_goes_on_detached_as_the_same_job(
+    bench: Any, temper: Any, losses: Any
+) -> None:
+    long = ("--set", "train.steps=400", "--set", "train.checkpoint_every=1000")
+    job_id = json.loads(temper("train", "--detach", "--json", *long).stdout)["job"]
+    directory = bench.workspace.jobs / job_id
+    run = wait_for(lambda: next(iter(bench.workspace.runs.glob("*/run.json")), None)).parent
+    wait_for(lambda: losses(run))
+    stop_job(read_job(directory))
+    assert wait_for(lambda: ended(directory)).state == "stopped"
+    done = len(losses(run))
+    assert 0 < done < 400
+
+    again = json.loads(temper("resume", run.name, "--detach", "--json").stdout)["job"]
+    assert again == job_id
+    assert wait_for(lambda: ended(directory)).state == "finished"
+    assert read_job(directory).attempt == 2 and len(losses(run)) == 400
+    assert (run / "model").is_dir()
+    with pytest.raises(UsageError, match="this run is finished"):
+        temper("resume", run.name, "--detach")
+
+
+def ended(directory: Path) -> JobView | None:
+    job = read_job(directory)
+    return None if job.state in ("queued", "running") else job
+
+
+def wait_for(found: Callable[[], Any], seconds: float = 120.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := found():
+            return result
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")

@@ -49,6 +49,10 @@ def test_a_dataset_that_never_came_to_be_is_not_offered(workspace: Workspace) ->
     with pytest.raises(DataError) as caught:
         workspace.dataset("nothing")
     assert caught.value.cause == "There is: maths, triage."
+    assert caught.value.cure == "Make one with `temper curate`."
+    (workspace.root / "nothing.yaml").write_text("name: nothing")
+    with pytest.raises(DataError, match=r"`temper curate nothing\.yaml`"):
+        workspace.dataset("nothing")
 
 
 @pytest.mark.parametrize("name", ["../x", "CON", "a" * 300, "", ".hidden", "a/b", "x\x1b[31m"])

@@ -106,7 +106,7 @@ def test_contradictions_drop_all_or_the_minority_or_nothing(keep: str, rows: lis
     ]
     outcome = apply({"contradictions": {"keep": keep}}, pairs)
     assert [row for row, _, _ in gone(outcome)] == rows
-    assert outcome.notes == ("1 prompts have more than one answer (3 rows).",)
+    assert outcome.notes == ("1 prompt has more than one answer (3 rows).",)
 
 
 def test_a_tie_has_no_majority() -> None:
