@@ -15,7 +15,7 @@ import polars_hash as plh
 
 from curate.curating import CurateResult, run_curate
 from curate.frame import MARKS, ROW
-from curate.one_step import section_for
+from curate.one_step import section_for, step_config
 from curate.pipeline import curate_rows
 from curate.recipe import Split
 from curate.splitting import SPLITS, split_rows
@@ -29,6 +29,7 @@ from curate.steps.configs import (
 from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.exact_duplicates import ExactDuplicatesStep
 from curate.steps.near_duplicates import NearDuplicatesStep
+from curate.steps.registry import make_step
 from curate.texts import TYPES, canonical
 from workspace.errors import DataError
 from workspace.layout import Workspace
@@ -117,6 +118,17 @@ def decontaminate(
         threshold=threshold,
     )
     return DecontaminateStep(config).apply(rows, context)
+
+
+def step(frame: pl.LazyFrame | pl.DataFrame, name: str, **settings: Any) -> Outcome:
+    """Apply any step of a recipe by its name, for example `step(frame, "contradictions")`.
+
+    Raises:
+        UsageError: there is no such step, or it does not take these settings.
+    """
+    config = step_config(name, settings)
+    context, rows = _prepared(frame)
+    return make_step(config).apply(rows, context)
 
 
 def split(

@@ -45,6 +45,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("dedupe")(dedupe)
     app.command("decontaminate")(decontaminate)
     app.command("split")(split)
+    app.command("step")(step)
     app.command("explain")(explain)
 
 
@@ -154,6 +155,42 @@ def split(
         max_quarantine=max_quarantine,
     )
     _run(section, out, force=force, dry_run=dry_run, as_json=as_json, splits=True)
+
+
+def step(
+    name: Annotated[str, typer.Argument(help="A step of the recipe, e.g. contradictions.")],
+    inputs: Inputs,
+    out: Out,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the step; repeatable."),
+    ] = None,
+    columns: Columns = "",
+    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    to: Annotated[str, typer.Option("--type", help="The dataset type; auto: what most are.")] = (
+        "auto"
+    ),
+    max_quarantine: Quarantine = "1%",
+    circuit_breaker: Breaker = "50%",
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Any step of a recipe by its name; `temper schema` lists them with their settings."""
+    from curate.one_step import step_config
+    from workspace.overrides import settings as parsed
+
+    config = step_config(name, parsed(settings or ()))
+    section = _section(
+        inputs,
+        columns,
+        file_format,
+        type=to,
+        steps=[config.model_dump()],
+        max_quarantine=max_quarantine,
+        circuit_breaker=circuit_breaker,
+    )
+    _run(section, out, force=force, dry_run=dry_run, as_json=as_json)
 
 
 def stats(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from curate.recipe import CurateSection
+from curate.steps.configs import StepConfig
 from workspace.errors import UsageError
 from workspace.layout import Workspace
 
@@ -40,6 +41,28 @@ def section_for(
         return CurateSection.model_validate(
             {"sources": [{"path": path, **source} for path in inputs], **settings}
         )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            "this value cannot be used", where=place, cause=f"{first['msg']}."
+        ) from None
+
+
+def step_config(name: str, settings: Mapping[str, Any]) -> StepConfig:
+    """Return the config of a step, as a recipe's `- name: {settings}` gives it.
+
+    Raises:
+        UsageError: there is no such step, or it does not take these settings.
+    """
+    from workspace.problems import did_you_mean
+
+    if name not in StepConfig.model_fields:
+        hint = did_you_mean(name, list(StepConfig.model_fields))
+        known = f"There is: {', '.join(StepConfig.model_fields)}."
+        raise UsageError("there is no such step", where=name, cause=known, cure=hint)
+    try:
+        return StepConfig.model_validate({name: dict(settings)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -29,6 +29,11 @@ class Reason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
     EMPTY_ANSWER = "empty_answer"
     CONTRADICTION = "contradiction"
+    REPEATED_PROMPT = "repeated_prompt"
+    REPEATED_ANSWER = "repeated_answer"
+    CHOSEN_IS_REJECTED = "chosen_is_rejected"
+    BOTH_WAYS = "both_ways"
+    PREFIX = "prefix"
     LEAK_EXACT = "leak_exact"
     LEAK_NGRAM = "leak_ngram"
     LEAK_NEAR = "leak_near"
@@ -70,6 +75,11 @@ _DESCRIPTIONS = {
     Reason.NEAR_DUPLICATE: "nearly the same words, and the same answer",
     Reason.EMPTY_ANSWER: "the answer is empty",
     Reason.CONTRADICTION: "the same prompt has different answers",
+    Reason.REPEATED_PROMPT: "its prompt has enough answers without it",
+    Reason.REPEATED_ANSWER: "its answer is given to many prompts",
+    Reason.CHOSEN_IS_REJECTED: "chosen and rejected say the same",
+    Reason.BOTH_WAYS: "the same answer is preferred in one row and not in another",
+    Reason.PREFIX: "the beginning of a longer conversation",
     Reason.LEAK_EXACT: "the prompt of an evaluation item",
     Reason.LEAK_NGRAM: "contains an evaluation item",
     Reason.LEAK_NEAR: "nearly the prompt of an evaluation item",

@@ -93,6 +93,16 @@ def answer_text(kind: str) -> pl.Expr:
     return pl.concat_str(parts, separator="\n\n").fill_null("")
 
 
+def turns_text(column: str) -> pl.Expr:
+    """Return what is said in a column of turns, such as `chosen`, as text."""
+    return _contents(pl.col(column)).fill_null("")
+
+
+def turn_lines(column: str) -> pl.Expr:
+    """Return a list with one text for each turn of a column: equal for equal turns only."""
+    return pl.col(column).list.eval(_turn_line())
+
+
 def canonical(kind: str) -> pl.Expr:
     """Return the whole row as one text in which different rows differ: what is hashed."""
     columns = TYPES[kind]
@@ -102,6 +112,10 @@ def canonical(kind: str) -> pl.Expr:
 
 
 def _canonical_turns(column: str) -> pl.Expr:
+    return turn_lines(column).list.join(_TURN).fill_null("\x00")
+
+
+def _turn_line() -> pl.Expr:
     turn = pl.element().struct
     fields = [
         turn.field("role"),
@@ -110,5 +124,4 @@ def _canonical_turns(column: str) -> pl.Expr:
         turn.field("name"),
         turn.field("tool_call_id"),
     ]
-    line = pl.concat_str([field.fill_null("") for field in fields], separator=_PART)
-    return pl.col(column).list.eval(line).list.join(_TURN).fill_null("\x00")
+    return pl.concat_str([field.fill_null("") for field in fields], separator=_PART)

@@ -27,6 +27,14 @@ def overridden(
     return data, frozenset(keys)
 
 
+def settings(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return what `a.b=c` assignments make of nothing. Raises as `overridden`."""
+    data: dict[str, Any] = {}
+    for assignment in assignments:
+        _set(data, assignment)
+    return data
+
+
 def _set(data: dict[str, Any], override: str) -> Key:
     dotted, equals, text = override.partition("=")
     parts = dotted.strip().split(".")

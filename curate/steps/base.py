@@ -49,7 +49,8 @@ class StepContext:
         """Id of every row, at its position."""
         return self.base.select("id").collect()["id"]
 
-    def _tokens(self, text: pl.Expr) -> TokenTable:
+    def tokens_of(self, text: pl.Expr) -> TokenTable:
+        """Tokens of a text of every row, at its position; computed anew at each call."""
         total = len(self.ids)
         return tokenise(
             self.base.slice(begin, BLOCK_ROWS).select(text.alias("text")).collect()["text"]
@@ -59,12 +60,12 @@ class StepContext:
     @cached_property
     def prompts(self) -> TokenTable:
         """Tokens of every row's prompt."""
-        return self._tokens(prompt_text(self.type))
+        return self.tokens_of(prompt_text(self.type))
 
     @cached_property
     def answers(self) -> TokenTable:
         """Tokens of every row's answer."""
-        return self._tokens(answer_text(self.type))
+        return self.tokens_of(answer_text(self.type))
 
     @cached_property
     def marks(self) -> Rows | None:

@@ -49,6 +49,39 @@ class Contradictions(Section):
     usually two good answers."""
 
 
+class RepeatedPrompts(Section):
+    """Limit how often one prompt is answered; for sets that should have one answer to each."""
+
+    most: Annotated[int, Field(ge=1)] = 1
+    """Rows to keep of each prompt, as compared after normalising."""
+    keep: Literal["longest", "first"] = "longest"
+    """Which: the ones with the longest answers (then the earliest), or the earliest."""
+
+
+class RepeatedAnswers(Section):
+    """Limit how often one answer is given: boilerplate that a model learns to fall back on."""
+
+    most: Annotated[int, Field(ge=1)] = 20
+    """Rows to keep of each answer, the earliest; as compared after normalising."""
+    least_tokens: Annotated[int, Field(ge=1)] = 8
+    """Shorter answers, such as labels, may be given as often as they are."""
+
+
+class PreferencePairs(Section):
+    """Drop preferences that teach nothing or two things at once."""
+
+    equal: bool = True
+    """Pairs whose chosen and rejected answers are equal after normalising."""
+    both_ways: Literal["none", "majority", "all"] = "none"
+    """Of an answer that is preferred to another in one row and the other way round in another (or
+    with both labels): `none` keeps no such row, `majority` those that say what more than half of
+    them say, `all` only counts them."""
+
+
+class PrefixConversations(Section):
+    """Drop conversations that another one begins with, turn for turn: its loss covers theirs."""
+
+
 class DecontaminateFile(Section):
     """A file of evaluation items that is not a suite."""
 
@@ -81,6 +114,10 @@ class StepConfig(Section):
     near_duplicates: NearDuplicates | None = None
     empty_answers: EmptyAnswers | None = None
     contradictions: Contradictions | None = None
+    repeated_prompts: RepeatedPrompts | None = None
+    repeated_answers: RepeatedAnswers | None = None
+    preference_pairs: PreferencePairs | None = None
+    prefix_conversations: PrefixConversations | None = None
     decontaminate: Decontaminate | None = None
 
     @model_validator(mode="before")

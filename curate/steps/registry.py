@@ -12,6 +12,9 @@ from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.empty_answers import EmptyAnswersStep
 from curate.steps.exact_duplicates import ExactDuplicatesStep
 from curate.steps.near_duplicates import NearDuplicatesStep
+from curate.steps.preference_pairs import PreferencePairsStep
+from curate.steps.prefix_conversations import PrefixConversationsStep
+from curate.steps.repeated import RepeatedAnswersStep, RepeatedPromptsStep
 
 STEPS: dict[str, Callable[[Any], Step]] = {
     step.name: step
@@ -20,6 +23,10 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         NearDuplicatesStep,
         EmptyAnswersStep,
         ContradictionsStep,
+        RepeatedPromptsStep,
+        RepeatedAnswersStep,
+        PreferencePairsStep,
+        PrefixConversationsStep,
         DecontaminateStep,
     )
 }

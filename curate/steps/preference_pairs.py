@@ -1,0 +1,98 @@
+"""Preferences that teach nothing, or two things at once."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from curate.frame import ROW
+from curate.reasons import Reason
+from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
+from curate.steps.configs import PreferencePairs
+from curate.texts import turns_text
+from evalsuite.similarity.tokens import sequence_hashes
+from workspace.errors import UsageError
+
+
+class PreferencePairsStep:
+    """Compares the answers of each pair, and pairs of one prompt with each other."""
+
+    name: ClassVar[str] = "preference_pairs"
+    scope: ClassVar[Literal["row", "global"]] = "global"
+
+    def __init__(self, config: PreferencePairs) -> None:
+        self.config = config
+
+    def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
+        """Drop pairs without a difference and preferences that go both ways.
+
+        Raises:
+            UsageError: the rows are no preferences.
+        """
+        sides = _sides(frame, context)
+        same = sides.filter(pl.col("first") == pl.col("second"))[ROW]
+        equal = same.to_numpy().astype(np.int64) if self.config.equal else np.zeros(0, np.int64)
+        told = _both_ways(sides.filter(pl.col("first") != pl.col("second")))
+        against = told.filter(self._goes()).sort(ROW)
+        rows = np.concatenate([equal, against[ROW].to_numpy().astype(np.int64)])
+        reasons = [Reason.CHOSEN_IS_REJECTED.value] * equal.size
+        reasons += [Reason.BOTH_WAYS.value] * against.height
+        detail = ["chosen and rejected are equal after normalising"] * equal.size
+        detail += [
+            f"{count:,} of {of:,} rows with these answers say so, {of - count:,} the opposite"
+            for count, of in zip(against["same"], against["rows"], strict=True)
+        ]
+        dropped = dropped_rows(self.name, rows, reasons, detail).sort(ROW)
+        return split_off(frame, dropped, _notes(told))
+
+    def _goes(self) -> pl.Expr:
+        if self.config.both_ways == "all":
+            return pl.lit(False)
+        if self.config.both_ways == "none":
+            return pl.lit(True)
+        return pl.col("same") * 2 <= pl.col("rows")
+
+
+def _notes(told: pl.DataFrame) -> tuple[str, ...]:
+    if told.is_empty():
+        return ()
+    return (f"{told.height:,} preferences are told both ways.",)
+
+
+def _sides(frame: pl.LazyFrame, context: StepContext) -> pl.DataFrame:
+    """Return `_row`, `prompt`, `first`, `second` (hashes of answers), `forwards`.
+
+    A label has no second answer: there `second` differs from every hash of an answer in practice.
+    """
+    rows = positions(frame)
+    prompt = sequence_hashes(context.prompts)[rows]
+    if context.type == "preference":
+        chosen, rejected = (
+            sequence_hashes(context.tokens_of(turns_text(side)))[rows]
+            for side in ("chosen", "rejected")
+        )
+        columns = {"first": np.minimum(chosen, rejected), "second": np.maximum(chosen, rejected)}
+        forwards = chosen < rejected
+    elif context.type == "unpaired_preference" and context.marks is not None:
+        answer = sequence_hashes(context.answers)[rows]
+        columns = {"first": answer, "second": ~answer}
+        forwards = context.marks[rows] == 1
+    else:
+        raise UsageError(
+            "these rows are no preferences",
+            where="preference_pairs",
+            cause=f"The dataset type is {context.type}.",
+            cure="Take the step out; `contradictions` compares answers of other types.",
+        )
+    return pl.DataFrame({ROW: rows, "prompt": prompt, **columns, "forwards": forwards})
+
+
+def _both_ways(sides: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows whose preference another row turns round, with how many say the same."""
+    key = ("prompt", "first", "second")
+    return sides.with_columns(
+        pl.len().over(key).alias("rows"),
+        pl.len().over(*key, "forwards").alias("same"),
+    ).filter(pl.col("same") < pl.col("rows"))
