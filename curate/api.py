@@ -68,6 +68,9 @@ def read(
     *paths: str | Path,
     type: str = "auto",
     columns: dict[str, str] | None = None,
+    format: str = "auto",
+    header: Sequence[str] = (),
+    quotes: bool = True,
     max_quarantine: float = 0.01,
 ) -> Rows:
     """Read files of any known format into rows of one type.
@@ -76,11 +79,19 @@ def read(
         paths: files and globs.
         type: the dataset type; `auto` takes what most rows are.
         columns: usual name → your column's name.
+        format: of the files; `auto` tells it from each name.
+        header: column names of tables whose first line is a record already.
+        quotes: whether fields of tables may be quoted.
         max_quarantine: largest share of rows that may be unusable.
     """
     named = ",".join(f"{usual}={own}" for usual, own in (columns or {}).items())
     section = section_for(
-        [str(path) for path in paths], named, type=type, max_quarantine=max_quarantine
+        [str(path) for path in paths],
+        named,
+        format,
+        table={"header": tuple(header), "quotes": quotes},
+        type=type,
+        max_quarantine=max_quarantine,
     )
     work = Path(tempfile.mkdtemp(prefix="curate-"))
     # The frame is lazy: its rows stay on disk for as long as anything may collect them.

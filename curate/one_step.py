@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def section_for(
-    inputs: Sequence[str], columns: str = "", file_format: str = "auto", **settings: Any
+    inputs: Sequence[str],
+    columns: str = "",
+    file_format: str = "auto",
+    table: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> CurateSection:
     """Return the `curate` section that the arguments of a command mean.
 
@@ -27,6 +31,7 @@ def section_for(
         inputs: files and globs; `-` is standard input.
         columns: `usual=own` pairs with commas between, for example `prompt=text`.
         file_format: of all inputs; `auto` tells it from each name.
+        table: `header` and `quotes` of the inputs, if they are tables.
         settings: other keys of the section.
 
     Raises:
@@ -36,7 +41,7 @@ def section_for(
     for pair in filter(None, columns.split(",")):
         usual, _, own = pair.partition("=")
         named[usual.strip()] = own.strip()
-    source = {"format": file_format, "columns": named}
+    source = {"format": file_format, "columns": named, **(table or {})}
     try:
         return CurateSection.model_validate(
             {"sources": [{"path": path, **source} for path in inputs], **settings}

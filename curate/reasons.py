@@ -33,6 +33,7 @@ class Reason(StrEnum):
     REPEATED_ANSWER = "repeated_answer"
     CHOSEN_IS_REJECTED = "chosen_is_rejected"
     BOTH_WAYS = "both_ways"
+    PROMPTS_DIFFER = "prompts_differ"
     PREFIX = "prefix"
     LEAK_EXACT = "leak_exact"
     LEAK_NGRAM = "leak_ngram"
@@ -79,6 +80,7 @@ _DESCRIPTIONS = {
     Reason.REPEATED_ANSWER: "its answer is given to many prompts",
     Reason.CHOSEN_IS_REJECTED: "chosen and rejected say the same",
     Reason.BOTH_WAYS: "the same answer is preferred in one row and not in another",
+    Reason.PROMPTS_DIFFER: "chosen and rejected were not asked the same",
     Reason.PREFIX: "the beginning of a longer conversation",
     Reason.LEAK_EXACT: "the prompt of an evaluation item",
     Reason.LEAK_NGRAM: "contains an evaluation item",

@@ -77,6 +77,10 @@ class Source(Section):
     """`auto` tells it from the name. Row formats (alpaca, ShareGPT, …) are found row by row."""
     columns: Columns = Columns()
     """Only where the columns do not have the usual names."""
+    header: tuple[str, ...] = ()
+    """Names of the columns of a CSV or TSV file whose first line is a record already."""
+    quotes: bool = True
+    """Fields of CSV and TSV may stand in double quotes; `false` takes a quote as text."""
 
     @model_validator(mode="before")
     @classmethod

@@ -45,6 +45,10 @@ class SourceFile:
     format: FileFormat
     stream: io.BufferedReader | None = None
     """Standard input, already open."""
+    header: tuple[str, ...] = ()
+    """Column names of a table whose first line is a record; none: its first line names them."""
+    quotes: bool = True
+    """Whether fields of a table may be quoted."""
 
 
 def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -> list[SourceFile]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +44,9 @@ _READ_REASONS = frozenset(
         Reason.TOO_LONG,
     }
 )
+
+
+_CONTENT = frozenset({"prompt", "completion", "chosen", "rejected", "messages", "text"})
 
 
 @dataclass
@@ -89,7 +92,7 @@ def read_sources(
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
     found = [
-        (file, source.columns)
+        (_as_told(file, source), source.columns)
         for source in sources
         for file in find_files(source.path, base, source.format)
     ]
@@ -99,6 +102,17 @@ def read_sources(
     rows.flush()
     quarantine.flush()
     return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
+
+
+def _as_told(file: SourceFile, source: Source) -> SourceFile:
+    if source.header and file.format not in ("csv", "tsv"):
+        raise DataError(
+            "only a table has a header",
+            where=file.name,
+            cause=f"`header` is given for a file that is read as {file.format}.",
+            cure="Take `header` out, or give `format: csv` or `tsv`.",
+        )
+    return replace(file, header=source.header, quotes=source.quotes)
 
 
 def records(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
@@ -152,24 +166,38 @@ def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, An
         raise Misfit(Reason.NO_FORMAT, detail) from error
     count.formats[row_format] += 1
     if names:
-        used = {names[key] for key in used if key in names} | {names.get("label", "")}
+        kept = {*_left(raw.value, names)}
+        used = {names.get(key, key) for key in used if key in names or key in kept}
+        used.add(names.get("label", ""))
     count.ignored.update(key for key in raw.value if key not in used and raw.value[key])
     return made
 
 
 def _renamed(value: object, names: dict[str, str]) -> object:
-    """Return the record with the columns that the recipe names under their usual names, alone."""
+    """Return the record with the columns that the recipe names under their usual names.
+
+    Where a column of content is named, the others are left out; where only marks such as `label`
+    are, content is found by itself.
+    """
     if not isinstance(value, dict):
         return value
     missing = [column for column in names.values() if column not in value]
     if missing:
         keys = ", ".join(sorted(map(str, value)))
         raise Misfit(Reason.MISSING_COLUMN, f"no `{missing[0]}`; its keys are {keys}"[:300])
-    renamed = {name: value[column] for name, column in names.items()}
+    renamed = {**_left(value, names), **{name: value[at] for name, at in names.items()}}
     # `label` beside prompt and completion would read as KTO's good or bad.
     if "label" in renamed and not isinstance(renamed["label"], bool):
         renamed["category"] = renamed.pop("label")
     return renamed
+
+
+def _left(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the columns that are read beside the named ones."""
+    if not _CONTENT.isdisjoint(names):
+        return {}
+    named = {*names.values()}
+    return {key: item for key, item in value.items() if key not in named}
 
 
 def _fields(row: Row) -> dict[str, Any]:

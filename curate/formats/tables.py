@@ -1,4 +1,4 @@
-"""CSV and TSV: a header, then records; every value is text."""
+"""CSV and TSV: a header (in the file or given), then records; every value is text."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     # Bytes that are not UTF-8 survive as surrogates, so that only their own record is lost.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     delimiter = "\t" if file.format == "tsv" else ","
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        text,
+        delimiter=delimiter,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if file.quotes else csv.QUOTE_NONE,
+    )
     begun = 1
     try:
-        header = next(reader, [])
+        header = [*file.header] or next(reader, [])
         _check_header(header, file)
         begun, number = reader.line_num + 1, 0
         for fields in reader:
@@ -45,7 +50,8 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
             where=f"{file.name}:{begun}",
             cause=f"{error} at line {reader.line_num}, in the record that begins at line {begun}; "
             "a field's quote may never be closed.",
-            cure='Double the quotes inside quoted fields (`""`), or write the rows as JSON Lines.',
+            cure='Double the quotes inside quoted fields (`""`), or give the source `quotes: '
+            "false` if quotes are text, or write the rows as JSON Lines.",
         ) from error
     finally:
         text.detach()
@@ -58,7 +64,8 @@ def _check_header(header: list[str], file: SourceFile) -> None:
             "the header of this table cannot be used",
             where=f"{file.name}:1",
             cause=fault,
-            cure="The first line must name each column once, in UTF-8.",
+            cure="The first line must name each column once, in UTF-8; if it is a record, give the "
+            "source `header: [names]`.",
         )
 
 

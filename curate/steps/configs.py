@@ -71,7 +71,11 @@ class PreferencePairs(Section):
     """Drop preferences that teach nothing or two things at once."""
 
     equal: bool = True
-    """Pairs whose chosen and rejected answers are equal after normalising."""
+    """Pairs whose chosen and rejected answers are the same text, but for white space around it.
+    Answers that differ in case or punctuation may differ in what was asked for."""
+    parted: bool = True
+    """Pairs of which an answer goes on for several turns (other than calls of tools): the two last
+    turns were not asked the same."""
     both_ways: Literal["none", "majority", "all"] = "none"
     """Of an answer that is preferred to another in one row and the other way round in another (or
     with both labels): `none` keeps no such row, `majority` those that say what more than half of

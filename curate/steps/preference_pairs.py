@@ -32,19 +32,22 @@ class PreferencePairsStep:
             UsageError: the rows are no preferences.
         """
         sides = _sides(frame, context)
-        same = sides.filter(pl.col("first") == pl.col("second"))[ROW]
-        equal = same.to_numpy().astype(np.int64) if self.config.equal else np.zeros(0, np.int64)
-        told = _both_ways(sides.filter(pl.col("first") != pl.col("second")))
-        against = told.filter(self._goes()).sort(ROW)
-        rows = np.concatenate([equal, against[ROW].to_numpy().astype(np.int64)])
-        reasons = [Reason.CHOSEN_IS_REJECTED.value] * equal.size
-        reasons += [Reason.BOTH_WAYS.value] * against.height
-        detail = ["chosen and rejected are equal after normalising"] * equal.size
-        detail += [
-            f"{count:,} of {of:,} rows with these answers say so, {of - count:,} the opposite"
-            for count, of in zip(against["same"], against["rows"], strict=True)
-        ]
-        dropped = dropped_rows(self.name, rows, reasons, detail).sort(ROW)
+        faults = _faults(frame, self.config) if context.type == "preference" else _no_faults()
+        differ = sides.filter(pl.col("first") != pl.col("second"))
+        told = _both_ways(differ.join(faults, on=ROW, how="anti"))
+        against = told.filter(self._goes()).select(
+            ROW,
+            pl.lit(Reason.BOTH_WAYS.value).alias("reason"),
+            pl.format(
+                "{} of {} rows with these answers say so, {} the opposite",
+                "same",
+                "rows",
+                pl.col("rows") - pl.col("same"),
+            ).alias("detail"),
+        )
+        gone = pl.concat([faults, against]).sort(ROW)
+        rows = gone[ROW].to_numpy().astype(np.int64)
+        dropped = dropped_rows(self.name, rows, gone["reason"].to_list(), gone["detail"].to_list())
         return split_off(frame, dropped, _notes(told))
 
     def _goes(self) -> pl.Expr:
@@ -53,6 +56,36 @@ class PreferencePairsStep:
         if self.config.both_ways == "none":
             return pl.lit(True)
         return pl.col("same") * 2 <= pl.col("rows")
+
+
+def _no_faults() -> pl.DataFrame:
+    return pl.DataFrame(schema={ROW: pl.Int64, "reason": pl.String, "detail": pl.String})
+
+
+def _faults(frame: pl.LazyFrame, config: PreferencePairs) -> pl.DataFrame:
+    """Return the pairs that are wrong by themselves."""
+    sides = [turns_text(side).str.strip_chars() for side in ("chosen", "rejected")]
+    parted = pl.any_horizontal(_goes_on(pl.col(side)) for side in ("chosen", "rejected"))
+    checks = (
+        (config.equal, Reason.CHOSEN_IS_REJECTED, sides[0] == sides[1], "the two are equal"),
+        (config.parted, Reason.PROMPTS_DIFFER, parted, "an answer goes on for several turns"),
+    )
+    found = [
+        frame.filter(holds).select(
+            ROW, pl.lit(reason.value).alias("reason"), pl.lit(detail).alias("detail")
+        )
+        for wanted, reason, holds, detail in checks
+        if wanted
+    ]
+    table = pl.concat([_no_faults(), *pl.collect_all(found)])
+    return table.unique(ROW, keep="first", maintain_order=True)
+
+
+def _goes_on(turns: pl.Expr) -> pl.Expr:
+    """Whether an answer is more than one turn, calls of tools and what they return apart."""
+    role = pl.element().struct.field("role")
+    has = {who: turns.list.eval(role == who).list.any() for who in ("user", "tool")}
+    return has["user"] | ((turns.list.len() > 1) & ~has["tool"])
 
 
 def _notes(told: pl.DataFrame) -> tuple[str, ...]:

@@ -29,7 +29,10 @@ Scores = NDArray[np.float64]
 
 CHARACTERS = 4
 SHORT_PART = 5
-"""A paragraph of fewer tokens is not compared on its own."""
+"""A paragraph or line of fewer tokens is not compared on its own."""
+_ASKED = r"(?i)^\s*(?:q|question|problem|prompt|instruction|task|input|user|human)\s*:\s*"
+SHORT_QUESTION = 3
+"""The same of a line that says it is a question, as `Q: …` does."""
 LONG_RUN = 13
 """Containing an item in a longer text is a leak by itself from this many tokens on: shorter
 questions are contained in longer ones that ask something else."""
@@ -94,6 +97,19 @@ class _Probes:
         both = pl.concat([whole, parts]).unique(maintain_order=True)
         return cls(both["text"], both["owner"].to_numpy().astype(np.int64))
 
+    @classmethod
+    def lines(cls, prompts: pl.Series) -> _Probes:
+        """Return the lines of prompts that have several: where a short item stands by itself."""
+        whole = pl.DataFrame({"owner": pl.int_range(len(prompts), eager=True), "text": prompts})
+        lines = whole.filter(pl.col("text").str.contains("\n", literal=True))
+        lines = lines.with_columns(pl.col("text").str.split("\n")).explode("text")
+        asked = pl.col("text").str.contains(_ASKED)
+        least = pl.when(asked).then(SHORT_QUESTION).otherwise(SHORT_PART)
+        lines = lines.with_columns(pl.col("text").str.replace(_ASKED, ""), least.alias("least"))
+        lines = lines.filter(pl.col("text").str.count_matches(r"\w+") >= pl.col("least"))
+        both = lines.unique(["owner", "text"], maintain_order=True)
+        return cls(both["text"], both["owner"].to_numpy().astype(np.int64))
+
     def without_common(self, owners: int) -> _Probes:
         """Leave out paragraphs of more than a hundredth of the owners: instructions, not items."""
         frame = pl.DataFrame({"text": self.texts, "owner": self.owner})
@@ -125,10 +141,12 @@ def find_leaks(
     rows, asked = _Probes.of(prompts), _Probes.of(items).without_common(len(items))
     row_tokens, item_tokens = tokenise(rows.texts), tokenise(asked.texts)
     exact = _exact(rows, asked, row_tokens, item_tokens)
+    lines = _Probes.lines(prompts)
+    stated = _exact(lines, asked, tokenise(lines.texts), item_tokens)
     contained = _contained(whole, tokenise(items), answers, ngram, threshold)
     near, capped = _near(rows, asked, row_tokens, item_tokens, threshold)
     row, item, tier, score, run = (
-        np.concatenate(columns) for columns in zip(exact, contained, near, strict=True)
+        np.concatenate(columns) for columns in zip(exact, stated, contained, near, strict=True)
     )
     order = np.lexsort((-score, tier, item, row))
     first = np.ones(order.size, bool)

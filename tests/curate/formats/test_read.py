@@ -374,6 +374,27 @@ def test_a_table_names_the_field_that_is_not_utf_8(
     assert details(read("a.csv")) == ["a.csv:3: field 'completion' has byte 0xe9, not UTF-8"]
 
 
+def test_a_table_without_a_header_and_with_quotes_as_text(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "sms").write_text('ham\tGo "home\nspam\tWIN\tnow\nham\t"ok"\n', encoding="utf-8")
+    source = {"path": "sms", "format": "tsv", "header": ["label", "text"], "quotes": False}
+    result = read({**source, "columns": {"label": "label"}})
+    assert rows_of(result).select("text", "user_label").rows() == [
+        ('Go "home', "ham"),
+        ('"ok"', "ham"),
+    ]
+    assert lost(result) == {"ragged_row": 1}
+
+
+def test_a_header_for_lines_of_json_is_refused(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(ROW), encoding="utf-8")
+    with pytest.raises(DataError, match="only a table has a header"):
+        read({"path": "a.jsonl", "header": ["prompt", "completion"]})
+
+
 def test_a_header_that_is_not_utf_8_is_one_error(
     tmp_path: Path, read: Callable[..., ReadResult]
 ) -> None:

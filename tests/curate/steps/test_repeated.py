@@ -62,7 +62,7 @@ def test_boilerplate_is_limited_and_labels_are_not() -> None:
 
 def test_pairs_without_a_difference_and_preferences_both_ways_go() -> None:
     frame = preferences(
-        ("ask", "Yes.", "yes"),
+        ("ask", "Yes.", "Yes. \n"),
         ("which", "left", "right"),
         ("which", "Right", "left!"),
         ("which", "left", "right"),
@@ -80,6 +80,16 @@ def test_pairs_without_a_difference_and_preferences_both_ways_go() -> None:
     majority = curate.step(frame, "preference_pairs", both_ways="majority", equal=False)
     assert [row for row, *_ in gone(majority)] == [2]
     assert gone(curate.step(frame, "preference_pairs", both_ways="all", equal=False)) == []
+
+
+def test_case_and_punctuation_make_a_difference_and_a_further_question_does_not_belong() -> None:
+    frame = preferences(("shout: yes", "YES!", "yes"), ("a", "b", "c"))
+    further = [chat("x", "b")[1], chat("why?")[0], chat("x", "so")[1]]
+    chosen = [frame["chosen"][0].to_list(), further]
+    frame = frame.with_columns(pl.Series("chosen", chosen))
+    outcome = curate.step(frame, "preference_pairs")
+    assert [row[:2] for row in gone(outcome)] == [(1, "prompts_differ")]
+    assert gone(curate.step(frame, "preference_pairs", parted=False)) == []
 
 
 def test_an_answer_with_both_labels_goes() -> None:

@@ -138,3 +138,14 @@ def test_a_whole_item_is_covered_whatever_the_weights() -> None:
     found = cover(rows, tokenise(pl.Series([STORY])), 8, 0.9)
     assert found.row.tolist() == [0, 1]
     assert np.allclose(found.share, 1.0)
+
+
+def test_a_short_question_on_a_line_of_its_own_is_found() -> None:
+    items = ["What is love?", "Which card do I need for the trip?"]
+    prompts = [
+        "Q: What is love?\nA: Baby, do not hurt me.\nTrue:",
+        "Read this.\nWhich card do I need for the trip?\nAnswer in one word.",
+        "Tell me what is love? said the poet\nand went on",
+        "Some text.\nWhat is love?\nMore text.",
+    ]
+    assert tiers(leaks(prompts, items)) == [(0, 0, Tier.EXACT), (1, 1, Tier.EXACT)]
