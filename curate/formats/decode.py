@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -52,10 +53,16 @@ def _colons(data: bytes) -> int:
 
 def _keys(value: Any) -> int:
     if type(value) is dict:
-        return len(value) + sum(map(_keys, value.values()))
-    if type(value) is list:
-        return sum(map(_keys, value))
-    return 0
+        inner: Iterable[Any] = value.values()
+        count = len(value)
+    elif type(value) is list:
+        inner, count = value, 0
+    else:
+        return 0
+    for item in inner:
+        if type(item) is dict or type(item) is list:
+            count += _keys(item)
+    return count
 
 
 class _Twice(Exception):

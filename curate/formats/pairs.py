@@ -84,13 +84,18 @@ def question_answer(row: Raw) -> Row:
     question, answer = question_keys(row)
     text = text_of(row.get(answer), answer, null=Reason.NULL_ANSWER)
     prompt = text_of(row.get(question), question, null=Reason.NULL_PROMPT)
-    final = _FINAL.search(text)
     return Row(
         "messages",
         messages=[*system_messages(row), user(prompt), assistant(text)],
         tools=json_text(row.get("tools")),
-        answer=final.group(1).replace(",", "") if final else None,
+        answer=final_answer(text),
     )
+
+
+def final_answer(text: str) -> str | None:
+    """Return what follows `####` at the end of a worked solution, without thousands separators."""
+    final = _FINAL.search(text) if "####" in text else None
+    return final.group(1).replace(",", "") if final else None
 
 
 def labelled(row: Raw) -> Row:

@@ -94,6 +94,33 @@ def _turns(column: Sequence[list[Message] | None]) -> Any:
     )
 
 
+def text_array(values: Sequence[str | None]) -> Any:
+    """Return texts as an Arrow array."""
+    return _array(values, pa.large_string())
+
+
+def number_array(values: Sequence[int]) -> Any:
+    """Return whole numbers as an Arrow array."""
+    return _array(values, pa.int64())
+
+
+def turn_pairs(prompts: Sequence[str], answers: Sequence[str]) -> Any:
+    """Return conversations of one prompt and one answer each, as an Arrow array."""
+    count = len(prompts)
+    contents: list[str] = [""] * (2 * count)
+    contents[::2], contents[1::2] = prompts, answers
+    known = {
+        "role": text_array(["user", "assistant"] * count),
+        "content": text_array(contents),
+    }
+    fields = [
+        known[name] if name in known else pa.nulls(2 * count, kind) for name, kind in _TURN_FIELDS
+    ]
+    values = pa.StructArray.from_arrays(fields, fields=list(_TURNS.value_type))
+    offsets = pl.int_range(0, 2 * count + 1, 2, eager=True).to_arrow()
+    return pa.LargeListArray.from_arrays(offsets, values, type=_TURNS)
+
+
 class PartWriter:
     """Collects rows and writes them in parts, in their order."""
 
@@ -116,6 +143,13 @@ class PartWriter:
         if len(self._waiting) >= self.rows or self._bytes >= 64_000_000:
             self.flush()
 
+    def add_table(self, table: pa.Table) -> None:
+        """Write rows that are a table already, after what is waiting."""
+        if self._waiting:
+            self.flush()
+        self.count += table.num_rows
+        self._write(table)
+
     def flush(self) -> None:
         """Write what is waiting. An empty schema-only part keeps a scan of no rows valid."""
         if not self._waiting and self._parts:
@@ -124,7 +158,9 @@ class PartWriter:
         for field in self.schema:
             values = [row.get(field.name) for row in self._waiting]
             columns.append(_turns(values) if field.type == _TURNS else _array(values, field.type))
-        table = pa.Table.from_arrays(columns, schema=self.schema)
-        write_table(table, self.directory / f"{self._parts:06d}.parquet", compression="lz4")
+        self._write(pa.Table.from_arrays(columns, schema=self.schema))
         self._waiting, self._bytes = [], 0
+
+    def _write(self, table: pa.Table) -> None:
+        write_table(table, self.directory / f"{self._parts:06d}.parquet", compression="lz4")
         self._parts += 1

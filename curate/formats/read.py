@@ -18,6 +18,7 @@ from curate.formats.parts import QUARANTINE, ROWS, PartWriter
 from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
+from curate.formats.uniform import find_run, run_table
 from curate.formats.used import MARK_KEYS, published_marks, used_keys
 from curate.reasons import Reason
 from curate.recipe import Columns, Source
@@ -46,6 +47,10 @@ _READ_REASONS = frozenset(
 )
 
 
+_BATCH_ROWS = 8192
+_BATCH_BYTES = 64_000_000
+_LEAST_RUN = 64
+"""Fewer rows are not worth looking at together."""
 _CONTENT = frozenset({"prompt", "completion", "chosen", "rejected", "messages", "text"})
 
 
@@ -128,24 +133,88 @@ def _read_file(
     names = columns.chosen_names()
     place = [0]
     with open_bytes(file) as stream, telling_damage(file, place):
-        for raw in records(stream, file):
-            place[0] = raw.shown
-            count.read += 1
-            try:
-                row = _row(raw, names, count)
-            except Misfit as misfit:
-                count.quarantined[misfit.reason] += 1
-                quarantine.add(_quarantined(raw, misfit, file), len(raw.raw))
+        for batch in _batches(records(stream, file), place):
+            table = _uniform(batch, file, names, count)
+            if table is not None:
+                rows.add_table(table)
             else:
-                rows.add({**_placed(raw, file), **row}, len(raw.raw))
-            if count.read % 2000 == 0:
-                tick(rows.count + quarantine.count, file.name)
+                _one_by_one(batch, file, names, count, rows, quarantine)
+            count.read += len(batch)
+            tick(rows.count + quarantine.count, file.name)
     if not count.read:
         raise DataError(
             "this file has no rows", where=file.name, cure="Take it out of `sources`, or fill it."
         )
-    tick(rows.count + quarantine.count, file.name)
     return count
+
+
+def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRow]]:
+    """Yield records in batches of a bounded size, noting which was read last."""
+    batch: list[RawRow] = []
+    size = 0
+    for raw in records:
+        place[0] = raw.shown
+        batch.append(raw)
+        size += len(raw.raw)
+        if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _uniform(
+    batch: list[RawRow], file: SourceFile, names: dict[str, str], count: SourceCount
+) -> Any:
+    """Return a batch of plain texts of one shape as a table; None for any other."""
+    if len(batch) < _LEAST_RUN:
+        return None
+    try:
+        values = [_renamed(raw.value, names) for raw in batch] if names else None
+    except Misfit:
+        return None
+    run = find_run(batch, values or [raw.value for raw in batch])
+    if run is None:
+        return None
+    table = run_table(run, batch, file.name, [_marks(value) for value in run.values])
+    _, first = normalise(run.values[0])
+    used = _used(run.format, run.values[0], first, batch[0].value, names)
+    count.formats[run.format] += len(batch)
+    for key in [key for key in batch[0].value if key not in used]:
+        ignored = sum(1 for raw in batch if raw.value[key])
+        if ignored:
+            count.ignored[key] += ignored
+    return table
+
+
+def _one_by_one(
+    batch: list[RawRow],
+    file: SourceFile,
+    names: dict[str, str],
+    count: SourceCount,
+    rows: PartWriter,
+    quarantine: PartWriter,
+) -> None:
+    for raw in batch:
+        try:
+            row = _row(raw, names, count)
+        except Misfit as misfit:
+            count.quarantined[misfit.reason] += 1
+            quarantine.add(_quarantined(raw, misfit, file), len(raw.raw))
+        else:
+            rows.add({**_placed(raw, file), **row}, len(raw.raw))
+
+
+def _used(
+    found: RowFormat, value: Mapping[str, Any], row: Row, raw: Any, names: dict[str, str]
+) -> set[str]:
+    """Return the record's own keys whose values are in the row or in its marks."""
+    used = used_keys(found, value, row)
+    if names:
+        kept = {*_left(raw, names)}
+        used = {names.get(key, key) for key in used if key in names or key in kept}
+        used.add(names.get("label", ""))
+    return used
 
 
 def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, Any]:
@@ -157,7 +226,7 @@ def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, An
     try:
         row_format, row = normalise(value)
         made = {"format": row_format.value, **_fields(row), **_marks(value)}
-        used = used_keys(row_format, value, row)
+        used = _used(row_format, value, row, raw.value, names)
     except (Misfit, MemoryError):
         raise
     except Exception as error:
@@ -165,10 +234,6 @@ def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, An
         detail = f"{type(error).__name__}: {error}"[:300]
         raise Misfit(Reason.NO_FORMAT, detail) from error
     count.formats[row_format] += 1
-    if names:
-        kept = {*_left(raw.value, names)}
-        used = {names.get(key, key) for key in used if key in names or key in kept}
-        used.add(names.get("label", ""))
     count.ignored.update(key for key in raw.value if key not in used and raw.value[key])
     return made
 
