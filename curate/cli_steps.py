@@ -234,7 +234,7 @@ def explain(
     from workspace.layout import RECIPE, Workspace
 
     workspace = Workspace.find()
-    name = dataset or _recipe_name(workspace.root / RECIPE)
+    name = dataset or recipe_name(workspace.root / RECIPE)
     story = find_row(workspace.dataset(name), row)
     if as_json:
         emit_json(story)
@@ -242,7 +242,8 @@ def explain(
     emit_table(f"row {row}", ["", ""], [[key, str(value)] for key, value in story.items() if value])
 
 
-def _recipe_name(path: Path) -> str:
+def recipe_name(path: Path) -> str:
+    """Return the name that a recipe gives its dataset."""
     from workspace.yaml import load_yaml
 
     return str(load_yaml(path).data.get("name", path.stem))

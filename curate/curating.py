@@ -68,7 +68,15 @@ def run_curate(
     check_replaceable(workspace.datasets / recipe.name)
     with work_directory(workspace.make(workspace.datasets)) as work:
         swept = sweep(workspace.datasets, work)
-        curated = curate_rows(section, workspace, recipe.base_dir, work, model=model, report=report)
+        curated = curate_rows(
+            section,
+            workspace,
+            recipe.base_dir,
+            work,
+            model=model,
+            decisions=decisions_file(recipe.base_dir, recipe.name, section.decisions),
+            report=report,
+        )
         path, existed = None, False
         if dry_run:
             digest = logical_digest(curated, settings)
@@ -85,6 +93,11 @@ def run_curate(
     return CurateResult(
         recipe.name, curated.type, path, digest, existed, curated.ledger, tuple(notes)
     )
+
+
+def decisions_file(base_dir: Path, name: str, given: str | None) -> Path:
+    """Return where the decisions about a recipe's rows are kept."""
+    return base_dir / (given or f"decisions/{name}.jsonl")
 
 
 @contextmanager

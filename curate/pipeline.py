@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.decisions import Decisions, DecisionsStep, load_decisions
 from curate.formats.read import ReadResult, read_sources
 from curate.frame import (
     ALTERED,
@@ -32,7 +33,7 @@ from curate.limits import (
 )
 from curate.recipe import CurateSection, Split
 from curate.splitting import SPLITS, Assignment, split_rows
-from curate.steps.base import Outcome, StepContext, positions
+from curate.steps.base import Outcome, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
@@ -75,6 +76,7 @@ def curate_rows(
     work: Path,
     *,
     model: Path | None = None,
+    decisions: Path | None = None,
     report: Reporter | None = None,
 ) -> Curated:
     """Read, normalise, filter and split.
@@ -85,6 +87,7 @@ def curate_rows(
         base_dir: what relative paths are relative to.
         work: an empty directory for everything that is too large for memory.
         model: a model directory whose tokenizer counts the tokens; None leaves them uncounted.
+        decisions: a file of decisions about single rows, if it is there.
         report: told what happens.
 
     Raises:
@@ -108,7 +111,10 @@ def curate_rows(
         base = _counted(base, model, work, report)
         context.base = base.scan()
         ledger.tokens_by = model.name
-    applied = _apply_steps(section, base, context, ledger, report, work=work, model=model)
+    decided = load_decisions(decisions) if decisions else Decisions()
+    applied = _apply_steps(
+        section, base, context, ledger, report, work=work, model=model, decisions=decided
+    )
     base, frame, dropped, altered = applied
     check_something_left(ledger, frame)
     report.tell("splitting")
@@ -159,18 +165,21 @@ def _apply_steps(
     *,
     work: Path,
     model: Path | None,
+    decisions: Decisions,
 ) -> tuple[BaseFrame, pl.LazyFrame, pl.DataFrame, pl.DataFrame]:
     """Return all rows as they are now, those that stay, those dropped, and what was altered."""
     frame = base.scan()
     places = _places(frame)
     dropped = pl.DataFrame(schema=DROPPED)
     altered = pl.DataFrame(schema=ALTERED | {"what": pl.String})
-    for number, config in enumerate(section.steps, 1):
+    decided = [DecisionsStep(decisions)] if decisions.keep or decisions.drop else []
+    steps: list[Step] = [*decided, *map(make_step, section.steps)]
+    for number, step in enumerate(steps, 1):
         report.check_stop()
-        report.tell(config.name.replace("_", " "))
+        report.tell(step.name.replace("_", " "))
         begun = time.monotonic()
-        outcome = make_step(config).apply(frame, context)
-        name = _fresh(config.name, ledger)
+        outcome = decisions.spare(step.apply(frame, context), frame, context)
+        name = _fresh(step.name, ledger)
         gone = outcome.dropped.with_columns(pl.lit(name).alias("step"))
         now = _altered(outcome, name)
         if now.height:

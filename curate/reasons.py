@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MISSING_COLUMN = "missing_column"
     TYPE = "type"
 
+    DECIDED = "decided"
     EXACT_DUPLICATE = "exact_duplicate"
     NORMALISED_DUPLICATE = "normalised_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
@@ -71,6 +72,7 @@ _DESCRIPTIONS = {
     Reason.NOT_TEXT: "a text field holds something else",
     Reason.MISSING_COLUMN: "a column that the recipe names is not in the row",
     Reason.TYPE: "the row is of another type than the dataset",
+    Reason.DECIDED: "a person decided so",
     Reason.EXACT_DUPLICATE: "equal to another row, byte for byte",
     Reason.NORMALISED_DUPLICATE: "equal but for case, spaces and punctuation",
     Reason.NEAR_DUPLICATE: "nearly the same words, and the same answer",

@@ -123,6 +123,9 @@ class CurateSection(Section):
     steps: tuple[StepConfig, ...] = ()
     """Applied in this order, each to what the one before kept."""
     split: Split = Split()
+    decisions: str | None = None
+    """File of decisions about single rows (`temper curate restore` and `drop` write it), relative
+    to the recipe; left out: `decisions/NAME.jsonl`, if it is there."""
     max_quarantine: Share = 0.01
     """Stop if more than this share of the rows read cannot be used; `5%` may be written."""
     circuit_breaker: Share = 0.5

@@ -1,0 +1,85 @@
+"""`temper curate restore`, `drop` and `diff`: to disagree with a dataset, and to compare two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workspace.context import emit_json, emit_table, note
+
+if TYPE_CHECKING:
+    from workspace.layout import Workspace
+
+Rows = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Ids, or FILE:ROW.")]
+Dataset = Annotated[str | None, typer.Option(help="Name or path; left out: the recipe's.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `temper curate`."""
+    app.command("restore")(restore)
+    app.command("drop")(drop)
+    app.command("diff")(diff)
+
+
+def restore(
+    rows: Rows = None,
+    dataset: Dataset = None,
+    reason: Annotated[
+        str | None, typer.Option(help="All rows dropped for this reason, e.g. near_duplicate.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="Your reason, kept with the decision.")] = "",
+) -> None:
+    """Keep rows that a step dropped: written down, and applied by the next `temper curate`."""
+    from curate.restoring import decide_to_keep
+
+    workspace, path = _find(dataset)
+    told = decide_to_keep(workspace, path, rows or [], reason, why)
+    note(f"{told.new:,} of {told.rows:,} decisions are new, in {told.file}.")
+    note(f"Apply them: {told.command}")
+
+
+def drop(
+    rows: Rows = None,
+    dataset: Dataset = None,
+    why: Annotated[str, typer.Option(help="Your reason, shown as the drop's.")] = "",
+) -> None:
+    """Drop rows that all steps kept: written down, and applied by the next `temper curate`."""
+    from curate.restoring import decide_to_drop
+
+    workspace, path = _find(dataset)
+    told = decide_to_drop(workspace, path, rows or [], why)
+    note(f"{told.new:,} of {told.rows:,} decisions are new, in {told.file}.")
+    note(f"Apply them: {told.command}")
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A dataset: name, or path.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another, or a later one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Compare two datasets: rows that came, went, changed or moved, and why."""
+    from curate.comparing import compare
+    from workspace.layout import Workspace
+
+    workspace = Workspace.find()
+    found = compare(workspace.dataset(before), workspace.dataset(after))
+    if as_json:
+        emit_json(found.document())
+        return
+    rows = [[one.what, one.why, f"{one.rows:,}", ", ".join(one.examples)] for one in found.groups]
+    if rows:
+        emit_table("rows", ["", "why", "rows", "for example"], rows, numeric=(2,))
+    settings = [[one.key, one.before or "–", one.after or "–"] for one in found.settings]
+    if settings:
+        emit_table("settings", ["key", "A", "B"], settings)
+    note(f"A {found.rows_before:,} rows, B {found.rows_after:,}; {found.same:,} are the same.")
+
+
+def _find(dataset: str | None) -> tuple[Workspace, Path]:
+    from curate.cli_steps import recipe_name
+    from workspace.layout import RECIPE, Workspace
+
+    workspace = Workspace.find()
+    return workspace, workspace.dataset(dataset or recipe_name(workspace.root / RECIPE))

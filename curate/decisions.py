@@ -1,0 +1,143 @@
+"""What a person decided about single rows, kept in a file beside the recipe and applied by it.
+
+One JSON object a line: `{"id": "…", "decision": "keep"}` (no step drops the row) or
+`{"id": "…", "decision": "drop", "why": "…"}`. The last line about a row counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import ValidationError
+
+from curate.frame import ROW
+from curate.reasons import Reason
+from curate.steps.base import Outcome, StepContext, dropped_rows, split_off
+from workspace.errors import DataError
+from workspace.files import write_text
+from workspace.recipe import Section
+
+Verdict = Literal["keep", "drop"]
+
+
+class Decision(Section):
+    """One line of the file."""
+
+    id: str
+    """Id of the row: the hash of what it was in its source, so it is the same in every run."""
+    decision: Verdict
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The rows to keep whatever a step says, and the rows to drop, each with the reason given."""
+
+    keep: frozenset[str] = frozenset()
+    drop: Mapping[str, str] = field(default_factory=dict)
+
+    def spare(self, outcome: Outcome, frame: pl.LazyFrame, context: StepContext) -> Outcome:
+        """Return the outcome without the drops of rows that are to be kept.
+
+        Args:
+            outcome: of a step.
+            frame: the rows before it.
+            context: of the step.
+        """
+        if not self.keep or outcome.dropped.is_empty():
+            return outcome
+        ids = context.ids.gather(outcome.dropped[ROW])
+        spared = ids.is_in(list(self.keep))
+        if not spared.any():
+            return outcome
+        rows = outcome.dropped.filter(spared).select(ROW).lazy()
+        back = frame.join(rows, on=ROW, how="semi", maintain_order="left")
+        note = f"Kept by decision though it would drop them: {int(spared.sum()):,}."
+        return replace(
+            outcome,
+            kept=pl.concat([outcome.kept, back], how="diagonal_relaxed").sort(ROW),
+            dropped=outcome.dropped.filter(~spared),
+            notes=(*outcome.notes, note),
+        )
+
+
+class DecisionsStep:
+    """Drops the rows that a person decided to drop."""
+
+    name: ClassVar[str] = "decisions"
+    scope: ClassVar[Literal["row", "global"]] = "row"
+
+    def __init__(self, decisions: Decisions) -> None:
+        self.decisions = decisions
+
+    def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
+        """Drop the rows; say how many decisions are about rows that are not there."""
+        drop = self.decisions.drop
+        named = context.ids.is_in(list(drop))
+        rows = np.flatnonzero(named.to_numpy()).astype(np.int64)
+        detail = [drop[row] or "no reason was given" for row in context.ids.filter(named)]
+        known = set(context.ids.filter(context.ids.is_in([*drop, *self.decisions.keep])))
+        absent = len(drop) + len(self.decisions.keep) - len(known)
+        notes = (f"Decisions about rows that are not there: {absent:,}.",) if absent else ()
+        return split_off(frame, dropped_rows(self.name, rows, Reason.DECIDED, detail), notes)
+
+
+def load_decisions(path: Path) -> Decisions:
+    """Return what a file of decisions says; a file that is not there says nothing.
+
+    Raises:
+        DataError: a line is not a decision.
+    """
+    if not path.is_file():
+        return Decisions()
+    last: dict[str, Decision] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            one = _decision(line, f"{path}:{number}")
+            last[one.id] = one
+    return Decisions(
+        frozenset(one.id for one in last.values() if one.decision == "keep"),
+        {one.id: one.why for one in last.values() if one.decision == "drop"},
+    )
+
+
+def _decision(line: str, where: str) -> Decision:
+    try:
+        return Decision.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise DataError(
+            "this is not a decision",
+            where=where,
+            cause=f"{place or 'the line'}: {first['msg']}.",
+            cure='A line is {"id": "…", "decision": "keep"} or "drop", perhaps with "why".',
+        ) from error
+
+
+def add_decisions(path: Path, decisions: Iterable[Decision]) -> int:
+    """Add decisions to a file, whole or not at all; return how many were new.
+
+    Raises:
+        DataError: the file holds something else.
+    """
+    known = load_decisions(path)
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    fresh = [one for one in decisions if not _is_known(known, one)]
+    lines = [json.dumps(one.model_dump(exclude_defaults=True)) + "\n" for one in fresh]
+    if lines:
+        gap = "\n" if before and not before.endswith("\n") else ""
+        write_text(path, before + gap + "".join(lines))
+    return len(lines)
+
+
+def _is_known(known: Decisions, one: Decision) -> bool:
+    if one.decision == "keep":
+        return one.id in known.keep
+    return known.drop.get(one.id) == one.why

@@ -1,0 +1,113 @@
+"""Decisions about rows of a published dataset, found there and written beside its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.curating import decisions_file
+from curate.decisions import Decision, add_decisions
+from curate.splitting import SPLITS
+from workspace.errors import UsageError
+from workspace.layout import RECIPE, Workspace
+from workspace.yaml import load_yaml
+
+_UNREAD = ("read", "normalise")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was written down."""
+
+    file: Path
+    rows: int
+    new: int
+    command: str
+    """What applies it."""
+
+
+def decide_to_keep(
+    workspace: Workspace, dataset: Path, rows: Sequence[str], reason: str | None, why: str
+) -> Told:
+    """Write down that dropped rows are to be kept.
+
+    Args:
+        workspace: where the recipe is.
+        dataset: the directory of a published dataset.
+        rows: ids or `file:row`.
+        reason: further, every row dropped for this reason.
+        why: kept with each decision.
+
+    Raises:
+        UsageError: no row is named, one was not dropped, or one could not be read at all.
+    """
+    dropped = pl.read_parquet(dataset / "dropped.parquet", glob=False)
+    found = _named(dropped, rows, dataset, "was not dropped")
+    if reason is not None:
+        more = dropped.filter(pl.col("reason") == reason)
+        if more.is_empty():
+            known = ", ".join(sorted(dropped["reason"].unique())) or "none"
+            raise UsageError(
+                f"no row was dropped as {reason!r}", where=str(dataset), cause=f"Reasons: {known}."
+            )
+        found = pl.concat([found, more]).unique("id", maintain_order=True)
+    unread = found.filter(pl.col("step").is_in(_UNREAD))
+    if unread.height:
+        first = unread.row(0, named=True)
+        raise UsageError(
+            "a row that could not be read cannot be kept",
+            where=f"{first['source']}:{first['row']}",
+            cause=f"{first['reason']}: {first['detail']}.",
+            cure="Mend it in its source.",
+        )
+    return _write(workspace, dataset, found["id"].to_list(), "keep", why)
+
+
+def decide_to_drop(workspace: Workspace, dataset: Path, rows: Sequence[str], why: str) -> Told:
+    """Write down that kept rows are to be dropped. Arguments and errors as `decide_to_keep`."""
+    meta = pl.col("meta").struct
+    parts = [
+        pl.scan_parquet(path, glob=False)
+        .select("id", meta.field("source"), meta.field("row"))
+        .collect()
+        for path in (dataset / f"{split}.parquet" for split in SPLITS)
+        if path.is_file()
+    ]
+    found = _named(pl.concat(parts), rows, dataset, "is not in the dataset")
+    return _write(workspace, dataset, found["id"].to_list(), "drop", why)
+
+
+def _named(frame: pl.DataFrame, rows: Sequence[str], dataset: Path, absent: str) -> pl.DataFrame:
+    place = pl.format("{}:{}", "source", "row")
+    found = frame.with_columns(place.alias("place")).filter(
+        pl.col("id").is_in(list(rows)) | pl.col("place").is_in(list(rows))
+    )
+    known = {*found["id"], *found["place"]}
+    missing = [row for row in rows if row not in known]
+    if missing:
+        raise UsageError(
+            f"this row {absent}",
+            where=missing[0],
+            cause=f"Looked for in {dataset}.",
+            cure="`temper curate explain` says what became of a row.",
+        )
+    return found.drop("place")
+
+
+def _write(workspace: Workspace, dataset: Path, ids: list[str], verdict: Any, why: str) -> Told:
+    if not ids:
+        raise UsageError("no row is named", cure="Give ids, or FILE:ROW.")
+    recipe = load_yaml(dataset / "recipe.yaml").data
+    name = str(recipe.get("name"))
+    given = (recipe.get("curate") or {}).get("decisions")
+    file = decisions_file(workspace.root, name, given)
+    new = add_decisions(file, [Decision(id=row, decision=verdict, why=why) for row in ids])
+    own = workspace.root / f"{name}.yaml"
+    command = (
+        f"temper curate {own.name}" if own.is_file() and own.name != RECIPE else "temper curate"
+    )
+    return Told(file, len(ids), new, command)
