@@ -12,6 +12,7 @@ from workspace.context import emit_json, emit_table, note
 if TYPE_CHECKING:
     from workspace.layout import Workspace
 
+_WIDE = 200
 Rows = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Ids, or FILE:ROW.")]
 Dataset = Annotated[str | None, typer.Option(help="Name or path; left out: the recipe's.")]
 
@@ -21,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("restore")(restore)
     app.command("drop")(drop)
     app.command("diff")(diff)
+    app.command("dropped")(dropped)
 
 
 def restore(
@@ -75,6 +77,30 @@ def diff(
     if settings:
         emit_table("settings", ["key", "A", "B"], settings)
     note(f"A {found.rows_before:,} rows, B {found.rows_after:,}; {found.same:,} are the same.")
+
+
+def dropped(
+    dataset: Dataset = None,
+    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show rows that were dropped, each with its reason and the row it repeats."""
+    from curate.explain import dropped_stories
+    from workspace.text import plain
+
+    _, path = _find(dataset)
+    total, stories = dropped_stories(path, reason, rows)
+    if as_json:
+        emit_json({"rows": total, "shown": [vars(story) for story in stories]})
+        return
+    for story in stories:
+        print(plain(f"{story.place} · {story.step}: {story.reason} · {story.detail}"))
+        print(f"  {plain(story.text, _WIDE)}")
+        if story.partner_place:
+            print(plain(f"  like {story.partner_place}, which is {story.partner_state}:"))
+            print(f"  {plain(story.partner_text, _WIDE)}")
+    note(f"{len(stories):,} of {total:,} rows; all of them with --rows {total}")
 
 
 def _find(dataset: str | None) -> tuple[Workspace, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,75 @@ from workspace.errors import UsageError
 from workspace.files import read_json
 from workspace.text import plain
 
+_LEAST_ID = 6
+
+
+@dataclass(frozen=True)
+class Story:
+    """A dropped row, and the row it repeats, if it does."""
+
+    place: str
+    step: str
+    reason: str
+    detail: str
+    text: str
+    partner_place: str = ""
+    partner_state: str = ""
+    partner_text: str = ""
+
+
+def dropped_stories(dataset: Path, reason: str | None, most: int) -> tuple[int, list[Story]]:
+    """Return how many rows were dropped, and what became of the first of them.
+
+    Args:
+        dataset: a dataset directory.
+        reason: of these alone.
+        most: how many to tell.
+
+    Raises:
+        UsageError: no row was dropped for this reason.
+    """
+    kind = str(read_json(dataset / "ledger.json", kind="ledger")["type"])
+    frame = pl.read_parquet(dataset / "dropped.parquet", glob=False)
+    rows = frame if reason is None else frame.filter(pl.col("reason") == reason)
+    if reason is not None and rows.is_empty():
+        raise UsageError(
+            f"no row was dropped as {reason!r}",
+            where=str(dataset),
+            cause=f"Reasons: {', '.join(sorted(frame['reason'].unique())) or 'none'}.",
+        )
+    return rows.height, [_story(dataset, kind, held) for held in rows.head(most).to_dicts()]
+
+
+def _story(dataset: Path, kind: str, held: dict[str, Any]) -> Story:
+    own = (
+        f"{held['source']}:{held['row']}",
+        held["step"],
+        held["reason"],
+        held["detail"],
+        _shown(held, kind),
+    )
+    partner = held["duplicate_of"]
+    if not partner:
+        return Story(*own)
+    other = find_row(dataset, partner)
+    place = f"{other['source']}:{other['row']}"
+    return Story(*own, place, str(other["verdict"]), str(other["row holds"]))
+
 
 def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
     """Return the story of a row: kept in which split, or dropped at which step and why.
 
     Args:
         dataset: a dataset directory.
-        wanted: an id, or `FILE:ROW` as the report shows it.
+        wanted: an id or a beginning of one that no other row has, or `FILE:ROW` with the file as
+            the recipe names it, as a path, or by its name alone where no other file has it.
 
     Raises:
-        UsageError: no such row was read.
+        UsageError: no such row was read, or it may be several.
     """
     kind = str(read_json(dataset / "ledger.json", kind="ledger")["type"])
+    wanted = _whole(dataset, wanted)
     file, _, number = wanted.rpartition(":")
     for split in SPLITS:
         path = dataset / f"{split}.parquet"
@@ -59,6 +117,51 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
         f"no row {wanted!r} was read for this dataset",
         where=str(dataset),
         cure="Give an id from a Parquet file, or FILE:ROW as in report.html.",
+    )
+
+
+def _whole(dataset: Path, wanted: str) -> str:
+    """Return the id or `FILE:ROW` that is meant, as the dataset has it."""
+    file, _, number = wanted.rpartition(":")
+    if file and number.isdigit():
+        return f"{_source(dataset, file)}:{number}"
+    ids: set[str] = set()
+    for name in (*SPLITS, "dropped"):
+        path = dataset / f"{name}.parquet"
+        if path.is_file():
+            begins = pl.col("id").str.starts_with(wanted)
+            ids.update(
+                pl.scan_parquet(path, glob=False).filter(begins).select("id").collect()["id"]
+            )
+    if wanted in ids or not ids or len(wanted) < _LEAST_ID:
+        return wanted
+    if len(ids) > 1:
+        raise UsageError(
+            f"{wanted!r} is the beginning of {len(ids):,} ids",
+            where=str(dataset),
+            cause=f"For example {', '.join(sorted(ids)[:3])}.",
+            cure="Give more of it.",
+        )
+    return ids.pop()
+
+
+def _source(dataset: Path, file: str) -> str:
+    """Return the source that a path means, as the ledger calls it."""
+    ledger = read_json(dataset / "ledger.json", kind="ledger")
+    names = [str(source["name"]) for source in ledger.get("sources", ())]
+    if file in names:
+        return file
+    root = next(iter(dataset.parents[2:3]), dataset)
+    asked = Path(file).absolute().resolve()
+    same = [name for name in names if (root / name).resolve() == asked]
+    same = same or [name for name in names if Path(name).name == Path(file).name]
+    if len(same) == 1:
+        return same[0]
+    raise UsageError(
+        "this file is not a source of the dataset" if not same else "several sources are called so",
+        where=file,
+        cause=f"Its sources: {', '.join(names)}.",
+        cure="Name one of them.",
     )
 
 

@@ -27,8 +27,8 @@ def check_something_read(rows: pl.LazyFrame, quarantined: pl.DataFrame) -> None:
     raise DataError(
         f"not one of {quarantined.height:,} rows can be used",
         cause=_why(quarantined),
-        cure="Mend the rows, name their columns with `columns:`, or say the file's `format:`. "
-        "Nothing was published.",
+        cure="Mend the rows, say the file's `format:`, or name their columns beside its path, such "
+        "as `columns: {prompt: YOURS, completion: YOURS}`. Nothing was published.",
     )
 
 
@@ -43,8 +43,8 @@ def check_quarantine(lost: pl.DataFrame, read: int, limit: float) -> None:
     raise LimitExceeded(
         f"{lost.height:,} of {read:,} rows cannot be used, more than max_quarantine = {limit:.1%}",
         cause=_why(lost),
-        cure="Mend the rows, name their columns with `columns:`, or raise `max_quarantine`. "
-        "Nothing was published.",
+        cure="Mend the rows, name their columns (`columns: {prompt: YOURS, completion: YOURS}` "
+        "beside the path), or raise `max_quarantine`. Nothing was published.",
     )
 
 

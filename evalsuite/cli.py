@@ -266,7 +266,7 @@ def _row(ability: AbilityResult) -> list[str]:
         score(ability.tuned, bounded=bounded),
         change(ability.difference, bounded=bounded),
         interval,
-        ability.verdict,
+        "undecided" if ability.verdict == "inconclusive" else ability.verdict,
     ]
 
 

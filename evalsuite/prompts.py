@@ -27,6 +27,17 @@ class PromptTrial:
     samples: tuple[Sample, ...]
 
 
+@dataclass(frozen=True)
+class TunedScore:
+    """What a tuned model reaches on a target ability."""
+
+    model: str
+    ability: str
+    score: float
+    gained: bool
+    """The gate is sure of the gain."""
+
+
 def summarise(trial: PromptTrial) -> PromptBaseline:
     """Return the mean score of a trial with its interval and what a prompt costs."""
     scores = [sample.score for sample in trial.samples]
@@ -58,37 +69,38 @@ def mean_interval(scores: Sequence[float], clusters: Sequence[str]) -> Interval:
     return clustered_mean(scores, None if independent else clusters).interval()
 
 
-def recommend(
-    baselines: Sequence[PromptBaseline], tuned: Sequence[tuple[str, str, float]] = ()
-) -> str:
+def recommend(baselines: Sequence[PromptBaseline], tuned: Sequence[TunedScore] = ()) -> str:
     """Say in one sentence whether tuning is needed.
 
     Args:
         baselines: all ways of asking, for all target abilities.
-        tuned: (model, ability, score) of tuned models on the same abilities.
+        tuned: tuned models on the same abilities.
     """
     return " ".join(
         _recommend_one(
             ability,
             [baseline for baseline in baselines if baseline.ability == ability],
-            [(model, score) for model, name, score in tuned if name == ability],
+            [one for one in tuned if one.ability == ability],
         )
         for ability in dict.fromkeys(baseline.ability for baseline in baselines)
     )
 
 
 def _recommend_one(
-    ability: str, baselines: Sequence[PromptBaseline], tuned: Sequence[tuple[str, float]]
+    ability: str, baselines: Sequence[PromptBaseline], tuned: Sequence[TunedScore]
 ) -> str:
     best = max(baselines, key=lambda baseline: baseline.score)
     seen = "; ".join(map(_said, baselines))
     if best.low is not None and best.low >= GOOD_ENOUGH:
         return f"{ability}: tuning is hardly needed, a prompt is enough ({seen})."
     if tuned:
-        model, score = max(tuned, key=lambda pair: pair[1])
-        pays = best.high is not None and score > best.high
-        word = "pays" if pays else "does not beat the best prompt"
-        return f"{ability}: tuning {word}, {model} reaches {score:.1%} ({seen})."
+        top = max(tuned, key=lambda one: one.score)
+        reaches = f"{top.model} reaches {top.score:.1%} ({seen})."
+        if best.high is None or top.score <= best.high:
+            return f"{ability}: tuning does not beat the best prompt, {reaches}"
+        if not top.gained:
+            return f"{ability}: tuning seems to pay, but the gain is not certain yet; {reaches}"
+        return f"{ability}: tuning pays, {reaches}"
     plain = baselines[0]
     if best is not plain and best.low is not None and best.low > plain.score:
         return (

@@ -15,7 +15,7 @@ from evalsuite.engine.questions import Sample
 from evalsuite.engine.request import BASE, EvalRequest, Watch
 from evalsuite.engine.samples import write_samples
 from evalsuite.gate import judge
-from evalsuite.prompts import PromptTrial, recommend, summarise
+from evalsuite.prompts import PromptTrial, TunedScore, recommend, summarise
 from evalsuite.report import (
     ComparisonRecord,
     NoiseFloor,
@@ -102,7 +102,7 @@ def _recommendation(results: Results) -> str:
     if not results.prompt_baselines:
         return ""
     tuned = [
-        (comparison.tuned, ability.name, ability.tuned)
+        TunedScore(comparison.tuned, ability.name, ability.tuned, ability.verdict == "pass")
         for comparison in results.comparisons
         for ability in comparison.verdict.abilities
         if ability.tuned is not None

@@ -34,7 +34,11 @@ RecipePath = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a value, e.g. train.steps=50."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a value, e.g. train.learning_rate=1e-4; null unsets one.",
+    ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Run on after this terminal is gone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -159,7 +163,7 @@ def preview(
         raise DataError(
             "no such row is trained on",
             where=f"--id {row_id}",
-            cure="ledger.json of the run and of the dataset say what became of it.",
+            cure="`temper curate explain ID` says what became of it.",
         )
     proof = prove(prepared.rows, inputs.tokenizer, seed=inputs.section.seed)
     if as_json:

@@ -131,7 +131,9 @@ class TrainSection(Section):
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:
         if self.steps is not None and self.epochs is not None:
-            raise ValueError("either steps or epochs, not both")
+            raise ValueError(
+                "either steps or epochs, not both; for one command: --set train.epochs=null"
+            )
         return self
 
     @model_validator(mode="after")

@@ -57,12 +57,15 @@ class Terminal:
         """Show a step."""
         self.last = report
         detail = f"loss {report.loss:.4f} · {report.tokens_per_second:,.0f} tokens/s"
-        self._show("training", report.step, report.max_steps, "steps", detail)
+        # The first step of this attempt, which a resumed run does not begin at 1.
+        self._show("training", report.step, report.max_steps, "steps", detail, report.step - 1)
 
-    def _show(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
+    def _show(
+        self, what: str, done: int, total: int, unit: str, detail: str = "", before: int = 0
+    ) -> None:
         if self._progress is None or self._progress.what != what:
             self._close()
-            self._progress = Progress(what, total, unit=unit).__enter__()
+            self._progress = Progress(what, total, unit=unit, done=before).__enter__()
         self._progress.update(done, detail=detail)
         if done >= total:
             self._close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from curate.recipe import CurateSection
+from curate.recipe import CurateSection, Source
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
@@ -78,7 +78,26 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
             )
             continue
         size = sum(file.stat().st_size for file in files) / 1e6
-        yield Finding("ok", "source", f"{source.path}: {len(files)} files, {size:.1f} MB")
+        count = f"{len(files):,} file{'s' if len(files) > 1 else ''}, {size:.1f} MB"
+        yield from _first_rows(source, recipe.base_dir, f"{source.path}: {count}")
+
+
+def _first_rows(source: Source, base: Path, what: str) -> Iterator[Finding]:
+    from curate.formats.read import glance
+
+    seen = glance(source, base)
+    shown = ", ".join(str(name) for name in seen.formats)
+    if not seen.fault:
+        yield Finding("ok", "source", f"{what}, {shown or 'no rows'}")
+        return
+    yield Finding(
+        "warn" if seen.usable else "fail",
+        "source",
+        f"{what}; {seen.read - seen.usable:,} of the first {seen.read:,} rows cannot be used: "
+        f"{seen.fault}",
+        "Mend them, or name the columns beside the source's path, such as "
+        "`columns: {prompt: YOURS, completion: YOURS}`.",
+    )
 
 
 def _matching(base: Path, pattern: str) -> list[Path]:

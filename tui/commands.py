@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -55,7 +55,9 @@ def init(
     note("       temper check")
     if model == "builtin":
         note("       temper curate general.yaml")
-    note("       temper curate")
+    note("       temper curate && temper check")
+    note("       temper train")
+    note("       temper eval --gate")
 
 
 def check(
@@ -87,11 +89,13 @@ def check(
         raise UsageError(f"{failed} of {len(findings)} checks failed")
 
 
-def schema() -> None:
-    """Print the JSON Schema of a recipe, for editors."""
-    from tui.schema import json_schema
+def schema(
+    of: Annotated[Literal["recipe", "suite"], typer.Argument(help="recipe or suite.")] = "recipe",
+) -> None:
+    """Print the JSON Schema of a recipe or a suite: every key, for you and for editors."""
+    from tui.schema import json_schema, suite_schema
 
-    emit_json(json_schema())
+    emit_json(suite_schema() if of == "suite" else json_schema())
 
 
 def demo(
@@ -116,6 +120,7 @@ def runs(json: JsonOption = False) -> None:
         ["run", "state", "step", "loss", "verdict", "dataset"],
         [[r["id"], r["state"], r["progress"], r["loss"], r["verdict"], r["dataset"]] for r in rows],
         numeric=(2, 3),
+        whole=(0,),
     )
 
 
@@ -129,12 +134,13 @@ def jobs(json: JsonOption = False) -> None:
         return
     emit_table(
         "jobs",
-        ["job", "kind", "state", "attempt", "result", "why"],
+        ["job", "kind", "state", "try", "result", "why"],
         [
             [job.id, job.kind, job.state, str(job.attempt), job.result or "", job.error or ""]
             for job in found
         ],
         numeric=(3,),
+        whole=(0,),
     )
 
 
@@ -156,7 +162,11 @@ def logs(
                 print(plain(line.rstrip("\n").rsplit("\r", 1)[-1]), flush=True)
             if not (follow and running):
                 return
-            time.sleep(0.5)
+            try:
+                time.sleep(0.5)
+            except KeyboardInterrupt:
+                note(f"no longer following; the job goes on: temper logs {directory.name}")
+                return
 
 
 def stop(

@@ -50,7 +50,7 @@ curate:
 {sources}
   steps:                          # in this order; each drop is in dropped.parquet with its reason
     - empty_answers: {{}}
-    - exact_duplicates: {{}}
+{contradictions}    - exact_duplicates: {{}}
     - near_duplicates: {{threshold: 0.8}}
     - decontaminate: {{suites: ["builtin:retention"]}}
   split: {{validation: 0.05, test: 0.15, seed: 0}}   # near-duplicates never straddle the splits
@@ -95,7 +95,7 @@ model:
 
 curate:
   sources:
-    - path: raw/general.jsonl
+    - path: replay/general.jsonl
   steps:
     - exact_duplicates: {{}}
     - decontaminate: {{suites: ["builtin:retention"]}}
@@ -118,6 +118,7 @@ tasks:
     data: {data}
     scorer: {scorer:<25} # {about}
     max_new_tokens: {max_new_tokens}
+    few_shot: {{data: {examples}, count: 5}}   # for: temper eval --prompts
 """
 
 
@@ -148,18 +149,20 @@ def make_workspace(
     name = checked_name(name or _named_after(directory), what="recipe")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     texts = {
-        RECIPE: _recipe(directory, name, data, model),
+        RECIPE: _recipe(directory, name, task, data, model),
         "suites/target.yaml": _suite(name, task),
     }
     if model == "builtin":
         from evalsuite.builtin import write_general
 
         texts["general.yaml"] = _GENERAL.format()
-        (directory / "raw").mkdir(exist_ok=True)
-        write_general(directory / "raw" / "general.jsonl")
+        # Apart from raw/, which is read as the rows to learn.
+        (directory / "replay").mkdir(exist_ok=True)
+        write_general(directory / "replay" / "general.jsonl")
     for file_name, text in texts.items():
         write_text(directory / file_name, text)
-    return [directory / file_name for file_name in texts]
+    written = [*texts, "replay/general.jsonl"] if model == "builtin" else [*texts]
+    return [directory / file_name for file_name in written]
 
 
 def _named_after(directory: Path) -> str:
@@ -168,7 +171,7 @@ def _named_after(directory: Path) -> str:
     return letters.strip(".-_") or "recipe"
 
 
-def _recipe(directory: Path, name: str, data: list[Path], model: str) -> str:
+def _recipe(directory: Path, name: str, task: str, data: list[Path], model: str) -> str:
     local = Path(model).expanduser()
     is_directory = local.is_dir()
     builtin = model == "builtin"
@@ -177,6 +180,9 @@ def _recipe(directory: Path, name: str, data: list[Path], model: str) -> str:
         name=name,
         name_value=scalar(name),
         gate=f"temper eval {name} --gate",
+        contradictions="    - contradictions: {}           # one question, two short answers\n"
+        if task in ("classify", "json")
+        else "",
         model=scalar(os.path.relpath(local, directory) if is_directory else model),
         model_comment="                   # the small model that ships with welltempered"
         if builtin
@@ -194,6 +200,7 @@ def _suite(name: str, task: str) -> str:
     return _SUITE.format(
         name_value=scalar(name),
         data=scalar(f"../datasets/{name}/current/test.parquet"),
+        examples=scalar(f"../datasets/{name}/current/validation.parquet"),
         scorer=kind.scorer,
         about=kind.about,
         max_new_tokens=kind.max_new_tokens,

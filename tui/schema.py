@@ -26,6 +26,13 @@ def compose() -> Mapping[str, type[BaseModel]]:
     }
 
 
+def suite_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a suite."""
+    from evalsuite.tasks.schema import Suite
+
+    return Suite.model_json_schema()
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a recipe, which editors use for completion and checks."""
     fields: dict[str, Any] = {

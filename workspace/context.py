@@ -83,6 +83,7 @@ def emit_table(
     rows: Sequence[Sequence[str]],
     *,
     numeric: Sequence[int] = (),
+    whole: Sequence[int] = (),
 ) -> None:
     """Print a table on stdout; every cell is made inert.
 
@@ -91,6 +92,7 @@ def emit_table(
         columns: headers.
         rows: cells as text.
         numeric: positions of the columns that are right-aligned.
+        whole: positions of the columns that are never broken over lines, for they are copied.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -101,7 +103,9 @@ def emit_table(
     )
     for index, name in enumerate(columns):
         justify: Literal["left", "right"] = "right" if index in numeric else "left"
-        table.add_column(Text(plain(name, 80)), justify=justify, overflow="fold")
+        table.add_column(
+            Text(plain(name, 80)), justify=justify, overflow="fold", no_wrap=index in whole
+        )
     for row in rows:
         table.add_row(*(Text(plain(cell, 400)) for cell in row))
     out = console()
@@ -117,12 +121,14 @@ class Progress:
     at the end.
     """
 
-    def __init__(self, what: str, total: int | None = None, *, unit: str = "") -> None:
-        """Start a task called `what` of `total` units (None: not known yet)."""
+    def __init__(
+        self, what: str, total: int | None = None, *, unit: str = "", done: int = 0
+    ) -> None:
+        """Start a task called `what` of `total` units (None: not known yet), `done` of them."""
         self.what = what
         self.total = total
         self.unit = unit
-        self.done = 0
+        self.done = self._before = done
         self.detail = ""
         self._live = sys.stderr.isatty()
         self._started = self._shown = time.monotonic()
@@ -165,8 +171,9 @@ class Progress:
             parts.append(self.detail)
         if final:
             parts.append(f"in {duration(elapsed)}")
-        elif self.total and self.done:
-            parts.append(f"{duration(elapsed * (self.total - self.done) / self.done)} left")
+        elif self.total and self.done > self._before:
+            rate = elapsed / (self.done - self._before)
+            parts.append(f"{duration(rate * (self.total - self.done))} left")
         return " · ".join(parts)
 
     def _print(self, *, final: bool = False) -> None:

@@ -31,6 +31,7 @@ from workspace.secrets import redact
 
 State = Literal["queued", "running", "finished", "stopped", "failed", "lost"]
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_LOST = "its process is gone without a word (killed, or the machine went down)"
 _LOCK_WAIT_SECONDS = 2.0
 
 
@@ -259,7 +260,7 @@ def read_job(directory: Path) -> JobView:
         started=record.get("started"),
         ended=record.get("ended"),
         exit_code=record.get("exit_code"),
-        error=record.get("error"),
+        error=record.get("error") or (_LOST if state == "lost" else None),
         result=record.get("result"),
     )
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from workspace.errors import DataError, UsageError
-from workspace.files import telling_disk_errors
+from workspace.files import read_json, telling_disk_errors
 from workspace.secrets import looks_like_secret
 from workspace.text import plain
 
@@ -123,8 +123,15 @@ class Workspace:
         )
 
     def job(self, name: str) -> Path:
-        """Return the job directory for an id, a unique part of one, or a path."""
-        return self._one(self.jobs, name, "job", "job.json", "See `temper jobs`.")
+        """Return the job directory for an id, a unique part of one, a path, or a run's name."""
+        try:
+            return self._one(self.jobs, name, "job", "job.json", "See `temper jobs`.")
+        except UsageError as unknown:
+            try:
+                run = self.run(name)
+            except UsageError:
+                raise unknown from None
+            return self.jobs / str(read_json(run / "run.json", kind="run record")["job"])
 
     def _one(self, parent: Path, name: str, what: str, marker: str, cure: str) -> Path:
         for candidate in (Path(name), parent / name):

@@ -121,9 +121,11 @@ def load_recipe(
         try:
             found[section_name] = model.model_validate(value)
         except ValidationError as error:
+            details = error.errors(include_url=False)
             problems += [
                 section_problem(document, data, section_name, model, detail, from_command_line)
-                for detail in error.errors(include_url=False)
+                for detail in details
+                if not _follows(detail["loc"], [other["loc"] for other in details])
             ]
     if problems:
         count = len(problems)
@@ -133,6 +135,11 @@ def load_recipe(
         )
     origins = dict(_origins(document, found, from_command_line))
     return Recipe(document.path, name, found, origins)
+
+
+def _follows(place: Key, places: Sequence[Key]) -> bool:
+    """Whether an error says only that something inside is wrong, which is told by itself."""
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
 def _recipe_path(path: Path | None) -> Path:

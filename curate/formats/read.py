@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -118,6 +119,41 @@ def _as_told(file: SourceFile, source: Source) -> SourceFile:
             cure="Take `header` out, or give `format: csv` or `tsv`.",
         )
     return replace(file, header=source.header, quotes=source.quotes)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What the first rows of a file are."""
+
+    read: int
+    formats: Counter[RowFormat]
+    fault: str
+    """Why the first unusable one cannot be used; empty where all can."""
+
+    @property
+    def usable(self) -> int:
+        """How many of them can be used."""
+        return sum(self.formats.values())
+
+
+def glance(source: Source, base: Path, most: int = 100) -> Glance:
+    """Read the first rows of a source's first file, to tell early what would become of them.
+
+    Raises:
+        DataError: as `read_sources`.
+    """
+    file = _as_told(find_files(source.path, base, source.format)[0], source)
+    count = SourceCount(file.name, None)
+    fault, place = "", [0]
+    with open_bytes(file) as stream, telling_damage(file, place):
+        for raw in itertools.islice(records(stream, file), most):
+            place[0] = raw.shown
+            count.read += 1
+            try:
+                _row(raw, source.columns.chosen_names(), count)
+            except Misfit as misfit:
+                fault = fault or f"{file.name}:{raw.shown}: {misfit.detail}"
+    return Glance(count.read, count.formats, fault)
 
 
 def records(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:

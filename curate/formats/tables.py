@@ -15,6 +15,9 @@ from curate.formats.raw import Misfit, RawRow
 from curate.reasons import Reason
 from workspace.errors import DataError
 
+_DELIMITERS = ",;\t|"
+"""Of those that stand equally often, the first."""
+
 
 def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     """Yield the records of a CSV or TSV file; an empty field is the empty text.
@@ -25,7 +28,7 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     csv.field_size_limit(sys.maxsize)
     # Bytes that are not UTF-8 survive as surrogates, so that only their own record is lost.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    delimiter = "\t" if file.format == "tsv" else ","
+    delimiter = _delimiter(stream, file)
     reader = csv.reader(
         text,
         delimiter=delimiter,
@@ -55,6 +58,17 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
         ) from error
     finally:
         text.detach()
+
+
+def _delimiter(stream: BinaryIO, file: SourceFile) -> str:
+    """Return a tab for TSV; for CSV what stands in its first line, if that has no comma."""
+    if file.format == "tsv":
+        return "\t"
+    peek = getattr(stream, "peek", None)
+    first = peek(1 << 16).split(b"\n", 1)[0] if peek else b""
+    if b"," in first:
+        return ","
+    return max(_DELIMITERS, key=lambda one: first.count(one.encode()))
 
 
 def _check_header(header: list[str], file: SourceFile) -> None:

@@ -138,9 +138,12 @@ def _details(leaks: Leaks, items: list[EvalItem]) -> list[str]:
 
 def _statement(leaks: Leaks, items: int) -> tuple[str, ...]:
     """Say how many items were found, for the dataset card."""
-    found = len(set(leaks.item.tolist()))
+    surest: dict[int, int] = {}
+    for item, found_by in zip(leaks.item.tolist(), leaks.tier.tolist(), strict=True):
+        surest[item] = min(found_by, surest.get(item, found_by))
+    found = len(surest)
     counts = ", ".join(
-        f"{len(set(leaks.item[leaks.tier == tier].tolist())):,} {how}"
+        f"{sum(one == tier for one in surest.values()):,} {how}"
         for tier, how in (
             (Tier.EXACT, "word for word"),
             (Tier.NGRAM, "contained"),

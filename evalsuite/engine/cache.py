@@ -41,6 +41,7 @@ class AnswerStore:
         else:
             write_json(record, {"schema_version": 1, "fingerprint": self.fingerprint})
         self._known = self._read()
+        self._fresh: set[str] = set()
 
     def _check(self, record: Path) -> None:
         found = read_json(record, kind="answer store").get("fingerprint")
@@ -76,8 +77,13 @@ class AnswerStore:
         except (TypeError, KeyError):
             return None
 
+    def is_fresh(self, batch_key: str) -> bool:
+        """Whether this process asked the batch: then it is no answer of an earlier evaluation."""
+        return batch_key in self._fresh
+
     def put(self, batch_key: str, answers: Sequence[Answer]) -> None:
         """Append the answers of a batch."""
+        self._fresh.add(batch_key)
         records = [answer_to_record(answer) for answer in answers]
         line = json.dumps({"batch": batch_key, "answers": records}, allow_nan=False) + "\n"
         with telling_disk_errors(self._file):

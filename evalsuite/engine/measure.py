@@ -29,6 +29,7 @@ from evalsuite.models.source import check_model_directory
 from evalsuite.prompts import PromptTrial
 from evalsuite.report import ModelRecord
 from evalsuite.verdict import Canary
+from workspace.errors import DataError
 
 CACHE = ".cache"
 """Where answers are kept below `evals/`, by the models that gave them."""
@@ -136,8 +137,22 @@ class _Measuring:
                 if task.spec.few_shot:
                     count = task.spec.few_shot.count
                     variants.append((f"{count} examples", task.with_few_shot()))
+                else:
+                    self.out.notes.append(
+                        f"{task.spec.name}: no prompt with examples was tried, for the task has no "
+                        "`few_shot`; a base is often better with some"
+                    )
                 for name, variant in variants:
-                    found.append((name, inquire_task(suite, variant, self.asker, self.limits)))
+                    try:
+                        asked = inquire_task(suite, variant, self.asker, self.limits)
+                    except DataError as error:
+                        if variant is task:
+                            raise
+                        self.out.notes.append(
+                            f"{task.spec.name}: {name} were not tried: {error.title}"
+                        )
+                    else:
+                        found.append((name, asked))
         return found
 
     def _count(self) -> None:

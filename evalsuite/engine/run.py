@@ -86,7 +86,7 @@ def ask(
                 continue
             if store:
                 store.put(batch.key, answers)
-        else:
+        elif store and not store.is_fresh(batch.key):
             reused += len(answers)
         for index, answer in zip(batch.indices, answers, strict=True):
             found[index] = answer

@@ -19,12 +19,14 @@ from evalsuite.similarity.tokens import (
     only_symbols,
     sequence_hashes,
 )
-from evalsuite.similarity.verify import Scores, Weights, number_variants, overlap
+from evalsuite.similarity.verify import Overlap, Scores, Weights, number_variants, overlap
 
 Rows = NDArray[np.int64]
 
 SMALL = 256
 """Up to this many distinct rows every pair is compared; above, those that share a band."""
+WEIGHED = 25_000
+"""How rare a word is, is learned from at most this many rows."""
 SHORT_ANSWER = 12
 """An answer of up to this many tokens is a label: it must be equal, not merely alike."""
 
@@ -119,6 +121,22 @@ def _scores_of(
     return out
 
 
+def _weights(table: TokenTable) -> Weights:
+    """Learn how rare each word is, of a large corpus from rows evenly spread over it."""
+    step = -(-len(table) // WEIGHED)
+    some = table.take(np.arange(0, len(table), step)) if step > 1 else table
+    return Weights.learn(unique_per_row(some), of_rows=len(table))
+
+
+def _overlap_of(table: TokenTable, pairs: Candidates, weights: Weights) -> Overlap:
+    """Compare the pairs; only of rows that are in one are the distinct tokens sought."""
+    both = np.concatenate([pairs.first, pairs.second])
+    rows, place = np.unique(both, return_inverse=True)
+    sets = unique_per_row(table.take(rows))
+    chosen = Candidates(place[: pairs.size], place[pairs.size :], pairs.capped_rows)
+    return overlap(sets, sets, chosen, weights)
+
+
 def _agree(
     answers: TokenTable, pairs: Candidates, weights: Weights, threshold: float
 ) -> NDArray[np.bool_]:
@@ -129,10 +147,8 @@ def _agree(
     open_pairs = np.flatnonzero(~equal & (lengths > SHORT_ANSWER))
     if open_pairs.size:
         first, second = pairs.first[open_pairs], pairs.second[open_pairs]
-        rows, place = np.unique(np.concatenate([first, second]), return_inverse=True)
-        sets = unique_per_row(answers.take(rows))
-        chosen = Candidates(place[: first.size], place[first.size :], 0)
-        equal[open_pairs] = overlap(sets, sets, chosen, weights).cosine >= threshold
+        compared = _overlap_of(answers, Candidates(first, second, 0), weights)
+        equal[open_pairs] = compared.cosine >= threshold
     return np.asarray(equal)
 
 
@@ -171,7 +187,7 @@ def build_index(
         marks: a number that duplicates must share, such as a preference label.
         loosest: pairs under this similarity are forgotten.
         shingle: words in a shingle of the candidate search.
-        bands: of the candidate search; 64 bands of 2 functions by default.
+        bands: of the candidate search; 48 bands of 2 functions by default.
     """
     whole = joined(prompts, answers)
     classes = classes or normalised_classes(prompts, answers, marks)
@@ -182,9 +198,8 @@ def build_index(
         pairs = all_pairs(rows.size)
     else:
         pairs = candidates(band_keys(table, shingle, bands or Bands()))
-    sets = unique_per_row(table)
-    weights = Weights.learn(sets)
-    compared = overlap(sets, sets, pairs, weights)
+    weights = _weights(table)
+    compared = _overlap_of(table, pairs, weights)
     score = np.minimum(compared.cosine, compared.plain_cosine)
     symbols = sequence_hashes(only_symbols(table))
     variant = number_variants(compared, symbols[pairs.first], symbols[pairs.second])

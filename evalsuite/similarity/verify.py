@@ -34,10 +34,17 @@ class Weights:
     """Weight of a bucket, shape (2**22,). Two words share one about once in four million."""
 
     @classmethod
-    def learn(cls, sets: TokenTable) -> Weights:
-        """Count in how many rows of `sets` (from `unique_per_row`) each token is."""
-        counts = np.bincount(_bucket(sets.hashes), minlength=1 << _BUCKET_BITS)
-        rows = len(sets) + PRIOR_ROWS
+    def learn(cls, sets: TokenTable, of_rows: int | None = None) -> Weights:
+        """Count in how many rows of `sets` (from `unique_per_row`) each token is.
+
+        Args:
+            sets: all rows, or a sample of them.
+            of_rows: how many rows the sample stands for.
+        """
+        counted = np.bincount(_bucket(sets.hashes), minlength=1 << _BUCKET_BITS)
+        stands_for = of_rows / max(len(sets), 1) if of_rows else 1.0
+        counts = counted * stands_for
+        rows = len(sets) * stands_for + PRIOR_ROWS
         rarity = np.log1p(rows / (counts + PRIOR_ROWS * PRIOR_SHARE))
         return cls((rarity**2).astype(np.float32))
 

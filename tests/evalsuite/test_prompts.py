@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalsuite.prompts import mean_interval, recommend
+from evalsuite.prompts import TunedScore, mean_interval, recommend
 from evalsuite.report import PromptBaseline
 
 
@@ -36,7 +36,13 @@ def test_examples_that_help_are_the_thing_to_beat() -> None:
 @pytest.mark.parametrize(("score", "word"), [(0.98, "pays"), (0.65, "does not beat")])
 def test_a_tuned_model_is_measured_against_the_best_prompt(score: float, word: str) -> None:
     tried = [baseline("zero-shot", 0.2, 0.1, 0.3), baseline("3 examples", 0.6, 0.5, 0.7)]
-    assert f"tuning {word}" in recommend(tried, [("mine", "triage", score)])
+    assert f"tuning {word}" in recommend(tried, [TunedScore("mine", "triage", score, True)])
+
+
+def test_a_gain_that_is_not_certain_is_not_said_to_pay() -> None:
+    tried = [baseline("zero-shot", 0.2, 0.1, 0.3)]
+    said = recommend(tried, [TunedScore("mine", "triage", 0.6, False)])
+    assert "seems to pay, but the gain is not certain yet" in said
 
 
 def test_intervals_of_means_mind_clusters() -> None:

@@ -51,8 +51,8 @@ def test_the_loop_runs_in_a_directory_whose_files_shadow_ours(tmp_path: Path, ro
     (home / "suites" / "small.yaml").write_text(
         (home / "suites" / "target.yaml").read_text().replace("min_items: 100", "min_items: 20")
     )
-    (home / "raw" / "general.jsonl").write_text(
-        "".join((home / "raw" / "general.jsonl").read_text().splitlines(keepends=True)[:200])
+    (home / "replay" / "general.jsonl").write_text(
+        "".join((home / "replay" / "general.jsonl").read_text().splitlines(keepends=True)[:200])
     )
     temper(home, "curate", "general.yaml")
     assert "402 in = 400 kept + 2 dropped" in temper(home, "curate").stderr

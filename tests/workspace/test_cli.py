@@ -77,6 +77,16 @@ def test_progress_says_what_how_far_and_how_long() -> None:
     assert progress.line().endswith(" left")
 
 
+def test_what_was_done_before_is_no_measure_of_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("workspace.context.time.monotonic", lambda: now[0])
+    progress = Progress("training", 60, unit="steps", done=20)
+    assert not progress.line().endswith("left")
+    now[0] += 12.0
+    progress.done = 32
+    assert progress.line().endswith("28 s left")
+
+
 def test_a_note_is_made_inert(capsys: pytest.CaptureFixture[str]) -> None:
     note("\x1b]0;title\x07")
     assert "\x1b" not in capsys.readouterr().err

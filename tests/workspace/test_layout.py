@@ -55,6 +55,17 @@ def test_a_dataset_that_never_came_to_be_is_not_offered(workspace: Workspace) ->
         workspace.dataset("nothing")
 
 
+def test_a_job_is_found_by_the_name_of_its_run(workspace: Workspace) -> None:
+    run = workspace.runs / "20261120-120000-triage-1a2b"
+    (run / "run.json").write_text('{"schema_version": 1, "job": "20261120-115959-train-9f9f"}')
+    job = workspace.jobs / "20261120-115959-train-9f9f"
+    job.mkdir(parents=True)
+    (job / "job.json").write_text("{}")
+    assert workspace.job("triage") == workspace.job("9f9f") == job
+    with pytest.raises(UsageError, match="no job called 'nothing'"):
+        workspace.job("nothing")
+
+
 @pytest.mark.parametrize("name", ["../x", "CON", "a" * 300, "", ".hidden", "a/b", "x\x1b[31m"])
 def test_a_name_that_is_not_safe_is_refused_in_a_short_line(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be the name") as caught:

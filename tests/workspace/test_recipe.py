@@ -88,6 +88,17 @@ def test_a_problem_inside_a_list_names_the_item(tmp_path: Path) -> None:
     assert problem.startswith("FILE:5:7: train.sources.1.rank: found 0; expected greater than")
 
 
+def test_what_is_wrong_inside_is_not_told_again_of_the_outside(tmp_path: Path) -> None:
+    from curate.recipe import CurateSection
+
+    path = tmp_path / "x.yaml"
+    path.write_text("curate:\n  sources:\n    - {path: a, columns: {answer: b}}\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, {"curate": CurateSection})
+    (problem,) = caught.value.problems
+    assert problem.key == "curate.sources.0.columns.answer"
+
+
 def test_overrides_win_and_their_mistakes_are_told_as_theirs(tmp_path: Path) -> None:
     path = write(tmp_path, "train:\n  dataset: a\n  sources: [{rank: 2}]\n")
     recipe = load_recipe(path, SECTIONS, ["train.learning_rate=3e-4", "train.sources.0.rank=9"])
