@@ -78,8 +78,7 @@ def _claim_device(recipe: Recipe, stack: ExitStack) -> None:
     from workspace.gpus import claim
 
     section = recipe.required("augment", AugmentSection, command="temper curate augment")
-    judge = section.verify.judge
-    if any(isinstance(one, LocalConfig) for one in (section.backend, judge and judge.backend)):
+    if any(isinstance(one, LocalConfig) for one in section.backends):
         device = stack.enter_context(claim())
         note(f"Working on {device.device}: {device.reason}.")
 

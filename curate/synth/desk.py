@@ -83,7 +83,12 @@ class Desk:
             known = await self._once(key, request)
         self._told()
         receipt = Receipt(
-            key, request.prompt_hash, self.backend.model, request.seed, request.sample, known.usage
+            key,
+            request.prompt_hash,
+            self.backend.model,
+            request.sent_seed,
+            request.sample,
+            known.usage,
         )
         return known, receipt
 
@@ -141,6 +146,9 @@ class Desk:
             await self.purse.reserve(worst)
             used: Usage | None = None
             try:
+                if self.stopping.is_set():  # while it waited for room
+                    used = Usage()
+                    raise Interrupted
                 await self.log.sent(key, attempt, worst)
                 try:
                     reply = await self.backend.attempt(request, key)

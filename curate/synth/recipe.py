@@ -172,7 +172,12 @@ class AugmentSection(Section):
             raise ValueError(f"a `backend`, which {asks[0]} asks")
         if self.dataset is not None and self.sources:
             raise ValueError("`dataset` or `sources`, not both")
-        backends = [self.backend, judge.backend if judge else None]
-        if self.budget.money is not None and any(one and one.price is None for one in backends):
+        if self.budget.money is not None and any(one.price is None for one in self.backends):
             raise ValueError("a `price` for every backend, which budget.money needs")
         return self
+
+    @property
+    def backends(self) -> tuple[BackendConfig, ...]:
+        """Everyone who is shown rows."""
+        judge = self.verify.judge.backend if self.verify.judge else None
+        return tuple(one for one in (self.backend, judge) if one is not None)

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from curate.synth.desk import Desk
 from curate.synth.requests import ChatRequest, Receipt, Turn
@@ -21,6 +21,17 @@ class Form(BaseModel):
     """Base of all wanted forms: unknown keys are passed over, blank texts refused."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        """Half of an escaped pair (`\\ud83d` alone) is no text: no table or file can hold it."""
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError("the text holds half of a surrogate pair") from None
+        return value
 
 
 FormT = TypeVar("FormT", bound=Form)
@@ -116,7 +127,7 @@ async def ask_form(
         except ValueError as error:
             problem = str(error)
         if left == 0:
-            raise BadOutput(problem, reply.text, receipts, cut=reply.finish == "length")
+            raise BadOutput(problem, reply.text, receipts, cut=reply.cut)
         again = prompts.render("repair", problem=problem)
         messages = (*request.messages, Turn("assistant", reply.text), Turn("user", again))
     raise AssertionError("the loop ends by return or raise")

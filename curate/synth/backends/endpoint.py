@@ -120,7 +120,7 @@ class EndpointBackend:
             self.config.token_limit: request.max_tokens,
         }
         if self.config.send_seed:
-            fields["seed"] = request.seed
+            fields["seed"] = request.sent_seed
         if request.form and self.config.response_format == "json_object":
             fields["response_format"] = {"type": "json_object"}
         elif request.form and self.config.response_format == "json_schema":

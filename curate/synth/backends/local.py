@@ -89,7 +89,7 @@ class LocalBackend:
         await asyncio.sleep(_GATHER_SECONDS)
         while self._waiting:
             # Alike in length share a batch; the order is the same for the same requests.
-            self._waiting.sort(key=lambda one: (-len(one[1]), one[0].seed, one[0].sample))
+            self._waiting.sort(key=lambda one: (-len(one[1]), one[0].sent_seed))
             batch = self._waiting[: self.config.batch_rows]
             del self._waiting[: self.config.batch_rows]
             try:

@@ -36,14 +36,12 @@ async def _drawn(task: Task, bench: Bench, config: Rejection | Preference) -> li
     """Draw and score; answers that failed are passed over unless all did."""
     parent = task.parents[0]
     turns = (*parent.history, Turn("user", parent.question))
-    asks = [
-        bench.asked.ask(asked_in(turns, config, task, number)) for number in range(config.samples)
-    ]
+    asks = [bench.ask(asked_in(turns, config, task, number)) for number in range(config.samples)]
     out = []
     for reply, receipt in await all_that_answer(asks):
         text = reply.text.strip()
         value, detail = score_answer(config.scorer, text, parent.answer)
-        out.append(Scored(text, value, detail, reply.finish == "length", receipt))
+        out.append(Scored(text, value, detail, reply.cut, receipt))
     return out
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal, Protocol
 
 from curate.reasons import Reason
-from curate.synth.desk import Desk
+from curate.synth.desk import Answer, Desk
 from curate.synth.generators.configs import Sampling
 from curate.synth.requests import ChatRequest, Receipt, Turn
 from curate.synth.seeds import Seed
-from curate.synth.structured import FormT, ask_form
+from curate.synth.structured import BadOutput, FormT, ask_form
 from curate.synth.templates import Prompts
 
 NewIn = Literal["bytes", "question", "whole"]
@@ -42,6 +42,8 @@ class Draft:
     """How a verifier already found it right; empty: not yet looked at."""
     note: str = ""
     """What the rule did, in a few words."""
+    passage: str = ""
+    """The piece of the parent that it was made from, where that is not the whole."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,37 @@ class Bench:
     repairs: int = 2
     desk: Desk | None = None
     """None where no generator asks a model."""
+    paid: list[Receipt] = field(default_factory=list)
+    """All answers that one task got, also where nothing came of it."""
+
+    def cleared(self) -> Bench:
+        """Return the same bench for another task."""
+        return Bench(self.prompts, self.repairs, self.desk)
 
     @property
-    def asked(self) -> Desk:
-        """Whom to ask."""
+    def _asked(self) -> Desk:
         if self.desk is None:
             raise AssertionError("the recipe was checked: who asks has a backend")
         return self.desk
+
+    async def ask(self, request: ChatRequest) -> Answer:
+        """Ask the model. Raises as `Desk.ask`."""
+        reply, receipt = await self._asked.ask(request)
+        self.paid.append(receipt)
+        return reply, receipt
 
     async def form(
         self, task: Task, prompt: str, form: type[FormT], how: Sampling, *, sample: int = 0
     ) -> tuple[FormT, list[Receipt]]:
         """Ask for JSON of a form, with the task's seed."""
         request = chat(prompt, how, task, sample)
-        return await ask_form(self.asked, self.prompts, request, form, self.repairs)
+        try:
+            found, paid = await ask_form(self._asked, self.prompts, request, form, self.repairs)
+        except BadOutput as error:
+            self.paid.extend(error.receipts)
+            raise
+        self.paid.extend(paid)
+        return found, paid
 
 
 class Generator(Protocol):

@@ -43,7 +43,7 @@ class Noise(Section):
 
 
 class Slots(Section):
-    """Source rows with one name put for another, in question and answer alike: needs no model."""
+    """Source rows with one name put for another, in the whole conversation: needs no model."""
 
     values: dict[str, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(min_length=1)
     """Name of a slot → the values that may stand for each other, for example

@@ -1,4 +1,4 @@
-"""One name put for another, in question and answer alike. A rule: no model, no cost."""
+"""One name put for another, in the whole conversation alike. A rule: no model, no cost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from curate.synth.generators.base import Bench, Draft, Lost, NewIn, OneParent, Task, reworded
 from curate.synth.generators.configs import Slots
+from curate.synth.requests import Turn
 from curate.synth.seeds import Seed
 
 
@@ -40,8 +41,9 @@ class SlotsGenerator(OneParent):
             rng.shuffle(others)
             put |= dict(zip(found, others, strict=False))
         question, answer = _replaced(parent.question, put), _replaced(parent.answer, put)
+        history = tuple(Turn(turn.role, _replaced(turn.content, put)) for turn in parent.history)
         note = ", ".join(f"{old} → {new}" for old, new in put.items())
-        return [replace(reworded(task, question, (), note=note), answer=answer)]
+        return [replace(reworded(task, question, (), note=note), answer=answer, history=history)]
 
 
 def _any_of(values: tuple[str, ...]) -> re.Pattern[str]:
