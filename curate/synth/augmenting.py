@@ -314,7 +314,7 @@ class _Job:
                 self.purse,
                 counts=self.counts,
                 stopping=stopping,
-                batch=section.batch,
+                batch=section.batch_rows,
                 give_up=section.give_up,
                 stop_requested=self.report.stop_requested,
                 told=self.report.standing,

@@ -153,9 +153,10 @@ class AugmentSection(Section):
     """A directory of Jinja files (relative to the recipe) that replace ours of the same name."""
     repairs: int = Field(default=2, ge=0, le=10)
     """How often a reply that has not the wanted form is sent back with what is wrong with it."""
-    batch: int = Field(default=64, ge=1, le=4096)
-    """Rows that are made, checked and counted together. Other numbers make other rows; the number
-    of requests under way at once does not."""
+    batch: int | None = Field(default=None, ge=1, le=4096)
+    """Rows that are made, checked and counted together; left out: 64 where a model is asked, 4096
+    where rules alone make rows. Other numbers make other rows; the number of requests under way at
+    once does not."""
     give_up: float = Field(default=0.02, ge=0.0, le=1.0)
     """A label or ability is given up when less than this share of its last 60 made rows was
     accepted: more money would buy nothing new."""
@@ -175,6 +176,11 @@ class AugmentSection(Section):
         if self.budget.money is not None and any(one.price is None for one in self.backends):
             raise ValueError("a `price` for every backend, which budget.money needs")
         return self
+
+    @property
+    def batch_rows(self) -> int:
+        """`batch`, or what it is when left out: each batch is compared with all that is known."""
+        return self.batch or (64 if self.backends else 4096)
 
     @property
     def backends(self) -> tuple[BackendConfig, ...]:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curate.synth.desk import Desk
 from curate.synth.requests import ChatRequest, Receipt, Turn
@@ -21,17 +21,6 @@ class Form(BaseModel):
     """Base of all wanted forms: unknown keys are passed over, blank texts refused."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
-
-    @field_validator("*")
-    @classmethod
-    def _can_be_stored(cls, value: Any) -> Any:
-        """Half of an escaped pair (`\\ud83d` alone) is no text: no table or file can hold it."""
-        if isinstance(value, str):
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise ValueError("the text holds half of a surrogate pair") from None
-        return value
 
 
 FormT = TypeVar("FormT", bound=Form)
