@@ -123,7 +123,8 @@ class Novelty(Section):
 
     threshold: float = Field(default=0.8, gt=0.0, le=1.0)
     """Least similarity (as of `near_duplicates`) at which a made row is no new one. Generators that
-    change only the question are compared by the question; noise must differ at all."""
+    make a question are compared by the question, drawn answers with the other answers to theirs;
+    noise must differ at all."""
     suites: tuple[str, ...] | None = None
     """Suites whose items no made row may hold; left out: those of `evaluate`. The validation and
     test rows of the source dataset are always compared."""

@@ -62,7 +62,7 @@ class RejectionGenerator(_Answering):
     """Each task draws answers to one question and keeps right ones."""
 
     name: ClassVar[str] = "rejection"
-    new_in: ClassVar[NewIn] = "whole"
+    new_in: ClassVar[NewIn] = "answer"
     makes: ClassVar[Literal["same", "messages", "preference"]] = "messages"
 
     def __init__(self, config: Rejection) -> None:

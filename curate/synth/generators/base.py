@@ -16,10 +16,10 @@ from curate.synth.seeds import Seed
 from curate.synth.structured import BadOutput, FormT, ask_form
 from curate.synth.templates import Prompts
 
-NewIn = Literal["bytes", "question", "whole"]
+NewIn = Literal["bytes", "question", "answer"]
 """Where a draft must be new. `bytes`: it must differ at all, being near its parent by nature
-(noise, slots, pairs of answers); `question`: there, the answer may stay; `whole`: in question and
-answer together (another answer to a known question)."""
+(noise, slots, pairs of answers); `question`: there, the answer may stay; `answer`:
+another answer to a known question, compared with those that are known."""
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,35 @@ def test_rejection_sampling_keeps_right_answers_and_no_two_alike(
     assert made["output_tokens"].sum() == 5 * len(served.script.requests)
 
 
+def test_drawn_answers_are_compared_with_the_other_answers_to_their_question(
+    served: Served, augment: Any
+) -> None:
+    """A long question must not make every right answer to it look like the one there is."""
+    story = "A carter loads barrels at the quay while the tide is out and the bell rings. " * 5
+    ways = [
+        "Two and two more make 4",  # as in the source
+        "TWO and two MORE make 4.",
+        "Counting on my fingers from the first pair upward I reach 4",
+        "Counting on my fingers from the first pair upward we reach 4",
+        "Half of eight barrels: 4",
+    ]
+    drawn: list[int] = []
+
+    def answer(body: Body) -> str:
+        drawn.append(body["seed"])
+        return ways[len(drawn) % len(ways)]
+
+    served.script.answer = answer
+    row = {"prompt": f"{story}He had 2 and got 2. How many?", "completion": ways[0]}
+    generate = [{"rejection": {"scorer": "numeric", "samples": 10, "keep": 10}}]
+    result = augment(section(served, generate=generate, target={"rows": 5}), rows=[row])
+    kept = [text for _, text in turns(result)]
+    assert len(kept) == 2 and ways[4] in kept
+    assert sum(text.startswith("Counting") for text in kept) == 1
+    reasons = table(result, "dropped")["reason"].to_list()
+    assert sorted(reasons) == ["near_duplicate", "normalised_duplicate", "normalised_duplicate"]
+
+
 @pytest.mark.parametrize("name", ["rejection", "preference"])
 def test_samples_of_one_question_are_sent_with_seeds_of_their_own(
     served: Served, augment: Any, name: str

@@ -85,7 +85,6 @@ def test_rejection_sampling_with_the_built_in_model(augment: Any) -> None:
         "backend": "builtin",
         "generate": [{"rejection": {"scorer": "numeric", "samples": 3, "max_tokens": 24}}],
         "target": {"rows": 6},
-        "novelty": {"threshold": 1.0},
     }
     rows = [
         {"prompt": row["prompt"], "completion": f"The result is {row['completion']}"}
