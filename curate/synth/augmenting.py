@@ -306,7 +306,7 @@ class _Job:
             self.report.tell("making rows")
             maker = Maker(
                 self.cells,
-                Bench(self.prompts, section.repairs, writer),
+                Bench(self.prompts, section.repairs, writer, judge),
                 Verifier(
                     section.verify, self.prompts, writer, judge, section.repairs, section.seed
                 ),

@@ -194,20 +194,27 @@ class Desk:
 Answer = tuple[Reply, Receipt]
 
 
-async def all_that_answer(asks: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+async def all_that_answer(
+    asks: Sequence[Coroutine[Any, Any, Answer]], paid: list[Receipt]
+) -> list[Answer]:
     """Wait for all; return those that were answered, in order.
 
     None is cancelled for another's failure: it may be paid for already.
+
+    Args:
+        asks: what to ask.
+        paid: gets the receipts of all answers, in order, also where something is raised.
 
     Raises:
         RequestFailed: none was answered.
         BudgetGone, Interrupted, WorkError: one of them was stopped by it.
     """
     found = await asyncio.gather(*asks, return_exceptions=True)
+    answers = [one for one in found if not isinstance(one, BaseException)]
+    paid += [receipt for _, receipt in answers]
     for one in found:
         if isinstance(one, BaseException) and not isinstance(one, RequestFailed):
             raise one
-    answers = [one for one in found if not isinstance(one, BaseException)]
     for one in found:
         if isinstance(one, RequestFailed) and not answers:
             raise one

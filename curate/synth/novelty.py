@@ -183,6 +183,8 @@ class KnownAnswers:
             others += [(place, other, answers[other]) for other in before]
             before.append(place)
         out: list[list[tuple[str | int, float]]] = [[] for _ in answers]
+        if not others:
+            return out
         left = pl.Series([answers[place] for place, _, _ in others], dtype=pl.String)
         right = pl.Series([text for _, _, text in others], dtype=pl.String)
         scores = _side_by_side(left, right, self.weights)

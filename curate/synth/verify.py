@@ -72,10 +72,11 @@ class Verifier:
             ChatRequest(turns, check.temperature, 1.0, check.max_tokens, seed, sample)
             for sample in range(check.samples)
         ]
-        answers = await all_that_answer([self.desk.ask(request) for request in requests])
+        paid: list[Receipt] = []
+        answers = await all_that_answer([self.desk.ask(one) for one in requests], paid)
         scored = [score_answer(check.scorer, reply.text, draft.answer) for reply, _ in answers]
         mean = sum(value for value, _ in scored) / len(scored)
-        draft = _paid(draft, [receipt for _, receipt in answers])
+        draft = _paid(draft, paid)
         told = f"{check.scorer.kind}: {mean:.2f} in {len(scored)} fresh answers"
         if mean < check.least:
             why = next((detail for value, detail in scored if value < 1 and detail), "")

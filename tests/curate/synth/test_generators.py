@@ -284,6 +284,34 @@ def test_preference_pairs_are_the_best_and_the_worst(served: Served, augment: An
     assert lost.height > 0 and lost["detail"].str.contains("differ by 0.5").all()
 
 
+@pytest.mark.parametrize("bias", ["longer", "first"])
+def test_a_judge_ranks_answers_in_both_orders(served: Served, augment: Any, bias: str) -> None:
+    def answer(body: Body) -> str:
+        text = asked(body)
+        if "==== ANSWER 1" not in text:
+            return "because " * (body["seed"] % 5 + 1)
+        assert "Be warm." in text and body["temperature"] == 0
+        first, second = (part.split("====")[1] for part in text.split("==== ANSWER ")[1:])
+        better = 1 if bias == "first" or len(first) > len(second) else 2
+        return json.dumps({"better": better})
+
+    served.script.answer = answer
+    judge = {"rubric": "Be warm."}
+    generate = [{"preference": {"judge": judge, "samples": 4, "temperature": 0.9}}]
+    asks = section(served, generate=generate, target={"rows": 4})
+    if bias == "first":
+        with pytest.raises(Exception, match="no made row was accepted"):
+            augment(asks, rows=SUMS)
+        return
+    result = augment(asks, rows=SUMS)
+    made = table(result, "made")
+    for chosen, rejected in table(result, "train").select("chosen", "rejected").rows():
+        assert len(chosen[0]["content"]) > len(rejected[0]["content"])
+    told = made.filter("accepted")["verified"]
+    assert told.str.contains("share of comparisons won: 1 against 0").all()
+    assert made["input_tokens"].sum() == 10 * len(served.script.requests)
+
+
 def test_the_source_may_be_the_better_answer(served: Served, augment: Any) -> None:
     served.script.answer = lambda body: f"{body['seed']}, so it is 999"
     for name, found in (("no", 0), ("yes", 3)):
