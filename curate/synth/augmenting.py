@@ -315,6 +315,7 @@ class _Job:
                 counts=self.counts,
                 stopping=stopping,
                 batch=section.batch_rows,
+                at_once=max((one.concurrency for one in opened), default=section.batch_rows),
                 give_up=section.give_up,
                 stop_requested=self.report.stop_requested,
                 told=self.report.standing,

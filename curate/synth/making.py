@@ -111,6 +111,7 @@ class Maker:
         counts: Counts,
         stopping: asyncio.Event,
         batch: int,
+        at_once: int,
         give_up: float,
         stop_requested: Callable[[], bool],
         told: Callable[[Standing], None],
@@ -123,6 +124,10 @@ class Maker:
         self.counts = counts
         self.stopping = stopping
         self.batch = batch
+        # Rows that were begun are finished before others are: a budget that ends early has then
+        # bought whole rows, not the first question of each.
+        self._places = asyncio.Semaphore(at_once)
+        self._budget_gone = ""
         self.give_up = give_up
         self.stop_requested = stop_requested
         self._told = told
@@ -188,6 +193,15 @@ class Maker:
                     one.cancel()
 
     async def _one(self, cell: Cell, cursor: Cursor, task: Task) -> _Outcome:
+        """Make and verify the rows of one task, when its turn comes."""
+        async with self._places:
+            if self._budget_gone:
+                return _Outcome(budget_gone=self._budget_gone)
+            outcome = await self._made(cell, cursor, task)
+            self._budget_gone = self._budget_gone or outcome.budget_gone
+            return outcome
+
+    async def _made(self, cell: Cell, cursor: Cursor, task: Task) -> _Outcome:
         """Make and verify the rows of one task; what fails costs its own row."""
         outcome, bench = _Outcome(), self.bench.cleared()
         try:

@@ -65,6 +65,7 @@ class EndpointBackend:
         self.described = config.described
         self.retries = config.retries
         self.patience_seconds = config.patience_seconds
+        self.concurrency = config.concurrency
         self.price = config.price or FREE
         self.pace = Pace(config.concurrency, config.requests_per_minute)
         key = secret_of(config.api_key) if config.api_key else _NO_KEY

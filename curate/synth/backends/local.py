@@ -35,6 +35,7 @@ class LocalBackend:
         self.described = config.described
         self.retries = 0
         self.patience_seconds = 0.0
+        self.concurrency = config.batch_rows
         self.tokenizer = ChatTokenizer.from_dir(source.path)
         self.context = context_length(check_model_directory(source.path))
         self._path = source.path

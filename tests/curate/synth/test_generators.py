@@ -153,6 +153,24 @@ def test_what_failed_half_way_is_still_accounted_for(served: Served, augment: An
     assert failed.height > 0 and failed["input_tokens"].to_list() == [10] * failed.height
 
 
+def test_a_budget_that_ends_half_way_through_a_row_is_accounted_for(
+    served: Served, augment: Any
+) -> None:
+    def answer(body: Body) -> str:
+        if "harder" not in asked(body):
+            return "Yes."
+        return json.dumps({"question": fresh(body, f"Than {in_dashes(body)[:30]} deeper")})
+
+    served.script.answer = answer
+    generate = [{"evolve": {"directions": ["deeper"], "rounds": 3}}]
+    asks = section(served, generate=generate, budget={"requests": 23}, target={"rows": 12})
+    asks["backend"]["concurrency"] = 3
+    made = table(augment(asks, rows=SUMS), "made")
+    assert made["input_tokens"].sum() == 10 * len(served.script.requests) == 230
+    assert made.filter("accepted").height >= 4  # rows that were begun are finished first
+    assert "request_failed" in made["reason"].to_list()
+
+
 def test_backtranslation_keeps_the_text_as_the_answer(served: Served, augment: Any) -> None:
     served.script.answer = lambda body: json.dumps({"question": fresh(body, "Who asks for")})
     texts = [f"Lantern number {number} is lit at dusk by the keeper." for number in range(5)]
