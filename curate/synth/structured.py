@@ -144,6 +144,7 @@ def read_form(text: str, form: type[FormT]) -> FormT:
 
 
 def _json_in(text: str) -> Any:
+    text = text.rpartition("</think>")[2]  # what a model thought aloud is not its reply
     try:
         return parse(text)
     except NotJson:

@@ -136,6 +136,11 @@ def test_a_reply_of_any_form_is_read_or_refused_in_words(text: str) -> None:
         assert found.question and found.answer
 
 
+def test_what_a_model_thought_aloud_is_passed_over() -> None:
+    reply = '<think>{"question": "no"} or {so}?</think>\n\n{"question": "Why?", "answer": "So."}'
+    assert read_form(reply, QuestionAnswer).question == "Why?"
+
+
 words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=60)
 
 
