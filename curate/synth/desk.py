@@ -15,6 +15,8 @@ from curate.synth.requests import ChatRequest, Receipt, Reply, Usage
 from workspace.errors import WorkError
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
+_TOLD_JITTER = 2.0
+"""Least room for jitter, in seconds, on top of the wait that a server asks for."""
 _FAILURES_IN_A_ROW = 24
 """So many requests given up with none answered between them: the server is broken, not the rows."""
 
@@ -168,6 +170,8 @@ class Desk:
     async def _wait(self, failure: AttemptFailed, failures: int) -> None:
         """Exponential backoff with full jitter (Brooker 2015); never shorter than asked for."""
         most = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures - 1, 20))
+        if failure.wait_seconds is not None:  # the server knows better than a guess that doubles
+            most = min(most, max(_TOLD_JITTER, failure.wait_seconds))
         seconds = self._random.uniform(0.0, most) + (failure.wait_seconds or 0.0)
         try:
             await asyncio.wait_for(self.stopping.wait(), seconds)
