@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curate.api import Rows, decontaminate, dedupe, read, run, split, step
+    from curate.api import Rows, augment, decontaminate, dedupe, read, run, split, step
 
-__all__ = ["Rows", "decontaminate", "dedupe", "read", "run", "split", "step"]
+__all__ = ["Rows", "augment", "decontaminate", "dedupe", "read", "run", "split", "step"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import polars_hash as plh
+from pydantic import BaseModel
 
 from curate.curating import CurateResult, run_curate
 from curate.frame import MARKS, ROW
@@ -36,6 +37,7 @@ from workspace.layout import Workspace
 
 if TYPE_CHECKING:
     from curate.ledger import Ledger
+    from curate.synth.augmenting import AugmentResult
 
 _TURN_FIELDS: dict[str, Any] = {
     "role": pl.String,
@@ -172,6 +174,28 @@ def run(recipe: str | Path | None = None, *overrides: str, dry_run: bool = False
     path = Path(recipe) if recipe is not None else None
     loaded = load_recipe(path, {"curate": CurateSection, "model": ModelSection}, overrides)
     return run_curate(loaded, loaded.workspace, dry_run=dry_run)
+
+
+def augment(
+    recipe: str | Path | None = None, *overrides: str, dry_run: bool = False
+) -> AugmentResult:
+    """Make the rows that a recipe's `augment` section asks for, as `temper curate augment` does."""
+    from curate.recipe import CurateSection
+    from curate.synth.augmenting import run_augment
+    from curate.synth.recipe import AugmentSection
+    from evalsuite.models import ModelSection
+    from evalsuite.recipe import EvalSection
+    from workspace.recipe import load_recipe
+
+    path = Path(recipe) if recipe is not None else None
+    sections: dict[str, type[BaseModel]] = {
+        "curate": CurateSection,
+        "model": ModelSection,
+        "augment": AugmentSection,
+        "evaluate": EvalSection,
+    }
+    loaded = load_recipe(path, sections, overrides)
+    return run_augment(loaded, loaded.workspace, dry_run=dry_run)
 
 
 def _prepared(

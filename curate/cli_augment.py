@@ -39,9 +39,11 @@ def augment(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Make rows for what a dataset lacks: verified, new, within a budget.
+    """Make rows for what a dataset lacks: checked, new, within a budget.
 
-    Ctrl-C, SIGTERM and SIGHUP stop it; so may a crash. The same command goes on from there.
+    Says what is missing by the recipe's `augment.target`, makes rows by rules or by asking a
+    model, and publishes them as a dataset of their own. Ctrl-C, SIGTERM and SIGHUP stop it; so may
+    a crash: the same command goes on, and no answer is paid for twice.
     """
     from curate.synth.augmenting import Reporter, run_augment
 
@@ -78,8 +80,7 @@ def _claim_device(recipe: Recipe, stack: ExitStack) -> None:
     from workspace.gpus import claim
 
     section = recipe.required("augment", AugmentSection, command="temper curate augment")
-    judge = section.verify.judge
-    if any(isinstance(one, LocalConfig) for one in (section.backend, judge and judge.backend)):
+    if any(isinstance(one, LocalConfig) for one in section.backends):
         device = stack.enter_context(claim())
         note(f"Working on {device.device}: {device.reason}.")
 

@@ -98,6 +98,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
                 "id": held["id"],
                 **held["meta"],
                 **_alterations(dataset, held["id"]),
+                **_making(dataset, held["id"]),
                 "row holds": _shown(held, kind),
             }
     frame = pl.read_parquet(dataset / "dropped.parquet", glob=False)
@@ -109,6 +110,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
             "verdict": f"dropped at {held['step']}",
             **story,
             **_alterations(dataset, held["id"]),
+            **_making(dataset, held["id"]),
             "duplicate of": partner,
             "row holds": _shown(held, kind),
             "that row holds": _partner(dataset, partner, kind) if partner else None,
@@ -177,8 +179,25 @@ def _alterations(dataset: Path, row_id: str) -> dict[str, str]:
     }
 
 
+def _making(dataset: Path, row_id: str) -> dict[str, Any]:
+    """Return how a row was made: by whom, from what, with which prompt and seed, at what cost."""
+    path = dataset / "made.parquet"
+    if not path.is_file():
+        return {}
+    rows = pl.read_parquet(path, glob=False).filter(pl.col("id") == row_id)
+    return {
+        "made from" if name == "parents" else name.replace("_", " "): value
+        for row in rows.iter_rows(named=True)
+        for name, value in row.items()
+        if name not in ("id", "accepted", "reason") and value not in (None, [], "")
+    }
+
+
 def _partner(dataset: Path, wanted: str, kind: str) -> str | None:
-    story = find_row(dataset, wanted)
+    try:
+        story = find_row(dataset, wanted)
+    except UsageError:
+        return None  # a made row may be too near to one of the dataset that it was made from
     return str(story["row holds"])
 
 

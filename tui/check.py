@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from curate.recipe import CurateSection, Source
+from curate.synth.recipe import AugmentSection
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
@@ -20,7 +21,7 @@ def check_recipe(recipe: Recipe) -> list[Finding]:
     No code from data or plugins runs, nothing is written, and torch is not imported.
     """
     findings = [Finding("ok", "recipe", f"{recipe.path.name}: {', '.join(recipe.sections)}")]
-    for look in (_model, _sources, _suites, _training):
+    for look in (_model, _sources, _augment, _suites, _training):
         findings += _told(look, recipe)
     return findings
 
@@ -108,6 +109,19 @@ def _matching(base: Path, pattern: str) -> list[Path]:
         return [path]
     root = Path(path.anchor)
     return [found for found in root.glob(str(path.relative_to(root))) if found.is_file()]
+
+
+def _augment(recipe: Recipe) -> Iterator[Finding]:
+    """Say who would be shown rows, and whether the key is there."""
+    from curate.synth.backends.configs import EndpointConfig
+    from workspace.secrets import secret_of
+
+    section = recipe.section("augment", AugmentSection)
+    for backend in section.backends if section else ():
+        yield Finding("ok", "augment", f"rows are shown to {backend.described}")
+        if isinstance(backend, EndpointConfig) and backend.api_key:
+            secret_of(backend.api_key)
+            yield Finding("ok", "augment", f"{backend.api_key} is set")
 
 
 def _suites(recipe: Recipe) -> Iterator[Finding]:

@@ -120,6 +120,13 @@ def run_augment(
     section = recipe.required("augment", AugmentSection, command="temper curate augment")
     report = report or Reporter()
     name = section.name or f"{recipe.name}-augmented"
+    if not section.sources and name == (section.dataset or recipe.name):
+        raise UsageError(
+            "made rows would take the place of the rows that they are made from",
+            where="augment.name",
+            cause=f"Both datasets are called {name!r}.",
+            cure="Give the made one another name; `curate.sources` can hold both.",
+        )
     check_replaceable(workspace.datasets / name)
     report.tell("reading")
     evaluate = recipe.section("evaluate", EvalSection)
@@ -237,11 +244,7 @@ def made_type(generators: Sequence[Generator], source: str) -> str:
 
 def endpoints(section: AugmentSection) -> list[str]:
     """Say where rows go, for the card, `temper check` and the terminal."""
-    backends = [section.backend] if section.backend else []
-    judge = section.verify.judge
-    if judge and judge.backend:
-        backends.append(judge.backend)
-    return [f"Rows are shown to {one.described}." for one in backends]
+    return [f"Rows are shown to {one.described}." for one in section.backends]
 
 
 class _Job:
@@ -303,7 +306,7 @@ class _Job:
             self.report.tell("making rows")
             maker = Maker(
                 self.cells,
-                Bench(self.prompts, section.repairs, writer),
+                Bench(self.prompts, section.repairs, writer, judge),
                 Verifier(
                     section.verify, self.prompts, writer, judge, section.repairs, section.seed
                 ),
@@ -311,7 +314,8 @@ class _Job:
                 self.purse,
                 counts=self.counts,
                 stopping=stopping,
-                batch=section.batch,
+                batch=section.batch_rows,
+                at_once=max((one.concurrency for one in opened), default=section.batch_rows),
                 give_up=section.give_up,
                 stop_requested=self.report.stop_requested,
                 told=self.report.standing,

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 from curate.synth.deficits import Deficit
-from curate.synth.generators.base import Generator, Task, seed_number
+from curate.synth.generators.base import Draft, Generator, Task, seed_number
 from curate.synth.seeds import Seed, SeedTable
 
 _WINDOW = 60
 """Rows after which it is judged whether more are worth their money."""
-_LEAST_YIELD, _MOST_YIELD = 0.1, 8.0
+_LEAST_YIELD, _MOST_YIELD = 0.1, 64.0
 
 
 @dataclass
@@ -91,6 +91,10 @@ class Cell:
     def open(self) -> bool:
         """Whether more rows are to be made."""
         return self.missing > 0 and not self.given_up
+
+    def lacks_not(self, draft: Draft) -> bool:
+        """Whether a draft is no help, because another answer than its own is missing."""
+        return self.deficit.answer is not None and draft.answer.strip() != self.deficit.answer
 
     def quota(self) -> int:
         """Return how many tasks the missing rows take at the yield so far."""

@@ -39,6 +39,8 @@ class Deficit:
     """Places in the seed table that rows may be made from."""
     label: str | None = None
     """The label that made rows get; None: that of what they are made from."""
+    answer: str | None = None
+    """The answer that every made row must have; None: any."""
     why: str = ""
 
 
@@ -94,7 +96,9 @@ def _rare_labels(target: RareLabels, seeds: SeedTable) -> tuple[list[Deficit], l
         missing = target.least - len(places)
         if missing > 0 and (not target.only or label in target.only):
             why = f"{len(places):,} rows, {target.least:,} wanted"
-            out.append(Deficit(label, missing, np.array(places, np.int64), label, why))
+            answer = label.strip() if target.by == "answer" else None
+            pool = np.array(places, np.int64)
+            out.append(Deficit(label, missing, pool, label, answer, why))
     enough = groups.height - len(out)
     return out, [f"{enough:,} of {groups.height:,} labels have enough rows."] if enough else []
 
@@ -136,7 +140,7 @@ def _failed_abilities(
         label = name if how == "label" else None
         if pool.size:
             notes.append(f"{name}: {pool.size:,} source rows, found by {how}.")
-            out.append(Deficit(name, target.rows, pool, label, why))
+            out.append(Deficit(name, target.rows, pool, label, why=why))
         else:
             notes.append(f"{name}: no source row is like it; nothing can be made for it.")
     return out, notes

@@ -15,6 +15,8 @@ from curate.synth.requests import ChatRequest, Receipt, Reply, Usage
 from workspace.errors import WorkError
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
+_TOLD_JITTER = 2.0
+"""Least room for jitter, in seconds, on top of the wait that a server asks for."""
 _FAILURES_IN_A_ROW = 24
 """So many requests given up with none answered between them: the server is broken, not the rows."""
 
@@ -83,7 +85,12 @@ class Desk:
             known = await self._once(key, request)
         self._told()
         receipt = Receipt(
-            key, request.prompt_hash, self.backend.model, request.seed, request.sample, known.usage
+            key,
+            request.prompt_hash,
+            self.backend.model,
+            request.sent_seed,
+            request.sample,
+            known.usage,
         )
         return known, receipt
 
@@ -141,6 +148,9 @@ class Desk:
             await self.purse.reserve(worst)
             used: Usage | None = None
             try:
+                if self.stopping.is_set():  # while it waited for room
+                    used = Usage()
+                    raise Interrupted
                 await self.log.sent(key, attempt, worst)
                 try:
                     reply = await self.backend.attempt(request, key)
@@ -160,6 +170,8 @@ class Desk:
     async def _wait(self, failure: AttemptFailed, failures: int) -> None:
         """Exponential backoff with full jitter (Brooker 2015); never shorter than asked for."""
         most = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures - 1, 20))
+        if failure.wait_seconds is not None:  # the server knows better than a guess that doubles
+            most = min(most, max(_TOLD_JITTER, failure.wait_seconds))
         seconds = self._random.uniform(0.0, most) + (failure.wait_seconds or 0.0)
         try:
             await asyncio.wait_for(self.stopping.wait(), seconds)
@@ -186,20 +198,27 @@ class Desk:
 Answer = tuple[Reply, Receipt]
 
 
-async def all_that_answer(asks: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+async def all_that_answer(
+    asks: Sequence[Coroutine[Any, Any, Answer]], paid: list[Receipt]
+) -> list[Answer]:
     """Wait for all; return those that were answered, in order.
 
     None is cancelled for another's failure: it may be paid for already.
+
+    Args:
+        asks: what to ask.
+        paid: gets the receipts of all answers, in order, also where something is raised.
 
     Raises:
         RequestFailed: none was answered.
         BudgetGone, Interrupted, WorkError: one of them was stopped by it.
     """
     found = await asyncio.gather(*asks, return_exceptions=True)
+    answers = [one for one in found if not isinstance(one, BaseException)]
+    paid += [receipt for _, receipt in answers]
     for one in found:
         if isinstance(one, BaseException) and not isinstance(one, RequestFailed):
             raise one
-    answers = [one for one in found if not isinstance(one, BaseException)]
     for one in found:
         if isinstance(one, RequestFailed) and not answers:
             raise one

@@ -111,6 +111,7 @@ class Maker:
         counts: Counts,
         stopping: asyncio.Event,
         batch: int,
+        at_once: int,
         give_up: float,
         stop_requested: Callable[[], bool],
         told: Callable[[Standing], None],
@@ -123,6 +124,10 @@ class Maker:
         self.counts = counts
         self.stopping = stopping
         self.batch = batch
+        # Rows that were begun are finished before others are: a budget that ends early has then
+        # bought whole rows, not the first question of each.
+        self._places = asyncio.Semaphore(at_once)
+        self._budget_gone = ""
         self.give_up = give_up
         self.stop_requested = stop_requested
         self._told = told
@@ -138,10 +143,14 @@ class Maker:
             WorkError: the endpoint answers nobody, or the disk refuses.
         """
         while not self.out.budget_gone:
+            if self.stop_requested():  # rules, and answers from the log, take no time
+                raise Interrupted
             tasks = plan_batch(self.cells, self.batch)
             if not tasks:
                 break
-            outcomes = await self._watched([self._one(cursor, task) for _, cursor, task in tasks])
+            outcomes = await self._watched(
+                [self._one(cell, cursor, task) for cell, cursor, task in tasks]
+            )
             self._count(tasks, outcomes)
             self.tell()
         return self.out
@@ -183,21 +192,43 @@ class Maker:
                 for one in running:
                     one.cancel()
 
-    async def _one(self, cursor: Cursor, task: Task) -> _Outcome:
+    async def _one(self, cell: Cell, cursor: Cursor, task: Task) -> _Outcome:
+        """Make and verify the rows of one task, when its turn comes."""
+        async with self._places:
+            if self._budget_gone:
+                return _Outcome(budget_gone=self._budget_gone)
+            outcome = await self._made(cell, cursor, task)
+            self._budget_gone = self._budget_gone or outcome.budget_gone
+            return outcome
+
+    async def _made(self, cell: Cell, cursor: Cursor, task: Task) -> _Outcome:
         """Make and verify the rows of one task; what fails costs its own row."""
-        outcome = _Outcome()
+        outcome, bench = _Outcome(), self.bench.cleared()
         try:
-            made = await cursor.generator.make(task, self.bench)
+            made = await cursor.generator.make(task, bench)
         except RequestFailed as error:
-            made = [Lost(Reason.REQUEST_FAILED, str(error), task.parents)]
+            paid = tuple(bench.paid)
+            made = [Lost(Reason.REQUEST_FAILED, str(error), task.parents, receipts=paid)]
         except BadOutput as error:
             reason = Reason.CUT_OUTPUT if error.cut else Reason.BAD_OUTPUT
-            receipts = tuple(error.receipts)
-            made = [Lost(reason, error.problem, task.parents, error.raw, receipts)]
+            paid = tuple(bench.paid)
+            made = [Lost(reason, error.problem, task.parents, error.raw, paid)]
         except BudgetGone as gone:
             outcome.budget_gone = gone.limit
+            if bench.paid:
+                detail = "the budget had no room for the rest of it"
+                paid = tuple(bench.paid)
+                outcome.rows.append(
+                    Lost(Reason.REQUEST_FAILED, detail, task.parents, receipts=paid)
+                )
             return outcome
         for row in made:
+            if isinstance(row, Draft) and cell.lacks_not(row):
+                detail = (
+                    f"the answer is {row.answer[:80]!r}, and {cell.deficit.answer!r} is missing"
+                )
+                outcome.rows.append((row, Refusal(Reason.WRONG_ANSWER, detail)))
+                continue
             if isinstance(row, Lost):
                 outcome.rows.append(row)
                 continue

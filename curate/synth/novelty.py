@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -147,6 +148,64 @@ class KnownTexts:
         return Candidates(unique[:, 0], unique[:, 1], found.capped_rows)
 
 
+@dataclass
+class KnownAnswers:
+    """Answers by the question they answer: another answer to a known question is a new row."""
+
+    by_question: dict[str, list[tuple[str, str]]]
+    """Question → (id, answer) of every known row that asks it."""
+    weights: Weights
+
+    @classmethod
+    def of(cls, ids: Sequence[str], questions: pl.Series, answers: pl.Series) -> KnownAnswers:
+        """Take in the source."""
+        known = cls({}, Weights.learn(unique_per_row(tokenise(answers))))
+        for name, question, answer in zip(ids, questions, answers, strict=True):
+            known.add(name, question, answer)
+        return known
+
+    def add(self, name: str, question: str, answer: str) -> None:
+        """Take in one row."""
+        self.by_question.setdefault(question, []).append((name, answer))
+
+    def similarities(
+        self, questions: Sequence[str], answers: Sequence[str]
+    ) -> list[list[tuple[str | int, float]]]:
+        """Return for each answer its similarity to every other answer to its question.
+
+        The other one is a known row's id, or the place of an earlier one among `answers`.
+        """
+        others: list[tuple[int, str | int, str]] = []
+        earlier: dict[str, list[int]] = {}
+        for place, question in enumerate(questions):
+            others += [(place, name, text) for name, text in self.by_question.get(question, ())]
+            before = earlier.setdefault(question, [])
+            others += [(place, other, answers[other]) for other in before]
+            before.append(place)
+        out: list[list[tuple[str | int, float]]] = [[] for _ in answers]
+        if not others:
+            return out
+        left = pl.Series([answers[place] for place, _, _ in others], dtype=pl.String)
+        right = pl.Series([text for _, _, text in others], dtype=pl.String)
+        scores = _side_by_side(left, right, self.weights)
+        for (place, other, _), score in zip(others, scores.tolist(), strict=True):
+            out[place].append((other, score))
+        return out
+
+
+def _side_by_side(left: pl.Series, right: pl.Series, weights: Weights) -> NDArray[np.float64]:
+    """Return the similarity of each text of `left` to the one in the same place of `right`."""
+    first, second = tokenise(left), tokenise(right)
+    places = np.arange(len(left), dtype=np.int64)
+    pairs = Candidates(places, places, 0)
+    compared = overlap(unique_per_row(first), unique_per_row(second), pairs, weights)
+    score = np.minimum(compared.cosine, compared.plain_cosine)
+    symbols = sequence_hashes(only_symbols(first)), sequence_hashes(only_symbols(second))
+    score[number_variants(compared, *symbols)] = 0.0
+    score[sequence_hashes(first) == sequence_hashes(second)] = 1.0
+    return score
+
+
 def _keys(table: TokenTable, bands: Bands) -> Hashes:
     """Return band keys; a text without a token gets keys that nothing shares."""
     keys = np.zeros((bands.count, len(table)), np.uint64)
@@ -187,8 +246,7 @@ class Novelty:
         self._known: dict[NewIn, KnownTexts] = {}
         if "question" in views:
             self._known["question"] = KnownTexts.of(ids, questions)
-        if "whole" in views:
-            self._known["whole"] = KnownTexts.of(ids, questions + "\n\n" + answers)
+        self._answers = KnownAnswers.of(ids, questions, answers) if "answer" in views else None
 
     def check(
         self, drafts: Sequence[Draft], ids: Sequence[str], views: Sequence[NewIn]
@@ -206,7 +264,7 @@ class Novelty:
         out: list[tuple[Refusal | None, float, str]] = [
             (leaks.get(place), 0.0, "") for place in range(len(drafts))
         ]
-        for view in ("bytes", "question", "whole"):
+        for view in ("bytes", "question", "answer"):
             places = [
                 place
                 for place in range(len(drafts))
@@ -214,8 +272,10 @@ class Novelty:
             ]
             if view == "bytes":
                 self._check_bytes(drafts, ids, places, out)
+            elif places and view == "question":
+                self._check_questions(drafts, ids, places, out)
             elif places:
-                self._check_view(view, drafts, ids, places, out)
+                self._check_answers(drafts, ids, places, out)
         self._accept(drafts, ids, [found[0] is None for found in out])
         return out
 
@@ -235,17 +295,16 @@ class Novelty:
                 out[place] = (Refusal(Reason.EXACT_DUPLICATE, detail, other), 1.0, other)
             seen.setdefault(key, ids[place])
 
-    def _check_view(
+    def _check_questions(
         self,
-        view: NewIn,
         drafts: Sequence[Draft],
         ids: Sequence[str],
         places: Sequence[int],
         out: list[tuple[Refusal | None, float, str]],
     ) -> None:
-        texts = pl.Series([_text(drafts[place], view) for place in places], dtype=pl.String)
+        texts = pl.Series([drafts[place].question for place in places], dtype=pl.String)
         parents = [[seed.id for seed in drafts[place].parents] for place in places]
-        known = self._known[view]
+        known = self._known["question"]
         score, of = known.nearest(texts, parents)
         among = _Among(texts, known.weights)
         accepted: list[int] = []
@@ -254,15 +313,41 @@ class Novelty:
             for earlier in accepted:
                 if among.score(earlier, number) > near:
                     near, who = among.score(earlier, number), ids[places[earlier]]
-            refusal = self._too_near(near, who, view)
+            refusal = self._too_near(near, who, "question")
             out[place] = (refusal, near, who)
             if refusal is None:
                 accepted.append(number)
 
-    def _too_near(self, score: float, who: str, view: NewIn) -> Refusal | None:
+    def _check_answers(
+        self,
+        drafts: Sequence[Draft],
+        ids: Sequence[str],
+        places: Sequence[int],
+        out: list[tuple[Refusal | None, float, str]],
+    ) -> None:
+        """Compare each with the other answers to its question; of a batch the earlier is new."""
+        assert self._answers is not None  # some generator makes such rows
+        texts = [drafts[place].answer for place in places]
+        questions = [drafts[place].question for place in places]
+        near = self._answers.similarities(questions, texts)
+        accepted: set[int] = set()
+        for number, place in enumerate(places):
+            best, who = 0.0, ""
+            for other, score in near[number]:
+                if isinstance(other, str) and score > best:
+                    best, who = score, other
+                elif isinstance(other, int) and other in accepted and score > best:
+                    best, who = score, ids[places[other]]
+            refusal = self._too_near(best, who, "answer")
+            out[place] = (refusal, best, who)
+            if refusal is None:
+                accepted.add(number)
+
+    def _too_near(
+        self, score: float, who: str, what: Literal["question", "answer"]
+    ) -> Refusal | None:
         if score < self.threshold:
             return None
-        what = "question" if view == "question" else "row"
         if score >= 1.0:
             detail = f"the {what} says the same as {who}"
             return Refusal(Reason.NORMALISED_DUPLICATE, detail, who)
@@ -274,7 +359,7 @@ class Novelty:
             return {}
         leaks = find_leaks(
             pl.Series([draft.question for draft in drafts], dtype=pl.String),
-            tokenise(pl.Series([_text(draft, "whole") for draft in drafts], dtype=pl.String)),
+            tokenise(pl.Series([_text(draft) for draft in drafts], dtype=pl.String)),
             pl.Series([item.question for item in self.held], dtype=pl.String),
             pl.Series([item.answer for item in self.held], dtype=pl.String),
             threshold=self.leak_threshold,
@@ -294,10 +379,12 @@ class Novelty:
         """Take in the new rows in every view: a paraphrase must not come back as noise's parent."""
         good = [place for place, is_new in enumerate(new) if is_new]
         names = [ids[place] for place in good]
-        for view, known in self._known.items():
-            texts = [_text(drafts[place], view) for place in good]
+        for known in self._known.values():
+            texts = [drafts[place].question for place in good]
             known.add(names, pl.Series(texts, dtype=pl.String))
         for place in good:
+            if self._answers is not None:
+                self._answers.add(ids[place], drafts[place].question, drafts[place].answer)
             self._ids.setdefault(_bytes(drafts[place]), ids[place])
 
 
@@ -330,8 +417,6 @@ def _bytes(draft: Draft) -> tuple[str, str, str]:
     return draft.question, draft.answer, draft.rejected or ""
 
 
-def _text(draft: Draft, view: NewIn) -> str:
-    if view == "question":
-        return draft.question
+def _text(draft: Draft) -> str:
     worse = f"\n\n{draft.rejected}" if draft.rejected is not None else ""
     return f"{draft.question}\n\n{draft.answer}{worse}"

@@ -123,7 +123,8 @@ class Novelty(Section):
 
     threshold: float = Field(default=0.8, gt=0.0, le=1.0)
     """Least similarity (as of `near_duplicates`) at which a made row is no new one. Generators that
-    change only the question are compared by the question; noise must differ at all."""
+    make a question are compared by the question, drawn answers with the other answers to theirs;
+    noise must differ at all."""
     suites: tuple[str, ...] | None = None
     """Suites whose items no made row may hold; left out: those of `evaluate`. The validation and
     test rows of the source dataset are always compared."""
@@ -153,9 +154,10 @@ class AugmentSection(Section):
     """A directory of Jinja files (relative to the recipe) that replace ours of the same name."""
     repairs: int = Field(default=2, ge=0, le=10)
     """How often a reply that has not the wanted form is sent back with what is wrong with it."""
-    batch: int = Field(default=64, ge=1, le=4096)
-    """Rows that are made, checked and counted together. Other numbers make other rows; the number
-    of requests under way at once does not."""
+    batch: int | None = Field(default=None, ge=1, le=4096)
+    """Rows that are made, checked and counted together; left out: 64 where a model is asked, 4096
+    where rules alone make rows. Other numbers make other rows; the number of requests under way at
+    once does not."""
     give_up: float = Field(default=0.02, ge=0.0, le=1.0)
     """A label or ability is given up when less than this share of its last 60 made rows was
     accepted: more money would buy nothing new."""
@@ -172,7 +174,17 @@ class AugmentSection(Section):
             raise ValueError(f"a `backend`, which {asks[0]} asks")
         if self.dataset is not None and self.sources:
             raise ValueError("`dataset` or `sources`, not both")
-        backends = [self.backend, judge.backend if judge else None]
-        if self.budget.money is not None and any(one and one.price is None for one in backends):
+        if self.budget.money is not None and any(one.price is None for one in self.backends):
             raise ValueError("a `price` for every backend, which budget.money needs")
         return self
+
+    @property
+    def batch_rows(self) -> int:
+        """`batch`, or what it is when left out: each batch is compared with all that is known."""
+        return self.batch or (64 if self.backends else 4096)
+
+    @property
+    def backends(self) -> tuple[BackendConfig, ...]:
+        """Everyone who is shown rows."""
+        judge = self.verify.judge.backend if self.verify.judge else None
+        return tuple(one for one in (self.backend, judge) if one is not None)

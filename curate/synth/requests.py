@@ -47,6 +47,18 @@ class ChatRequest:
         said = json.dumps([[turn.role, turn.content] for turn in self.messages])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
+    @property
+    def sent_seed(self) -> int:
+        """The seed that the model draws with: another one for each sample.
+
+        A server that keeps to seeds would give the same answer to the same seed, and the best and
+        worst of n would be one answer n times.
+        """
+        if self.sample == 0:
+            return self.seed
+        digest = hashlib.sha256(f"{self.seed} {self.sample}".encode()).digest()
+        return int.from_bytes(digest[:4], "big") >> 1
+
     def chat(self) -> list[dict[str, str]]:
         """Return the messages as endpoints and chat templates take them."""
         return [{"role": turn.role, "content": turn.content} for turn in self.messages]
@@ -108,6 +120,11 @@ class Reply:
     reported: bool = True
     """Whether the server said what was used; otherwise `usage` is the most it can have been."""
 
+    @property
+    def cut(self) -> bool:
+        """Whether the text ends before the answer does."""
+        return self.finish in ("length", "content_filter")
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -117,5 +134,6 @@ class Receipt:
     prompt_hash: str
     model: str
     seed: int
+    """As it was sent."""
     sample: int
     usage: Usage = field(default_factory=Usage)

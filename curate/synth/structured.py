@@ -116,7 +116,7 @@ async def ask_form(
         except ValueError as error:
             problem = str(error)
         if left == 0:
-            raise BadOutput(problem, reply.text, receipts, cut=reply.finish == "length")
+            raise BadOutput(problem, reply.text, receipts, cut=reply.cut)
         again = prompts.render("repair", problem=problem)
         messages = (*request.messages, Turn("assistant", reply.text), Turn("user", again))
     raise AssertionError("the loop ends by return or raise")
@@ -144,6 +144,7 @@ def read_form(text: str, form: type[FormT]) -> FormT:
 
 
 def _json_in(text: str) -> Any:
+    text = text.rpartition("</think>")[2]  # what a model thought aloud is not its reply
     try:
         return parse(text)
     except NotJson:

@@ -23,6 +23,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "evolve_wider": frozenset({"question"}),
     "backtranslate": frozenset({"text"}),
     "documents": frozenset({"text", "pairs"}),
+    "answer_from_text": frozenset({"text", "question"}),
     "repair": frozenset({"problem"}),
     "judge_grade": frozenset({"first", "second", "rubric"}),
     "judge_compare": frozenset({"question", "first", "second", "rubric"}),

@@ -63,16 +63,20 @@ class Verifier:
                 return draft, Refusal(Reason.WRONG_ANSWER, detail)
             return replace(draft, verified=found), None
         assert self.desk is not None  # the recipe was checked
-        turns = (*draft.history, Turn("user", draft.question))
+        asked = draft.question
+        if draft.passage:  # what stands in a document alone cannot be known without it
+            asked = self.prompts.render("answer_from_text", text=draft.passage, question=asked)
+        turns = (*draft.history, Turn("user", asked))
         seed = seed_number(self.seed, "answer", draft.question)
         requests = [
             ChatRequest(turns, check.temperature, 1.0, check.max_tokens, seed, sample)
             for sample in range(check.samples)
         ]
-        answers = await all_that_answer([self.desk.ask(request) for request in requests])
+        paid: list[Receipt] = []
+        answers = await all_that_answer([self.desk.ask(one) for one in requests], paid)
         scored = [score_answer(check.scorer, reply.text, draft.answer) for reply, _ in answers]
         mean = sum(value for value, _ in scored) / len(scored)
-        draft = _paid(draft, [receipt for _, receipt in answers])
+        draft = _paid(draft, paid)
         told = f"{check.scorer.kind}: {mean:.2f} in {len(scored)} fresh answers"
         if mean < check.least:
             why = next((detail for value, detail in scored if value < 1 and detail), "")
@@ -81,58 +85,75 @@ class Verifier:
         return replace(draft, verified=told), None
 
     async def _judged(self, draft: Draft, check: JudgeCheck) -> tuple[Draft, Refusal | None]:
-        """Ask the judge in both orders."""
+        """Ask the judge in both orders; what it said is paid for, whatever comes of it."""
+        paid: list[Receipt] = []
         try:
             if draft.rejected is not None:
-                return await self._compared(draft, draft.rejected, check)
-            return await self._graded(draft, check)
+                told, refusal = await self._compared(draft, draft.rejected, check, paid)
+            else:
+                told, refusal = await self._graded(draft, check, paid)
         except BadOutput as error:
-            draft = _paid(draft, error.receipts)
-            return draft, Refusal(Reason.NOT_CHECKED, f"the judge's reply: {error.problem}")
+            told, detail = "", f"the judge's reply: {error.problem}"
+            refusal = Refusal(Reason.NOT_CHECKED, detail)
+        except RequestFailed as error:
+            told, refusal = "", Refusal(Reason.NOT_CHECKED, f"the judge's request failed: {error}")
+        draft = _paid(draft, paid)
+        return (draft if refusal is not None else _verified(draft, told)), refusal
 
-    async def _graded(self, draft: Draft, check: JudgeCheck) -> tuple[Draft, Refusal | None]:
+    async def _graded(
+        self, draft: Draft, check: JudgeCheck, paid: list[Receipt]
+    ) -> tuple[str, Refusal | None]:
         made, source = _entry(draft.question, draft.answer), _source_entry(draft)
-        first, paid = await self._ask(Grades, "judge_grade", check, first=made, second=source)
-        second, more = await self._ask(Grades, "judge_grade", check, first=source, second=made)
-        draft = _paid(draft, [*paid, *more])
+        first = await self._ask(Grades, "judge_grade", check, paid, first=made, second=source)
+        second = await self._ask(Grades, "judge_grade", check, paid, first=source, second=made)
         grades = (first.first, second.second)
         mean = sum(grades) / 2
         told = f"judge: {grades[0]} when first, {grades[1]} when second"
         if abs(grades[0] - grades[1]) > check.swing:
-            return draft, Refusal(Reason.JUDGE_UNSURE, told)
+            return told, Refusal(Reason.JUDGE_UNSURE, told)
         if mean < check.least:
             detail = f"{told}; {mean:g} < {check.least}: {first.reason or second.reason}"
-            return draft, Refusal(Reason.JUDGED_LOW, detail)
-        return _verified(draft, told), None
+            return told, Refusal(Reason.JUDGED_LOW, detail)
+        return told, None
 
     async def _compared(
-        self, draft: Draft, rejected: str, check: JudgeCheck
-    ) -> tuple[Draft, Refusal | None]:
-        fields = {"question": draft.question}
-        first, paid = await self._ask(
-            Better, "judge_compare", check, first=draft.answer, second=rejected, **fields
+        self, draft: Draft, rejected: str, check: JudgeCheck, paid: list[Receipt]
+    ) -> tuple[str, Refusal | None]:
+        question, chosen = draft.question, draft.answer
+        first = await self._ask(
+            Better, "judge_compare", check, paid, question=question, first=chosen, second=rejected
         )
-        second, more = await self._ask(
-            Better, "judge_compare", check, first=rejected, second=draft.answer, **fields
+        second = await self._ask(
+            Better, "judge_compare", check, paid, question=question, first=rejected, second=chosen
         )
-        draft = _paid(draft, [*paid, *more])
         wins = (first.better == 1) + (second.better == 2)
         if wins == 2:
-            return _verified(draft, "judge: the better answer wins in both orders"), None
+            return "judge: the better answer wins in both orders", None
         if wins == 1 and 0 not in (first.better, second.better):
             detail = "the judge prefers whichever answer stands in one place"
-            return draft, Refusal(Reason.JUDGE_UNSURE, detail)
+            return "", Refusal(Reason.JUDGE_UNSURE, detail)
         detail = f"the better answer wins in {wins} of 2 orders: {first.reason or second.reason}"
-        return draft, Refusal(Reason.JUDGED_LOW, detail)
+        return "", Refusal(Reason.JUDGED_LOW, detail)
 
     async def _ask(
-        self, form: type[FormT], prompt: str, check: JudgeCheck, **fields: str
-    ) -> tuple[FormT, list[Receipt]]:
+        self,
+        form: type[FormT],
+        prompt: str,
+        check: JudgeCheck,
+        paid: list[Receipt],
+        **fields: str,
+    ) -> FormT:
         """Ask the judge; greedily, so that the orders alone make a difference."""
         assert self.judge is not None  # the recipe was checked
         text = self.prompts.render(prompt, rubric=check.rubric, **fields)
         request = ChatRequest((Turn("user", text),), 0.0, 1.0, check.max_tokens, self.seed)
-        return await ask_form(self.judge, self.prompts, request, form, self.repairs)
+        try:
+            found, more = await ask_form(self.judge, self.prompts, request, form, self.repairs)
+        except BadOutput as error:
+            paid += error.receipts
+            raise
+        paid += more
+        return found
 
 
 def _paid(draft: Draft, receipts: list[Receipt]) -> Draft:
@@ -149,5 +170,7 @@ def _entry(question: str, answer: str) -> str:
 
 def _source_entry(draft: Draft) -> str:
     """What the draft was made from: a row, or the text of a document."""
+    if draft.passage:
+        return f"TEXT: {draft.passage}"
     source = draft.parents[0]
     return _entry(source.question, source.answer) if source.question else f"TEXT: {source.answer}"

@@ -12,7 +12,10 @@ from random import Random
 
 import pytest
 
+from curate.recipe import CurateSection
+from curate.synth.recipe import AugmentSection
 from evalsuite.builtin.general import general_items
+from workspace.recipe import load_recipe
 
 PAGE = Path(__file__).parents[2] / "docs" / "curate.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -34,8 +37,19 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ]
             label = rng.choice(["short", "long"])
             file.write(json.dumps({"messages": turns, "label": label}) + "\n")
+    for recipe in blocks("yaml"):
+        name = re.match(r"# (\S+\.yaml)\n", recipe)
+        if name is not None:
+            (tmp_path / name.group(1)).write_text(recipe, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize("example", blocks("yaml"))
+def test_recipe_examples_are_valid(tmp_path: Path, example: str) -> None:
+    path = tmp_path / "temper.yaml"
+    path.write_text(example, encoding="utf-8")
+    load_recipe(path, {"curate": CurateSection, "augment": AugmentSection})
 
 
 @pytest.mark.parametrize("example", blocks("python"))

@@ -42,6 +42,8 @@ class Backend(Protocol):
     """For people: which model, and where rows go."""
     retries: int
     patience_seconds: float
+    concurrency: int
+    """How many requests it takes at once."""
 
     def worst(self, request: ChatRequest) -> Usage:
         """Return the most that one attempt can use."""

@@ -65,6 +65,7 @@ class EndpointBackend:
         self.described = config.described
         self.retries = config.retries
         self.patience_seconds = config.patience_seconds
+        self.concurrency = config.concurrency
         self.price = config.price or FREE
         self.pace = Pace(config.concurrency, config.requests_per_minute)
         key = secret_of(config.api_key) if config.api_key else _NO_KEY
@@ -120,7 +121,7 @@ class EndpointBackend:
             self.config.token_limit: request.max_tokens,
         }
         if self.config.send_seed:
-            fields["seed"] = request.seed
+            fields["seed"] = request.sent_seed
         if request.form and self.config.response_format == "json_object":
             fields["response_format"] = {"type": "json_object"}
         elif request.form and self.config.response_format == "json_schema":

@@ -35,6 +35,7 @@ class LocalBackend:
         self.described = config.described
         self.retries = 0
         self.patience_seconds = 0.0
+        self.concurrency = config.batch_rows
         self.tokenizer = ChatTokenizer.from_dir(source.path)
         self.context = context_length(check_model_directory(source.path))
         self._path = source.path
@@ -89,7 +90,7 @@ class LocalBackend:
         await asyncio.sleep(_GATHER_SECONDS)
         while self._waiting:
             # Alike in length share a batch; the order is the same for the same requests.
-            self._waiting.sort(key=lambda one: (-len(one[1]), one[0].seed, one[0].sample))
+            self._waiting.sort(key=lambda one: (-len(one[1]), one[0].sent_seed))
             batch = self._waiting[: self.config.batch_rows]
             del self._waiting[: self.config.batch_rows]
             try:

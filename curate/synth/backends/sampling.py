@@ -118,7 +118,7 @@ class SamplingEngine:
 
 def _stream(request: ChatRequest) -> torch.Generator:
     stream = torch.Generator()
-    stream.manual_seed((request.seed * 1_000_003 + request.sample) % (1 << 63))
+    stream.manual_seed(request.sent_seed)
     return stream
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal, Protocol
 
 from curate.reasons import Reason
-from curate.synth.desk import Desk
+from curate.synth.desk import Answer, Desk, all_that_answer
 from curate.synth.generators.configs import Sampling
 from curate.synth.requests import ChatRequest, Receipt, Turn
 from curate.synth.seeds import Seed
-from curate.synth.structured import FormT, ask_form
+from curate.synth.structured import BadOutput, Better, FormT, ask_form
 from curate.synth.templates import Prompts
 
-NewIn = Literal["bytes", "question", "whole"]
+NewIn = Literal["bytes", "question", "answer"]
 """Where a draft must be new. `bytes`: it must differ at all, being near its parent by nature
-(noise, slots, pairs of answers); `question`: there, the answer may stay; `whole`: in question and
-answer together (another answer to a known question)."""
+(noise, slots, pairs of answers); `question`: there, the answer may stay; `answer`:
+another answer to a known question, compared with those that are known."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Draft:
     """How a verifier already found it right; empty: not yet looked at."""
     note: str = ""
     """What the rule did, in a few words."""
+    passage: str = ""
+    """The piece of the parent that it was made from, where that is not the whole."""
 
 
 @dataclass(frozen=True)
@@ -82,21 +84,61 @@ class Bench:
     prompts: Prompts
     repairs: int = 2
     desk: Desk | None = None
-    """None where no generator asks a model."""
+    """Who writes; None where no generator asks a model."""
+    judge: Desk | None = None
+    """Who compares answers, where a generator asks for that."""
+    paid: list[Receipt] = field(default_factory=list)
+    """All answers that one task got, also where nothing came of it."""
+
+    def cleared(self) -> Bench:
+        """Return the same bench for another task."""
+        return Bench(self.prompts, self.repairs, self.desk, self.judge)
 
     @property
-    def asked(self) -> Desk:
-        """Whom to ask."""
+    def _asked(self) -> Desk:
         if self.desk is None:
             raise AssertionError("the recipe was checked: who asks has a backend")
         return self.desk
+
+    async def ask(self, request: ChatRequest) -> Answer:
+        """Ask the model. Raises as `Desk.ask`."""
+        reply, receipt = await self._asked.ask(request)
+        self.paid.append(receipt)
+        return reply, receipt
+
+    async def ask_all(self, requests: Sequence[ChatRequest]) -> list[Answer]:
+        """Ask all at once; return the answers there are. Raises as `all_that_answer`."""
+        return await all_that_answer([self._asked.ask(one) for one in requests], self.paid)
+
+    async def compare(self, fields: Mapping[str, str], max_tokens: int, seed: int) -> int:
+        """Ask the judge which of two answers is better: 1, 2, or 0 for neither.
+
+        Raises:
+            BadOutput, RequestFailed, BudgetGone, Interrupted, WorkError: as `ask_form`.
+        """
+        assert self.judge is not None  # the recipe was checked
+        prompt = Turn("user", self.prompts.render("judge_compare", **fields))
+        request = ChatRequest((prompt,), 0.0, 1.0, max_tokens, seed)
+        try:
+            found, paid = await ask_form(self.judge, self.prompts, request, Better, self.repairs)
+        except BadOutput as error:
+            self.paid.extend(error.receipts)
+            raise
+        self.paid.extend(paid)
+        return found.better
 
     async def form(
         self, task: Task, prompt: str, form: type[FormT], how: Sampling, *, sample: int = 0
     ) -> tuple[FormT, list[Receipt]]:
         """Ask for JSON of a form, with the task's seed."""
         request = chat(prompt, how, task, sample)
-        return await ask_form(self.asked, self.prompts, request, form, self.repairs)
+        try:
+            found, paid = await ask_form(self._asked, self.prompts, request, form, self.repairs)
+        except BadOutput as error:
+            self.paid.extend(error.receipts)
+            raise
+        self.paid.extend(paid)
+        return found, paid
 
 
 class Generator(Protocol):

@@ -43,7 +43,7 @@ class Noise(Section):
 
 
 class Slots(Section):
-    """Source rows with one name put for another, in question and answer alike: needs no model."""
+    """Source rows with one name put for another, in the whole conversation: needs no model."""
 
     values: dict[str, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(min_length=1)
     """Name of a slot → the values that may stand for each other, for example
@@ -127,17 +127,38 @@ class Rejection(Sampling):
     """Score from which an answer is right."""
 
 
-class Preference(Sampling):
-    """Pairs of a better and a worse answer: best and worst of several by a verifier."""
+class Ranking(Section):
+    """A judge compares every two answers, in both orders: n answers take n × (n - 1) requests."""
 
-    scorer: ScorerConfig
+    rubric: str = ""
+    """What else counts, in your words."""
+    max_tokens: int = Field(default=256, ge=16, le=8192)
+    """Longest verdict."""
+
+
+class Preference(Sampling):
+    """Pairs of a better and a worse answer: best and worst of several by a verifier or a judge."""
+
+    scorer: ScorerConfig | None = None
     """Compares each answer with the source row's."""
+    judge: Ranking | None = None
+    """In place of a scorer, where no program can tell what is right: an answer's score is the share
+    of comparisons that it wins in both orders. Asked is the judge of `verify.judge`, or else
+    `backend`."""
     samples: int = Field(default=6, ge=2, le=64)
     """Answers drawn for each question."""
     gap: float = Field(default=0.5, gt=0.0, le=1.0)
     """Least difference between the two scores."""
     source_is_best: bool = False
     """Where no drawn answer is right, take the source row's as the better one."""
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if (self.scorer is None) == (self.judge is None):
+            raise ValueError("one of: scorer, judge")
+        if self.source_is_best and self.scorer is None:
+            raise ValueError("a `scorer`, which source_is_best needs")
+        return self
 
 
 class GeneratorConfig(Section):

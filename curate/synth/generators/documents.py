@@ -48,7 +48,7 @@ class DocumentsGenerator(OneParent):
         made: list[Draft | Lost] = []
         for pair in found.pairs:
             if stands_in(pair.quote, text):
-                made.append(_draft(pair, task))
+                made.append(_draft(pair, task, text))
                 continue
             detail = f"the passage given as proof is not in the document: {pair.quote[:120]}"
             raw = f"{pair.question}\n{pair.answer}"
@@ -57,7 +57,7 @@ class DocumentsGenerator(OneParent):
         return made
 
 
-def _draft(pair: ProvenPair, task: Task) -> Draft:
+def _draft(pair: ProvenPair, task: Task, text: str) -> Draft:
     parent = task.parents[0]
     return Draft(
         pair.question,
@@ -65,7 +65,8 @@ def _draft(pair: ProvenPair, task: Task) -> Draft:
         task.parents,
         label=task.label or parent.label,
         document=parent.document or parent.id,
-        note=f"proof: {pair.quote[:200]}",
+        note=f"proof: {pair.quote}",
+        passage=text,
     )
 
 

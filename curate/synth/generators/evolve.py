@@ -42,10 +42,10 @@ class EvolveGenerator(OneParent):
             receipts += paid
             ways.append(way)
         turns = (*parent.history, Turn("user", question))
-        reply, receipt = await bench.asked.ask(asked_in(turns, self.config, task))
+        reply, receipt = await bench.ask(asked_in(turns, self.config, task))
         receipts.append(receipt)
-        if reply.finish == "length":
-            detail = f"the answer ran into {self.config.max_tokens} tokens"
+        if reply.cut:
+            detail = f"the answer was cut: {reply.finish} (max_tokens {self.config.max_tokens})"
             lost = Lost(Reason.CUT_OUTPUT, detail, task.parents, reply.text, tuple(receipts))
             return [lost]
         draft = Draft(

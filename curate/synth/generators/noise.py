@@ -42,8 +42,9 @@ class NoiseGenerator(OneParent):
 
     async def make(self, task: Task, bench: Bench) -> list[Draft | Lost]:
         """Make one noisy copy."""
-        kind = self.config.kinds[task.number % len(self.config.kinds)]
-        question = noisy(task.parents[0].question, kind, self.config.rate, task.rng)
+        parent, kinds = task.parents[0], self.config.kinds
+        kind = kinds[(sum(parent.id.encode()) + task.nth) % len(kinds)]  # each row meets each kind
+        question = noisy(parent.question, kind, self.config.rate, task.rng)
         return [reworded(task, question, (), note=kind.replace("_", " "))]
 
 
@@ -53,27 +54,31 @@ def noisy(text: str, kind: str, rate: float, rng: Random) -> str:
     >>> noisy("Please reset my password", "dropped_words", 0.1, Random(3))
     'Please my password'
     """
-    places = [match for match in _WORD.finditer(text) if not _inside(match, _protected(text))]
+    places = _touchable(text)
     slip = _SLIPS[kind]
     able = [match for match in places if slip(match.group(), Random(0)) != match.group()]
     if not able or (kind == "dropped_words" and len(places) < 3):
         return text
-    count = max(1, round(rate * len(places)))
-    for match in sorted(rng.sample(able, min(count, len(able))), key=lambda one: -one.start()):
+    count = min(max(1, round(rate * len(places))), len(able))
+    out, at = [], 0
+    for match in sorted(rng.sample(able, count), key=lambda one: one.start()):
         begin, end = match.span()
         put = slip(match.group(), rng)
-        if not put and text[end : end + 1] == " ":
-            end += 1
-        text = text[:begin] + put + text[end:]
-    return text
+        out += [text[at:begin], put]
+        at = end + 1 if not put and text[end : end + 1] == " " else end
+    return "".join([*out, text[at:]])
 
 
-def _protected(text: str) -> list[tuple[int, int]]:
-    return [match.span() for match in _LEFT_ALONE.finditer(text)]
-
-
-def _inside(match: re.Match[str], spans: list[tuple[int, int]]) -> bool:
-    return any(begin <= match.start() and match.end() <= end for begin, end in spans)
+def _touchable(text: str) -> list[re.Match[str]]:
+    """Return the words outside of what is left alone, in their order."""
+    spans = [match.span() for match in _LEFT_ALONE.finditer(text)]
+    out, place = [], 0
+    for word in _WORD.finditer(text):
+        while place < len(spans) and spans[place][1] <= word.start():
+            place += 1
+        if place == len(spans) or word.end() <= spans[place][0]:
+            out.append(word)
+    return out
 
 
 def _typo(word: str, rng: Random) -> str:

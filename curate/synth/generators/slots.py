@@ -1,13 +1,24 @@
-"""One name put for another, in question and answer alike. A rule: no model, no cost."""
+"""One name put for another, in the whole conversation alike. A rule: no model, no cost."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from random import Random
 from typing import ClassVar, Literal
 
-from curate.synth.generators.base import Bench, Draft, Lost, NewIn, OneParent, Task, reworded
+from curate.synth.generators.base import (
+    Bench,
+    Draft,
+    Lost,
+    NewIn,
+    OneParent,
+    Task,
+    reworded,
+    seed_number,
+)
 from curate.synth.generators.configs import Slots
+from curate.synth.requests import Turn
 from curate.synth.seeds import Seed
 
 
@@ -32,16 +43,18 @@ class SlotsGenerator(OneParent):
 
     async def make(self, task: Task, bench: Bench) -> list[Draft | Lost]:
         """Make one variation: each value becomes the same other one wherever it stands."""
-        parent, rng = task.parents[0], task.rng
+        parent = task.parents[0]
         put: dict[str, str] = {}
         for name, pattern in self._patterns.items():
             found = list(dict.fromkeys(pattern.findall(parent.question)))
             others = [value for value in self.config.values[name] if value not in found]
-            rng.shuffle(others)
-            put |= dict(zip(found, others, strict=False))
+            Random(seed_number(name, parent.id)).shuffle(others)
+            turn = task.nth % max(len(others), 1)  # another one each time, while there are others
+            put |= dict(zip(found, others[turn:] + others[:turn], strict=False))
         question, answer = _replaced(parent.question, put), _replaced(parent.answer, put)
+        history = tuple(Turn(turn.role, _replaced(turn.content, put)) for turn in parent.history)
         note = ", ".join(f"{old} → {new}" for old, new in put.items())
-        return [replace(reworded(task, question, (), note=note), answer=answer)]
+        return [replace(reworded(task, question, (), note=note), answer=answer, history=history)]
 
 
 def _any_of(values: tuple[str, ...]) -> re.Pattern[str]:

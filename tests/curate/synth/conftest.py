@@ -17,7 +17,8 @@ import pytest
 from workspace.layout import Workspace
 
 Body = dict[str, Any]
-Answer = Callable[[Body], str]
+Answer = Callable[[Body], str | tuple[str, str]]
+"""Gives the text of a reply, or the text and why it ends there (`stop`, `length`)."""
 
 
 @dataclass
@@ -102,8 +103,10 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
                 self._send(200, {"choices": [choice], "usage": usage})
             else:
                 time.sleep(script.seconds)
-                message = {"role": "assistant", "content": script.answer(body)}
-                choice = {"index": 0, "message": message, "finish_reason": "stop"}
+                said = script.answer(body)
+                text, finish = said if isinstance(said, tuple) else (said, "stop")
+                message = {"role": "assistant", "content": text}
+                choice = {"index": 0, "message": message, "finish_reason": finish}
                 with script.lock:
                     script.paid[key] += 1
                 self._send(200, {"id": "x", "choices": [choice], "usage": usage})

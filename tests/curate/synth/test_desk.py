@@ -282,6 +282,25 @@ def test_a_stop_sends_nothing_more_and_keeps_what_is_under_way(
         assert len(log) == 2
 
 
+def test_a_stop_sends_nothing_that_waited_for_room_in_the_budget(
+    served: Served, tmp_path: Path
+) -> None:
+    served.script.seconds = 0.2
+
+    async def work(desk: Desk) -> Any:
+        asks = [asyncio.create_task(desk.ask(request(number))) for number in range(2)]
+        await asyncio.sleep(0.1)
+        desk.stopping.set()
+        found = await asyncio.gather(*asks, return_exceptions=True)
+        return found, desk.purse.reserved, desk.purse.under_way
+
+    room = Budget(tokens=180)  # for one request at its worst and one as it turns out
+    (found, reserved, under_way), _ = at_desk(served, tmp_path, work, room)
+    assert isinstance(found[0], tuple) and isinstance(found[1], Interrupted)
+    assert len(served.script.requests) == 1
+    assert reserved == Usage() and under_way == 0
+
+
 def test_the_key_goes_to_the_server_and_nowhere_else(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
