@@ -199,7 +199,7 @@ def _whole_turns(frame: pl.DataFrame, column: str) -> pl.Expr:
 
 def _missing(frame: pl.DataFrame) -> list[pl.Expr]:
     kinds: dict[str, Any] = dict.fromkeys(("tools", *MARKS), pl.String)
-    kinds |= {"row": pl.Int64, "parents": pl.List(pl.String)}
+    kinds |= {"row": pl.Int64, "parents": pl.List(pl.String), "quality": pl.Float64}
     return [
         pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in frame.columns
     ]

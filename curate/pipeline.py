@@ -101,7 +101,7 @@ def curate_rows(
     lost = pl.concat([quarantined, base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
     context = StepContext(
-        base.scan(), base.type, workspace, base_dir, _loosest(section), report.tell
+        base.scan(), base.type, workspace, base_dir, _loosest(section), report.tell, model
     )
     if model is not None:
         report.tell("counting tokens")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from curate.amounts import Amount, Share
 from curate.steps.configs import StepConfig
 from workspace.recipe import Section
 
@@ -19,28 +20,6 @@ DatasetType = Literal[
     "answer",
     "text",
 ]
-
-
-def _fraction(value: object) -> object:
-    """Read `5%` as 0.05; anything else is for pydantic to judge."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
-
-
-def _amount(value: object) -> object:
-    """Read `5%` as 0.05; a share of everything or more is no number of rows."""
-    share = _fraction(value)
-    if isinstance(value, str) and isinstance(share, float) and share >= 1:
-        raise ValueError("a share below 100%, or a number of rows")
-    return share
-
-
-Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
-Amount = Annotated[float, BeforeValidator(_amount), Field(ge=0.0)]
 
 
 class Columns(Section):
@@ -62,6 +41,8 @@ class Columns(Section):
     """Column naming the document a row was made from; such rows stay in one split."""
     conversation: str | None = None
     """Column naming the conversation a row was cut from; such rows stay in one split."""
+    quality: str | None = None
+    """Column with a number, the higher the better, for steps that choose between rows."""
 
     def chosen_names(self) -> dict[str, str]:
         """Return usual name → the source's name, for those given."""

@@ -52,6 +52,7 @@ ROWS = pa.schema(
         ("document", pa.large_string()),
         ("conversation", pa.large_string()),
         ("parents", pa.large_list(pa.large_string())),
+        ("quality", pa.float64()),
     ]
 )
 QUARANTINE = pa.schema(

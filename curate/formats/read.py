@@ -18,7 +18,7 @@ from curate.formats.parts import QUARANTINE, ROWS, PartWriter
 from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
-from curate.formats.used import MARK_KEYS, published_marks, used_keys
+from curate.formats.used import MARK_KEYS, published_marks, quality_of, used_keys
 from curate.reasons import Reason
 from curate.recipe import Columns, Source
 from workspace.errors import DataError
@@ -190,7 +190,7 @@ def _fields(row: Row) -> dict[str, Any]:
 def _marks(value: object) -> dict[str, Any]:
     """Return what a row says about itself beside its text."""
     row = {**published_marks(value), **value} if isinstance(value, dict) else {}
-    if MARK_KEYS.isdisjoint(row) and "label" not in row:
+    if MARK_KEYS.isdisjoint(row) and "label" not in row and "quality" not in row:
         return _NO_MARKS
     parents = row.get("parents") or ([row["parent_id"]] if row.get("parent_id") else [])
     label = next((row[key] for key in ("category", "topic", "label") if row.get(key)), None)
@@ -200,6 +200,7 @@ def _marks(value: object) -> dict[str, Any]:
         "document": _mark(row, "document", "document_id", "doc_id"),
         "conversation": _mark(row, "conversation_id"),
         "parents": [str(parent) for parent in parents] if isinstance(parents, list) else [],
+        "quality": quality_of(row),
     }
 
 

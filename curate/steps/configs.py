@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from curate.steps.balancing.configs import Balance
+from curate.steps.selection.configs import Select
 from workspace.recipe import Section
 
 Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -82,6 +84,8 @@ class StepConfig(Section):
     empty_answers: EmptyAnswers | None = None
     contradictions: Contradictions | None = None
     decontaminate: Decontaminate | None = None
+    balance: Balance | None = None
+    select: Select | None = None
 
     @model_validator(mode="before")
     @classmethod

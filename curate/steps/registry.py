@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from curate.steps.balance import BalanceStep
 from curate.steps.base import Step
 from curate.steps.configs import StepConfig
 from curate.steps.contradictions import ContradictionsStep
@@ -12,6 +13,7 @@ from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.empty_answers import EmptyAnswersStep
 from curate.steps.exact_duplicates import ExactDuplicatesStep
 from curate.steps.near_duplicates import NearDuplicatesStep
+from curate.steps.select import SelectStep
 
 STEPS: dict[str, Callable[[Any], Step]] = {
     step.name: step
@@ -21,6 +23,8 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         EmptyAnswersStep,
         ContradictionsStep,
         DecontaminateStep,
+        BalanceStep,
+        SelectStep,
     )
 }
 
