@@ -68,9 +68,7 @@ def check_breaker(
         LimitExceeded: with examples.
     """
     for entry in ledger.entries:
-        dropped = sum(
-            count.rows for reason, count in entry.dropped.items() if reason not in _MEANT
-        )
+        dropped = sum(count.rows for reason, count in entry.dropped.items() if reason not in _MEANT)
         if entry.step != step or entry.rows_in.rows < _SMALL_SOURCE:
             continue
         if dropped <= limit * entry.rows_in.rows:

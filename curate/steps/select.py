@@ -12,7 +12,7 @@ from curate.reasons import Reason
 from curate.steps.balancing.rebalance import quality_of
 from curate.steps.base import Outcome, Rows, StepContext, dropped_rows, positions, split_off
 from curate.steps.selection.configs import Select
-from curate.steps.selection.facility import MATRIX_ROWS, SAMPLE_ROWS, facility_location
+from curate.steps.selection.facility import EXACT_ROWS, SAMPLE_ROWS, facility_location
 from curate.steps.selection.farthest import farthest_first
 from curate.steps.selection.vectors import SCALE, SOURCES, Vectors
 
@@ -40,7 +40,9 @@ class SelectStep:
         count = _number(self.config.rows, rows.size)
         if count >= rows.size:
             note = f"{rows.size:,} rows are there, {count:,} were asked for: all are kept."
-            return split_off(frame, dropped_rows(self.name, rows[:0], Reason.NOT_SELECTED, []), (note,))
+            return split_off(
+                frame, dropped_rows(self.name, rows[:0], Reason.NOT_SELECTED, []), (note,)
+            )
         vectors = self.vectors or SOURCES[self.config.vectors](context, rows, self.config.text)
         context.tell(f"choosing {count:,} of {rows.size:,} rows")
         chosen = np.sort(self._chosen(vectors, rows, count, context))
@@ -77,7 +79,7 @@ class SelectStep:
             f"By {source}, the rows not chosen have a similarity of {similarity.mean():.2f} to the "
             f"nearest chosen one on average, and of {similarity.min():.2f} at least."
         ]
-        if self.config.method == "facility_location" and rows > MATRIX_ROWS:
+        if self.config.method == "facility_location" and rows > EXACT_ROWS:
             notes.append(
                 f"Of {rows:,} rows, {SAMPLE_ROWS:,} stood for all when the choices were weighed."
             )

@@ -101,9 +101,7 @@ def _key(name: str, context: StepContext, length_bands: Sequence[int]) -> pl.Ser
         kind = schema[name]
         if not kind.is_nested():
             return _column(context, name)
-    usable = [
-        column for column, kind in schema.items() if column != ROW and not kind.is_nested()
-    ]
+    usable = [column for column, kind in schema.items() if column != ROW and not kind.is_nested()]
     raise DataError(
         f"rows cannot be grouped by {plain(name, 60)!r}",
         cause=f"Known are {', '.join(KNOWN)}, and the columns {', '.join(usable)}.",
@@ -122,7 +120,9 @@ def _answers(context: StepContext) -> pl.Series:
 
     parts = []
     for block in context.in_blocks():
-        said = block.select(answer_text(context.type).str.strip_chars().str.to_lowercase().alias("said"))
+        said = block.select(
+            answer_text(context.type).str.strip_chars().str.to_lowercase().alias("said")
+        )
         digest = plh.col("said").chash.sha2_256().str.slice(0, 8)
         brief = pl.concat_str(pl.col("said").str.slice(0, _LONGEST_NAME - 11), pl.lit("… "), digest)
         long = pl.col("said").str.len_chars() > _LONGEST_NAME
@@ -134,7 +134,9 @@ def _answers(context: StepContext) -> pl.Series:
 def _scripts(context: StepContext) -> pl.Series:
     both = pl.concat_str(prompt_text(context.type), answer_text(context.type), separator=" ")
     parts = [
-        block.select(both.alias("said")).select(_script(pl.col("said")).alias("key")).collect()["key"]
+        block.select(both.alias("said"))
+        .select(_script(pl.col("said")).alias("key"))
+        .collect()["key"]
         for block in context.in_blocks()
     ]
     return pl.concat(parts) if parts else pl.Series("key", [], pl.String)

@@ -77,7 +77,11 @@ class Balance(Rebalance):
             raise ValueError("one of: cap and/or upsample, target, temperature")
         if self.cap == 0:
             raise ValueError("cap: above 0")
-        if isinstance(self.upsample, int) and self.cap is not None and 1 <= self.cap < self.upsample:
+        if (
+            isinstance(self.upsample, int)
+            and self.cap is not None
+            and 1 <= self.cap < self.upsample
+        ):
             raise ValueError("upsample must not be above cap")
         if self.target is not None and abs(sum(self.target.values()) - 1) > 1e-6:
             raise ValueError(f"shares of target add up to {sum(self.target.values()):g}, not to 1")

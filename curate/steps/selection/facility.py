@@ -4,17 +4,21 @@ The value of a choice is the sum over rows of the similarity to the nearest chos
 Bilmes 2015), which is monotone and submodular: the greedy choice has at least 1 - 1/e of the best
 value there is (Nemhauser et al. 1978).
 
-Up to `MATRIX_ROWS` rows the greedy choice itself is made, lazily (Minoux 1978), on the matrix of all
-similarities. Beyond that the value is summed over a sample of the rows, and each choice is the best
-of a random few (Mirzasoleiman et al. 2015, arXiv 1409.7938): of n rows and N wanted, n/N * ln(1/e)
-of them, which costs e = 0.1 of the bound in expectation. Work: O(n * ln(1/e) * sample * dimensions)
-whatever N is; memory: the vectors and a few products of a block.
+Up to `EXACT_ROWS` rows this value itself is maximised; beyond, the sum is over a sample of
+`SAMPLE_ROWS` of them. The greedy choice is made lazily (Minoux 1978) on the matrix of similarities
+of all rows to the sample, as long as it has at most `MATRIX_CELLS` cells; beyond, each choice is the
+best of a random few (Mirzasoleiman et al. 2015, arXiv 1409.7938): of n rows and N wanted, n/N *
+ln(1/e) of them, which costs e = 0.1 of the bound in expectation.
+
+Work: O(n * sample * dimensions) multiplications, times ln(1/e) = 2.3 for the largest n, and for each
+choice a few sums over the sample. Memory: the vectors and the matrix, at most 1 GB.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +27,16 @@ from curate.steps.selection.vectors import SCALE, Floats, Vectors
 from evalsuite.similarity.tokens import mix
 
 Rows = NDArray[np.int64]
-MATRIX_ROWS = 8_192
-"""The largest matrix of similarities is this many rows square: 268 MB."""
-SAMPLE_ROWS = 8_192
+EXACT_ROWS = 8_192
+SAMPLE_ROWS = 4_096
+MATRIX_CELLS = 1 << 29
+"""Cells of two bytes."""
 _EPSILON = 0.1
 _LOOKED_AT = 256
 """Rows whose similarities to the sample are computed at a time."""
+_AGAIN = 16
+"""Old gains that are computed again at a time."""
+_STEP = 1 / 1024
 
 
 def facility_location(vectors: Vectors, count: int, *, seed: int = 0) -> Rows:
@@ -37,16 +45,29 @@ def facility_location(vectors: Vectors, count: int, *, seed: int = 0) -> Rows:
     Args:
         vectors: of all rows.
         count: how many, at most as many as there are.
-        seed: of the samples, where there are more than `MATRIX_ROWS` rows.
+        seed: of the samples, where there are more than `EXACT_ROWS` rows.
     """
-    if len(vectors) <= MATRIX_ROWS:
-        return _lazy(vectors, count)
-    return _stochastic(vectors, count, seed)
+    draws = _Draws(seed)
+    every = len(vectors) <= EXACT_ROWS
+    sample = vectors.of(slice(None) if every else np.sort(draws.order(len(vectors))[:SAMPLE_ROWS]))
+    if len(vectors) * len(sample) <= MATRIX_CELLS:
+        return _lazy(_matrix(vectors, sample), count)
+    return _stochastic(vectors, sample, count, draws)
 
 
 def similarities(left: Floats, right: Floats) -> Floats:
-    """Return the products of two sets of vectors, none below 0; exact whole numbers."""
-    return np.maximum(left @ right.T, 0)
+    """Return cosines in steps of 1/1024 as whole numbers, none below 0; shape (left, right).
+
+    So that the sum over up to 8,192 rows is exact in single precision, in any order.
+    """
+    products = left @ right.T
+    np.multiply(products, _STEP, out=products)
+    np.floor(products, out=products)
+    return np.maximum(products, 0, out=products)
+
+
+def _sums(values: Floats) -> Floats:
+    return np.asarray(values @ np.ones(values.shape[-1], np.float32))
 
 
 def value_of(vectors: Vectors, chosen: Rows) -> float:
@@ -56,63 +77,98 @@ def value_of(vectors: Vectors, chosen: Rows) -> float:
         float(similarities(block, centres).max(axis=1).sum(dtype=np.float64))
         for _, block in vectors.blocks(2_048)
     )
-    return total / SCALE**2 / max(len(vectors), 1)
+    return total / SCALE / max(len(vectors), 1)
 
 
-def _lazy(vectors: Vectors, count: int) -> Rows:
-    every = vectors.of(slice(None))
-    matrix = similarities(every, every)
-    covered = np.zeros(len(vectors), np.float32)
-    gains = matrix.sum(axis=0, dtype=np.float64)
-    heap = [(-gain, row) for row, gain in enumerate(gains.tolist())]
+def _matrix(vectors: Vectors, sample: Floats) -> NDArray[np.int16]:
+    """Return the similarity of every row to every row of the sample."""
+    matrix = np.empty((len(vectors), len(sample)), np.int16)
+    for place, block in vectors.blocks(2_048):
+        matrix[place] = similarities(block, sample)
+    return matrix
+
+
+def _lazy(matrix: NDArray[np.int16], count: int) -> Rows:
+    """Choose the row with the largest gain; of equal ones the first.
+
+    A gain can only fall as rows are chosen, so an old gain is an upper bound.
+    """
+    covered = np.zeros(matrix.shape[1], np.int16)
+    heap = list(
+        zip((-matrix.sum(axis=1, dtype=np.int64)).tolist(), range(len(matrix)), strict=True)
+    )
     heapq.heapify(heap)
+    known = np.zeros(len(matrix), np.int64)
+    """How many rows were chosen when the gain was computed."""
     chosen: list[int] = []
     while len(chosen) < count:
-        bound, row = heapq.heappop(heap)
-        gain = float(np.maximum(matrix[row] - covered, 0).sum(dtype=np.float64))
-        if heap and (-gain, row) > heap[0]:
-            heapq.heappush(heap, (-gain, row))
+        stale: list[int] = []
+        while heap and len(stale) < _AGAIN and known[heap[0][1]] < len(chosen):
+            stale.append(heapq.heappop(heap)[1])
+        if stale:
+            gains = np.maximum(matrix[stale], covered).sum(axis=1, dtype=np.int64)
+            gains -= covered.sum(dtype=np.int64)
+            known[stale] = len(chosen)
+            for gain, row in zip(gains.tolist(), stale, strict=True):
+                heapq.heappush(heap, (-gain, row))
             continue
+        row = heapq.heappop(heap)[1]
         chosen.append(row)
         np.maximum(covered, matrix[row], out=covered)
     return np.array(chosen, np.int64)
 
 
-def _stochastic(vectors: Vectors, count: int, seed: int) -> Rows:
-    rows = len(vectors)
-    draws = _Draws(seed)
-    sample = vectors.of(np.sort(draws.order(rows)[:SAMPLE_ROWS]))
+def _stochastic(vectors: Vectors, sample: Floats, count: int, draws: _Draws) -> Rows:
     covered = np.zeros(len(sample), np.float32)
-    free = np.arange(rows, dtype=np.int64)
-    place_of = np.arange(rows, dtype=np.int64)
+    free = np.ones(len(vectors), bool)
     chosen: list[int] = []
     while len(chosen) < count:
-        few = max(1, math.ceil(free.size / (count - len(chosen)) * math.log(1 / _EPSILON)))
-        looked = free[draws.below(free.size, min(few, free.size))]
-        row, covered = _best(vectors, looked, sample, covered)
-        chosen.append(row)
-        last = int(free[-1])
-        free[place_of[row]], place_of[last] = last, place_of[row]
-        free = free[:-1]
+        left = np.flatnonzero(free)
+        few = math.ceil(left.size / (count - len(chosen)) * math.log(1 / _EPSILON))
+        steps = min(max(_LOOKED_AT // few, 1), count - len(chosen))
+        looked = left[draws.below(left.size, few * steps)].reshape(steps, few)
+        for row, covered in _choices(vectors, looked, sample, covered):
+            chosen.append(row)
+            free[row] = False
     return np.array(chosen, np.int64)
 
 
-def _best(
+def _choices(
     vectors: Vectors, looked: Rows, sample: Floats, covered: Floats
-) -> tuple[int, Floats]:
+) -> Iterator[tuple[int, Floats]]:
+    """Yield the best row of each line of `looked`, and what is covered with it.
+
+    The similarities of several lines are computed together; a line whose rows were all chosen
+    before chooses nothing.
+    """
+    if looked.shape[0] == 1:
+        yield _best_of(vectors, np.unique(looked), sample, covered)
+        return
+    near = similarities(vectors.of(looked.ravel()), sample).reshape(*looked.shape, -1)
+    taken: set[int] = set()
+    for rows, close in zip(looked, near, strict=True):
+        with_each = np.maximum(close, covered)
+        sums = _sums(with_each)
+        fresh = [place for place, row in enumerate(rows.tolist()) if row not in taken]
+        if fresh:
+            best = min(fresh, key=lambda place: (-sums[place], rows[place]))
+            covered = with_each[best]
+            taken.add(int(rows[best]))
+            yield int(rows[best]), covered
+
+
+def _best_of(vectors: Vectors, rows: Rows, sample: Floats, covered: Floats) -> tuple[int, Floats]:
     """Return the row with the largest gain, of equal ones the first, and what is covered then."""
-    best: tuple[float, int] | None = None
-    now = covered
-    for begin in range(0, looked.size, _LOOKED_AT):
-        some = looked[begin : begin + _LOOKED_AT]
-        near = np.maximum(similarities(vectors.of(some), sample), covered)
-        totals = near.sum(axis=1, dtype=np.float64)
-        for place in np.flatnonzero(totals == totals.max()).tolist():
-            key = (-float(totals[place]), int(some[place]))
-            if best is None or key < best:
-                best, now = key, near[place]
-    assert best is not None
-    return best[1], now
+    row, most, now = -1, np.float32(-1), covered
+    for begin in range(0, rows.size, _LOOKED_AT):
+        some = rows[begin : begin + _LOOKED_AT]
+        near = similarities(vectors.of(some), sample)
+        np.maximum(near, covered, out=near)
+        sums = _sums(near)
+        best = int(np.argmax(sums))
+        if sums[best] > most:
+            row, most, now = int(some[best]), sums[best], near[best].copy()
+    return row, now
 
 
 class _Draws:

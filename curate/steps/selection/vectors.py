@@ -97,9 +97,7 @@ def _hashed(table: TokenTable, weights: Weights) -> NDArray[np.float64]:
     scattered = mix(hashes)
     weight[(scattered >> np.uint64(63)) == 1] *= -1
     place = (words >> np.uint64(40)) * np.uint64(DIMENSIONS) + scattered % np.uint64(DIMENSIONS)
-    flat = np.bincount(
-        place.astype(np.int64), weights=weight, minlength=len(table) * DIMENSIONS
-    )
+    flat = np.bincount(place.astype(np.int64), weights=weight, minlength=len(table) * DIMENSIONS)
     return flat.reshape(len(table), DIMENSIONS)
 
 
