@@ -1,4 +1,4 @@
-"""A subset that represents all rows: near to everything, far from each other, or good and varied."""
+"""A subset that represents all rows: near to them all, far from each other, or good and varied."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def _number(wanted: float, rows: int) -> int:
 
 def _ranks(quality: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the share of rows that are worse, equal ones alike: 0 to 1, whatever the scale."""
-    levels, place, counts = np.unique(quality, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(quality, return_inverse=True, return_counts=True)
     below = np.cumsum(counts) - counts
-    return below[place] / max(quality.size - counts[-1], 1)
+    return np.asarray(below[place] / max(quality.size - counts[-1], 1), np.float64)
 
 
 def nearest(vectors: Vectors, places: Rows, chosen: Rows) -> tuple[Rows, NDArray[np.float64]]:

@@ -32,8 +32,8 @@ def notes_of(held: Held, wanted: Amounts, done: Rebalanced, config: Rebalance) -
         )
     if done.outcome.made.height:
         notes.append(
-            f"{done.outcome.made.height:,} copies were made. What is repeated cannot be in the test "
-            "split: to measure rare groups, split first and balance the train rows."
+            f"{done.outcome.made.height:,} copies were made. What is repeated cannot be in the "
+            "test split: to measure rare groups, split first and balance the train rows."
         )
     return tuple(notes)
 

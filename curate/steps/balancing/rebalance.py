@@ -44,9 +44,10 @@ class Held:
     def sizes(self) -> Amounts:
         """Amount of each group, shape (groups,)."""
         inside = self.cells.of >= 0
-        return np.bincount(
+        total = np.bincount(
             self.cells.of[inside], self.measure.amount[inside], minlength=len(self.cells)
         )
+        return np.asarray(total, np.float64)
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ def rebalanced(
     stays |= wanted[cell] >= sizes[cell]
     gone = _dropped(step, held, order, upto, wanted, ~stays, config)
     copies = _copies(cell, amount, upto, sizes, wanted, config.max_repeats, slack)
-    after = np.bincount(cell, amount * (stays + copies), minlength=len(held.cells))
+    now = np.bincount(cell, amount * (stays + copies), minlength=len(held.cells))
     outcome = _outcome(step, frame, held, gone, order, copies, wanted, context)
-    return Rebalanced(outcome, after)
+    return Rebalanced(outcome, np.asarray(now, np.float64))
 
 
 def _in_order(held: Held, config: Rebalance, context: StepContext) -> Rows:

@@ -6,12 +6,12 @@ value there is (Nemhauser et al. 1978).
 
 Up to `EXACT_ROWS` rows this value itself is maximised; beyond, the sum is over a sample of
 `SAMPLE_ROWS` of them. The greedy choice is made lazily (Minoux 1978) on the matrix of similarities
-of all rows to the sample, as long as it has at most `MATRIX_CELLS` cells; beyond, each choice is the
-best of a random few (Mirzasoleiman et al. 2015, arXiv 1409.7938): of n rows and N wanted, n/N *
-ln(1/e) of them, which costs e = 0.1 of the bound in expectation.
+of all rows to the sample, as long as it has at most `MATRIX_CELLS` cells; beyond, each choice is
+the best of a random few (Mirzasoleiman et al. 2015, arXiv 1409.7938): of n rows and N wanted,
+n/N * ln(1/e) of them, which costs e = 0.1 of the bound in expectation.
 
-Work: O(n * sample * dimensions) multiplications, times ln(1/e) = 2.3 for the largest n, and for each
-choice a few sums over the sample. Memory: the vectors and the matrix, at most 1 GB.
+Work: O(n * sample * dimensions) multiplications, times ln(1/e) = 2.3 for the largest n, and for
+each choice a few sums over the sample. Memory: the vectors and the matrix, at most 1 GB.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def similarities(left: Floats, right: Floats) -> Floats:
     products = left @ right.T
     np.multiply(products, _STEP, out=products)
     np.floor(products, out=products)
-    return np.maximum(products, 0, out=products)
+    np.maximum(products, 0, out=products)
+    return np.asarray(products)
 
 
 def _sums(values: Floats) -> Floats:
@@ -127,16 +128,14 @@ def _stochastic(vectors: Vectors, sample: Floats, count: int, draws: _Draws) -> 
         few = math.ceil(left.size / (count - len(chosen)) * math.log(1 / _EPSILON))
         steps = min(max(_LOOKED_AT // few, 1), count - len(chosen))
         looked = left[draws.below(left.size, few * steps)].reshape(steps, few)
-        for row, covered in _choices(vectors, looked, sample, covered):
+        for row in _choices(vectors, looked, sample, covered):
             chosen.append(row)
             free[row] = False
     return np.array(chosen, np.int64)
 
 
-def _choices(
-    vectors: Vectors, looked: Rows, sample: Floats, covered: Floats
-) -> Iterator[tuple[int, Floats]]:
-    """Yield the best row of each line of `looked`, and what is covered with it.
+def _choices(vectors: Vectors, looked: Rows, sample: Floats, covered: Floats) -> Iterator[int]:
+    """Yield the best row of each line of `looked`, and bring `covered` up to date.
 
     The similarities of several lines are computed together; a line whose rows were all chosen
     before chooses nothing.
@@ -147,28 +146,32 @@ def _choices(
     near = similarities(vectors.of(looked.ravel()), sample).reshape(*looked.shape, -1)
     taken: set[int] = set()
     for rows, close in zip(looked, near, strict=True):
-        with_each = np.maximum(close, covered)
-        sums = _sums(with_each)
-        fresh = [place for place, row in enumerate(rows.tolist()) if row not in taken]
-        if fresh:
-            best = min(fresh, key=lambda place: (-sums[place], rows[place]))
-            covered = with_each[best]
-            taken.add(int(rows[best]))
-            yield int(rows[best]), covered
+        sums = _sums(np.maximum(close, covered)).tolist()
+        ranked = [
+            (-gain, row, place)
+            for place, (gain, row) in enumerate(zip(sums, rows.tolist(), strict=True))
+            if row not in taken
+        ]
+        if ranked:
+            _, row, place = min(ranked)
+            np.maximum(covered, close[place], out=covered)
+            taken.add(row)
+            yield row
 
 
-def _best_of(vectors: Vectors, rows: Rows, sample: Floats, covered: Floats) -> tuple[int, Floats]:
-    """Return the row with the largest gain, of equal ones the first, and what is covered then."""
-    row, most, now = -1, np.float32(-1), covered
+def _best_of(vectors: Vectors, rows: Rows, sample: Floats, covered: Floats) -> int:
+    """Return the row with the largest gain, of equal ones the first; `covered` gets it."""
+    row, most, close = -1, -1.0, covered
     for begin in range(0, rows.size, _LOOKED_AT):
         some = rows[begin : begin + _LOOKED_AT]
         near = similarities(vectors.of(some), sample)
         np.maximum(near, covered, out=near)
         sums = _sums(near)
         best = int(np.argmax(sums))
-        if sums[best] > most:
-            row, most, now = int(some[best]), sums[best], near[best].copy()
-    return row, now
+        if float(sums[best]) > most:
+            row, most, close = int(some[best]), float(sums[best]), near[best].copy()
+    np.copyto(covered, close)
+    return row
 
 
 class _Draws:

@@ -35,7 +35,7 @@ class Vectors:
     """Shape (rows, dimensions); each of length `SCALE`, or 0 where there is nothing to compare."""
 
     def __len__(self) -> int:
-        return self.values.shape[0]
+        return int(self.values.shape[0])
 
     def of(self, places: Rows | slice) -> Floats:
         """Return some of the vectors as floats that hold whole numbers."""
@@ -64,7 +64,7 @@ def whole_numbers(values: NDArray[np.floating]) -> NDArray[np.int16]:
     wide = np.divide(wide, largest, out=np.zeros_like(wide), where=largest > 0)
     length = np.sqrt((wide**2).sum(axis=1, keepdims=True))
     unit = np.divide(wide, length, out=np.zeros_like(wide), where=length > 0)
-    return np.rint(unit * SCALE).astype(np.int16)
+    return np.asarray(np.rint(unit * SCALE), np.int16)
 
 
 def lexical(context: StepContext, rows: Rows, text: str) -> Vectors:
@@ -98,7 +98,7 @@ def _hashed(table: TokenTable, weights: Weights) -> NDArray[np.float64]:
     weight[(scattered >> np.uint64(63)) == 1] *= -1
     place = (words >> np.uint64(40)) * np.uint64(DIMENSIONS) + scattered % np.uint64(DIMENSIONS)
     flat = np.bincount(place.astype(np.int64), weights=weight, minlength=len(table) * DIMENSIONS)
-    return flat.reshape(len(table), DIMENSIONS)
+    return np.asarray(flat, np.float64).reshape(len(table), DIMENSIONS)
 
 
 Source = Callable[[StepContext, Rows, str], Vectors]
