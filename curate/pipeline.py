@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ from curate.limits import (
 )
 from curate.recipe import CurateSection, Split
 from curate.splitting import SPLITS, Assignment, split_rows
-from curate.steps.base import Outcome, StepContext, positions
+from curate.steps.balancing.configs import Mix
+from curate.steps.base import Outcome, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
+from curate.steps.mix import MixStep
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
 
@@ -108,7 +110,8 @@ def curate_rows(
         base = _counted(base, model, work, report)
         context.base = base.scan()
         ledger.tokens_by = model.name
-    applied = _apply_steps(section, base, context, ledger, report, work=work, model=model)
+    steps = [make_step(config) for config in section.steps] + _mixing(section, read)
+    applied = _apply_steps(steps, section, base, context, ledger, report, work=work, model=model)
     base, frame, dropped, altered = applied
     check_something_left(ledger, frame)
     report.tell("splitting")
@@ -150,7 +153,18 @@ def _counted(base: BaseFrame, model: Path, work: Path, report: Reporter) -> Base
     return BaseFrame(path, base.type, base.misfits)
 
 
+def _mixing(section: CurateSection, read: ReadResult) -> list[Step]:
+    """Return the last step, which mixes, if the sources have weights."""
+    weights = [source.weight for source in section.sources if source.weight is not None]
+    if not weights:
+        return []
+    entries = {source.name: source.entry for source in read.sources}
+    names = [source.path for source in section.sources]
+    return [MixStep(section.mix or Mix(), entries, weights, names)]
+
+
 def _apply_steps(
+    steps: Sequence[Step],
     section: CurateSection,
     base: BaseFrame,
     context: StepContext,
@@ -165,12 +179,12 @@ def _apply_steps(
     places = _places(frame)
     dropped = pl.DataFrame(schema=DROPPED)
     altered = pl.DataFrame(schema=ALTERED | {"what": pl.String})
-    for number, config in enumerate(section.steps, 1):
+    for number, step in enumerate(steps, 1):
         report.check_stop()
-        report.tell(config.name.replace("_", " "))
+        report.tell(step.name.replace("_", " "))
         begun = time.monotonic()
-        outcome = make_step(config).apply(frame, context)
-        name = _fresh(config.name, ledger)
+        outcome = step.apply(frame, context)
+        name = _fresh(step.name, ledger)
         gone = outcome.dropped.with_columns(pl.lit(name).alias("step"))
         now = _altered(outcome, name)
         if now.height:
@@ -349,6 +363,7 @@ def _split_notes(ledger: Ledger, assignment: Assignment, wanted: Split) -> Itera
             )
     if set(ledger.splits) == {"train"}:
         return
+    yield from assignment.strata_notes
     yield f"The largest group of alike rows has {assignment.largest_group:,} rows."
     if assignment.joined_rounds:
         yield (

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from curate.amounts import Amount, Share
+from curate.steps.balancing.configs import Mix, Names
 from curate.steps.configs import StepConfig
 from workspace.recipe import Section
 
@@ -58,6 +59,9 @@ class Source(Section):
     """`auto` tells it from the name. Row formats (alpaca, ShareGPT, …) are found row by row."""
     columns: Columns = Columns()
     """Only where the columns do not have the usual names."""
+    weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    """Share of the dataset beside the other sources' weights; all sources have one, or none. To
+    mix datasets, name their `datasets/NAME/current/train.parquet`. See `mix`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +82,9 @@ class Split(Section):
     """Share of the kept rows (below 1) or their number (from 1)."""
     seed: int = 0
     """Another seed puts other groups aside."""
+    stratify: Names | None = None
+    """Give each label (or `source`, `answer`, `length`, `script`, or a column; several for each
+    combination) the same share in each split, as near as whole groups allow."""
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Rows at least this alike form a group; looser than any removal, so that what removal leaves
     cannot leak from train to test."""
@@ -99,11 +106,31 @@ class CurateSection(Section):
     where nothing is lost, and quarantined where something would be."""
     steps: tuple[StepConfig, ...] = ()
     """Applied in this order, each to what the one before kept."""
+    mix: Mix | None = None
+    """How sources that have a `weight` are mixed, after all steps; the default if any has one."""
     split: Split = Split()
     max_quarantine: Share = 0.01
     """Stop if more than this share of the rows read cannot be used; `5%` may be written."""
     circuit_breaker: Share = 0.5
     """Stop if one step would drop more than this share of a source of 100 rows or more."""
+
+    @model_validator(mode="after")
+    def _all_weights_or_none(self) -> Self:
+        weighted = sum(source.weight is not None for source in self.sources)
+        if 0 < weighted < len(self.sources):
+            raise ValueError("a `weight` for every source, or for none")
+        if self.mix is not None and not weighted:
+            raise ValueError("`mix` needs a `weight` for every source")
+        return self
+
+    @model_validator(mode="after")
+    def _copies_stay(self) -> Self:
+        repeating = False
+        for step in self.steps:
+            if repeating and step.name in ("exact_duplicates", "near_duplicates"):
+                raise ValueError(f"{step.name} after balance would take away its copies")
+            repeating = repeating or step.balance is not None
+        return self
 
     @model_validator(mode="after")
     def _groups_are_looser(self) -> Self:

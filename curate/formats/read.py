@@ -53,6 +53,8 @@ class SourceCount:
     name: str
     digest: str | None
     """SHA-256 of its bytes; None for standard input."""
+    entry: int = 0
+    """Which of the recipe's sources names it, counted from 0."""
     read: int = 0
     quarantined: Counter[Reason] = field(default_factory=Counter)
     formats: Counter[RowFormat] = field(default_factory=Counter)
@@ -89,13 +91,14 @@ def read_sources(
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
     found = [
-        (file, source.columns)
-        for source in sources
+        (file, source.columns, entry)
+        for entry, source in enumerate(sources)
         for file in find_files(source.path, base, source.format)
     ]
-    files = named_apart([file for file, _ in found], base)
-    for file, (_, columns) in zip(files, found, strict=True):
+    files = named_apart([file for file, _, _ in found], base)
+    for file, (_, columns, entry) in zip(files, found, strict=True):
         counts[file.name] = _read_file(file, columns, rows, quarantine, tick)
+        counts[file.name].entry = entry
     rows.flush()
     quarantine.flush()
     return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))

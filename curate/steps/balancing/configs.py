@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from curate.amounts import Amount
+from curate.amounts import Amount, Share
 from workspace.recipe import Section
 
 Count = Literal["tokens", "rows"]
@@ -52,7 +52,7 @@ class Balance(Rebalance):
     """At most so many tokens (or rows) of each group, or below 1 at most this share of all."""
     upsample: Literal["max"] | Annotated[int, Field(ge=1)] | None = None
     """Repeat rows of groups with fewer than this; `max`: than the largest group, after the cap."""
-    target: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] | None = None
+    target: dict[str, Share] | None = None
     """Group → its share; `*` is what the groups not named have together. Several values of `by`
     are written `a / b`. Shares add up to 1."""
     temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
