@@ -63,7 +63,8 @@ class BalanceStep:
                 "the groups cannot have these shares",
                 where="balance",
                 cause=f"{error}.",
-                cure=f"There are {len(sizes)} groups: a cap of {1 / len(sizes):.2%} or more works.",
+                cure=f"A cap of {np.ceil(1e4 / len(sizes)) / 1e4:.2%} or more works, or one of a "
+                "number of tokens or rows.",
             ) from error
         return in_whole_rows(wanted) if config.count == "rows" else wanted
 

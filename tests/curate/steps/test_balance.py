@@ -274,7 +274,7 @@ def test_a_shared_cap_is_the_largest_level_that_keeps_the_share(
     sizes: np.ndarray[Any, np.dtype[np.float64]], share: float
 ) -> None:
     if share * sizes.size < 1:
-        with pytest.raises(ValueError, match="groups"):
+        with pytest.raises(ValueError, match="not the whole"):
             capped(sizes, share)
         return
     found = capped(sizes, share)
