@@ -254,6 +254,9 @@ def _run(
         note(curated.ledger.balance)
     else:
         show_ledger(f"{out}: what became of every row", curated.ledger)
+        said = [text for time in curated.ledger.times for text in time.notes]
+        for text in (*said, *curated.ledger.split_notes):
+            note(f"· {text}")
 
 
 def _as_yaml(settings: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from curate.steps.balancing.notes import notes_of
 from curate.steps.balancing.rebalance import Held, rebalanced
 from curate.steps.base import Outcome, StepContext, positions
 from workspace.errors import DataError
+from workspace.text import plain
 
 
 class BalanceStep:
@@ -84,10 +85,10 @@ def _shares(target: dict[str, float], sizes: Amounts, cells: Cells) -> Amounts:
     named = {name: share for name, share in target.items() if name != "*"}
     absent = [name for name in named if name not in number]
     others = np.array([name not in named for name in cells.names])
-    unnamed = [name for name in cells.shown() if name not in named]
+    unnamed = [shown for shown, other in zip(cells.shown(), others, strict=True) if other]
     if absent or (unnamed and "*" not in target):
         raise DataError(
-            f"no row is of {absent[0]!r}" if absent else f"{unnamed[0]!r} has no share",
+            f"no row is of {plain(absent[0], 80)!r}" if absent else f"{unnamed[0]!r} has no share",
             where="balance.target",
             cause=f"The groups are: {', '.join(cells.shown()[:20])}.",
             cure="Name each of them, or give the others a share together as `*`.",

@@ -32,9 +32,7 @@ def _level(sizes: Amounts, share: float) -> float:
     """
     ordered = np.sort(sizes)[::-1]
     if share * sizes.size < 1 - 1e-9:
-        raise ValueError(
-            f"there are {sizes.size}, and at most {share:g} of all for each is not the whole"
-        )
+        raise ValueError(f"{sizes.size} of at most {share:g} of all each are not the whole")
     rest = float(ordered.sum())
     if ordered[0] <= share * rest:
         return float(ordered[0])

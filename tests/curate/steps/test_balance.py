@@ -149,6 +149,29 @@ def test_target_shares_name_labels_that_are_there_and_all_of_them() -> None:
         package.balance(frame, target={"a": 1.0})
 
 
+def test_a_label_longer_than_reports_show_may_be_named() -> None:
+    long = "label " * 30
+    outcome = package.balance(frame_of({long: 8, "b": 2}), target={long: 0.5, "b": 0.5})
+    assert sizes_of(outcome) == {long: 2, "b": 2}
+
+
+def test_the_shell_says_what_was_counted(
+    lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from curate.cli import app
+    from workspace.context import Context
+
+    path = lines([{"prompt": f"q {n}", "completion": "one two", "topic": "t"} for n in range(9)])
+    monkeypatch.chdir(tmp_path)
+    context = Context(lambda: {"curate": CurateSection}, argv=("temper", "curate"))
+    typed = ["balance", path.name, "-o", "out.jsonl", "--cap", "8"]
+    said = CliRunner().invoke(app, typed, obj=context).stderr.replace("\n", " ")
+    assert "t 18 → 8 words." in said
+    assert "No tokenizer is known" in said
+
+
 def test_temperature_flattens() -> None:
     outcome = package.balance(frame_of({"a": 1600, "b": 100}), temperature=2, count="rows")
     assert sizes_of(outcome) == {"a": 400, "b": 100}
