@@ -207,6 +207,13 @@ def mix(
         _named_source(frame.lazy().collect(), number)
         for number, frame in enumerate(frames.values())
     ]
+    kinds = sorted({_type_of(part.columns) for part in parts})
+    if len(kinds) > 1:
+        raise DataError(
+            "rows of two types cannot be mixed",
+            cause=f"The frames are of type {', '.join(kinds)}.",
+            cure="`curate.read(FILE, type=…)` brings them to one.",
+        )
     context, rows = _prepared(_with_own_ids(pl.concat(parts, how="diagonal_relaxed")))
     context.model = _model_directory(model)
     names = list(frames)
@@ -225,7 +232,8 @@ _MIXED = "\x00{}"
 def _named_source(frame: pl.DataFrame, number: int) -> pl.DataFrame:
     """Put the number of a frame where mixing looks, and its own sources beside it."""
     own = pl.col("source") if "source" in frame.columns else pl.lit(None, pl.String)
-    return frame.with_columns(
+    turns = TYPES[_type_of(frame.columns)].turns
+    return frame.with_columns(*(_whole_turns(frame, column) for column in turns)).with_columns(
         own.cast(pl.String).alias("_source"), pl.lit(_MIXED.format(number)).alias("source")
     )
 

@@ -98,6 +98,15 @@ def test_frames_that_share_ids_are_told_apart() -> None:
     assert kept["id"].is_unique().all()
 
 
+def test_turns_may_differ_in_their_fields_but_rows_not_in_their_type() -> None:
+    turn = {"role": "assistant", "content": "w", "name": "bot"}
+    other = frame(3).with_columns(completion=pl.Series([[turn]] * 3))
+    kept = package.mix({"a": frame(3), "b": other}, {"a": 1, "b": 1}, count="rows").kept.collect()
+    assert kept.height == 6
+    with pytest.raises(DataError, match="two types"):
+        package.mix({"a": frame(3), "b": pl.DataFrame({"text": ["x"]})}, {"a": 1, "b": 1})
+
+
 def test_frames_without_weight_or_rows_are_refused() -> None:
     with pytest.raises(UsageError, match="weight"):
         package.mix({"a": frame(3)}, {"b": 1})
