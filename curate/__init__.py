@@ -17,9 +17,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curate.api import Rows, augment, decontaminate, dedupe, read, run, split, step
+    from curate.api import (
+        Rows,
+        augment,
+        balance,
+        decontaminate,
+        dedupe,
+        mix,
+        read,
+        run,
+        select,
+        split,
+        step,
+    )
 
-__all__ = ["Rows", "augment", "decontaminate", "dedupe", "read", "run", "split", "step"]
+__all__ = [
+    "Rows",
+    "augment",
+    "balance",
+    "decontaminate",
+    "dedupe",
+    "mix",
+    "read",
+    "run",
+    "select",
+    "split",
+    "step",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 import polars_hash as plh
-from pydantic import BaseModel
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
 
 from curate.curating import CurateResult, run_curate
 from curate.frame import MARKS, ROW
@@ -20,6 +21,8 @@ from curate.one_step import section_for, step_config
 from curate.pipeline import curate_rows
 from curate.recipe import Split
 from curate.splitting import SPLITS, split_rows
+from curate.steps.balance import BalanceStep
+from curate.steps.balancing.configs import Balance, Mix
 from curate.steps.base import Outcome, StepContext, positions
 from curate.steps.configs import (
     Decontaminate,
@@ -29,15 +32,22 @@ from curate.steps.configs import (
 )
 from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.exact_duplicates import ExactDuplicatesStep
+from curate.steps.mix import MixStep
 from curate.steps.near_duplicates import NearDuplicatesStep
 from curate.steps.registry import make_step
+from curate.steps.select import SelectStep
+from curate.steps.selection.configs import Select
+from curate.steps.selection.vectors import Vectors, whole_numbers
 from curate.texts import TYPES, canonical
-from workspace.errors import DataError
+from workspace.errors import DataError, UsageError
 from workspace.layout import Workspace
+from workspace.recipe import Section
 
 if TYPE_CHECKING:
     from curate.ledger import Ledger
     from curate.synth.augmenting import AugmentResult
+
+Config = TypeVar("Config", bound=Section)
 
 _TURN_FIELDS: dict[str, Any] = {
     "role": pl.String,
@@ -144,6 +154,145 @@ def step(frame: pl.LazyFrame | pl.DataFrame, name: str, **settings: Any) -> Outc
     return make_step(config).apply(rows, context)
 
 
+def balance(
+    frame: pl.LazyFrame | pl.DataFrame,
+    by: str | Sequence[str] = "label",
+    *,
+    model: str | Path | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Give each label, source, length, script or value of a column its share.
+
+    Args:
+        frame: rows; the label is in `user_label`.
+        by: one name, or several for each combination.
+        model: a directory whose tokenizer counts trained tokens; without it, words are counted.
+        settings: as in the recipe: `cap`, `upsample`, `target`, `temperature`, `count` …
+    """
+    context, rows = _prepared(frame)
+    context.model = _model_directory(model)
+    config = _checked(Balance, {"by": by, **settings})
+    return BalanceStep(config).apply(rows, context)
+
+
+def select(
+    frame: pl.LazyFrame | pl.DataFrame,
+    rows: float,
+    *,
+    vectors: NDArray[Any] | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Keep a subset of the rows that represents them all.
+
+    Args:
+        frame: rows.
+        rows: how many, or a share below 1.
+        vectors: your own embeddings, shape (rows, dimensions), instead of words.
+        settings: as in the recipe: `method`, `quality`, `quality_share`, `text`, `seed`.
+
+    Raises:
+        DataError: not one vector for each row.
+    """
+    context, held = _prepared(frame)
+    own = None
+    if vectors is not None:
+        if vectors.ndim != 2 or len(vectors) != len(context.ids):
+            raise DataError(
+                "one vector is needed for each row",
+                cause=f"There are {len(context.ids):,} rows; `vectors` has the shape "
+                f"{vectors.shape}.",
+            )
+        own = Vectors(whole_numbers(vectors))
+    config = _checked(Select, {"rows": rows, **settings})
+    return SelectStep(config, own).apply(held, context)
+
+
+def mix(
+    frames: Mapping[str, pl.LazyFrame | pl.DataFrame],
+    weights: Mapping[str, float],
+    *,
+    model: str | Path | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Make one dataset of several, by shares of tokens or rows.
+
+    Args:
+        frames: name → rows, all of one type; rows without a `source` get the name.
+        weights: name → weight; their sum counts as 1.
+        model: a directory whose tokenizer counts trained tokens; without it, words are counted.
+        settings: as in the recipe: `count`, `size`, `keep`, `max_repeats`, `seed`.
+    """
+    if set(frames) != set(weights) or not frames or min(weights.values(), default=0) <= 0:
+        raise UsageError(
+            "each frame needs a weight above 0",
+            cause=f"Frames: {', '.join(frames)}; weights: {', '.join(weights)}.",
+        )
+    parts = [
+        _named_source(frame.lazy().collect(), number)
+        for number, frame in enumerate(frames.values())
+    ]
+    kinds = sorted({_type_of(part.columns) for part in parts})
+    if len(kinds) > 1:
+        raise DataError(
+            "rows of two types cannot be mixed",
+            cause=f"The frames are of type {', '.join(kinds)}.",
+            cure="`curate.read(FILE, type=…)` brings them to one.",
+        )
+    context, rows = _prepared(_with_own_ids(pl.concat(parts, how="diagonal_relaxed")))
+    context.model = _model_directory(model)
+    names = list(frames)
+    entries = {_MIXED.format(number): number for number in range(len(names))}
+    step = MixStep(_checked(Mix, settings), entries, [weights[name] for name in names], names)
+    outcome = step.apply(rows, context)
+    number = pl.col("source").replace_strict(entries, return_dtype=pl.Int64)
+    name = number.replace_strict(dict(enumerate(names)), return_dtype=pl.String)
+    kept = outcome.kept.with_columns(pl.coalesce("_source", name).alias("source")).drop("_source")
+    return replace(outcome, kept=kept)
+
+
+_MIXED = "\x00{}"
+
+
+def _named_source(frame: pl.DataFrame, number: int) -> pl.DataFrame:
+    """Put the number of a frame where mixing looks, and its own sources beside it."""
+    own = pl.col("source") if "source" in frame.columns else pl.lit(None, pl.String)
+    turns = TYPES[_type_of(frame.columns)].turns
+    return frame.with_columns(*(_whole_turns(frame, column) for column in turns)).with_columns(
+        own.cast(pl.String).alias("_source"), pl.lit(_MIXED.format(number)).alias("source")
+    )
+
+
+def _with_own_ids(frame: pl.DataFrame) -> pl.DataFrame:
+    """Number ids that two frames share: each row has one of its own."""
+    if "id" not in frame.columns:
+        return frame
+    nth = pl.int_range(pl.len()).over("id")
+    twice = pl.concat_str("id", pl.lit("-"), nth.cast(pl.String))
+    return frame.with_columns(pl.when(nth == 0).then("id").otherwise(twice).alias("id"))
+
+
+def _model_directory(model: str | Path | None) -> Path | None:
+    from evalsuite.models import ModelSection, resolve_model
+
+    return resolve_model(ModelSection(path=str(model)), Path.cwd()).path if model else None
+
+
+def _checked(config: type[Config], settings: dict[str, Any]) -> Config:
+    """Return the settings as a step takes them.
+
+    Raises:
+        UsageError: the first that it does not.
+    """
+    try:
+        return config.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            "this value cannot be used", where=place, cause=f"{first['msg']}."
+        ) from None
+
+
 def split(
     frame: pl.LazyFrame | pl.DataFrame,
     *,
@@ -151,9 +300,27 @@ def split(
     test: float = 0.05,
     seed: int = 0,
     similarity: float = 0.7,
+    stratify: str | Sequence[str] | None = None,
 ) -> dict[str, pl.LazyFrame]:
-    """Return split name → rows; what is alike is in one split. Splits without rows are absent."""
-    asked = Split(validation=validation, test=test, seed=seed, similarity=similarity)
+    """Return split name → rows; what is alike is in one split. Splits without rows are absent.
+
+    Args:
+        frame: rows.
+        validation: share, or number from 1.
+        test: share, or number from 1.
+        seed: another sets other groups aside.
+        similarity: rows at least this alike are one group.
+        stratify: `label`, `source` … that has the same share in each split.
+    """
+    asked = Split.model_validate(
+        {
+            "validation": validation,
+            "test": test,
+            "seed": seed,
+            "similarity": similarity,
+            "stratify": stratify,
+        }
+    )
     context, rows = _prepared(frame, loosest=similarity)
     place = positions(rows)
     assignment = split_rows(place, rows, asked, context)
@@ -246,7 +413,7 @@ def _whole_turns(frame: pl.DataFrame, column: str) -> pl.Expr:
 
 def _missing(frame: pl.DataFrame) -> list[pl.Expr]:
     kinds: dict[str, Any] = dict.fromkeys(("tools", *MARKS), pl.String)
-    kinds |= {"row": pl.Int64, "parents": pl.List(pl.String)}
+    kinds |= {"row": pl.Int64, "parents": pl.List(pl.String), "quality": pl.Float64}
     return [
         pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in frame.columns
     ]

@@ -139,6 +139,10 @@ def split(
     validation: Annotated[str, typer.Option(help="Share, or number of rows.")] = "5%",
     test: Annotated[str, typer.Option(help="Share, or number of rows.")] = "5%",
     seed: Annotated[int, typer.Option(help="Another seed sets other groups aside.")] = 0,
+    stratify: Annotated[
+        str | None,
+        typer.Option(metavar="BY", help="Same shares of each label (or source, length …)."),
+    ] = None,
     columns: Columns = "",
     file_format: Annotated[str, typer.Option("--format")] = "auto",
     max_quarantine: Quarantine = "1%",
@@ -151,7 +155,7 @@ def split(
         inputs,
         columns,
         file_format,
-        split={"validation": validation, "test": test, "seed": seed},
+        split={"validation": validation, "test": test, "seed": seed, "stratify": stratify},
         max_quarantine=max_quarantine,
     )
     _run(section, out, force=force, dry_run=dry_run, as_json=as_json, splits=True)
@@ -267,6 +271,7 @@ def _run(
     dry_run: bool,
     as_json: bool,
     splits: bool = False,
+    model: str | None = None,
 ) -> None:
     from curate.cli import Speaker, show_ledger
     from curate.files_out import STREAM, check_out, write_out
@@ -276,7 +281,7 @@ def _run(
         check_out(out, force=force, splits=splits)
     with Progress("curating", unit="rows") as progress:
         speaker = Speaker(progress)
-        with curated_rows(section, speaker.reporter()) as curated:
+        with curated_rows(section, speaker.reporter(), model=model) as curated:
             if not dry_run:
                 settings = section.model_dump(mode="json")
                 write_out(curated, out, settings, _as_yaml(settings))
@@ -287,6 +292,9 @@ def _run(
         note(curated.ledger.balance)
     else:
         show_ledger(f"{out}: what became of every row", curated.ledger)
+        said = [text for time in curated.ledger.times for text in time.notes]
+        for text in (*said, *curated.ledger.split_notes):
+            note(f"· {text}")
 
 
 def _as_yaml(settings: dict[str, Any]) -> str:

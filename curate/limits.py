@@ -6,12 +6,15 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.ledger import Ledger
+from curate.reasons import Reason
 from curate.recipe import Split
 from curate.texts import answer_text, prompt_text
 from workspace.errors import DataError, LimitExceeded
 from workspace.text import plain
 
 _EXAMPLES = 5
+_MEANT = frozenset({Reason.OVER_SHARE, Reason.NOT_SELECTED})
+"""How many rows go for these reasons is what the recipe says, not what a threshold happens on."""
 _SMALL_SOURCE = 100
 """Shares of fewer rows than this say nothing."""
 
@@ -65,7 +68,7 @@ def check_breaker(
         LimitExceeded: with examples.
     """
     for entry in ledger.entries:
-        dropped = sum(count.rows for count in entry.dropped.values())
+        dropped = sum(count.rows for reason, count in entry.dropped.items() if reason not in _MEANT)
         if entry.step != step or entry.rows_in.rows < _SMALL_SOURCE:
             continue
         if dropped <= limit * entry.rows_in.rows:

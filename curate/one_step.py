@@ -42,10 +42,31 @@ def section_for(
         usual, _, own = pair.partition("=")
         named[usual.strip()] = own.strip()
     source = {"format": file_format, "columns": named, **(table or {})}
+    return _checked({"sources": [{"path": path, **source} for path in inputs], **settings})
+
+
+def mix_section(
+    inputs: Sequence[str], weights: Sequence[str | float], mix: dict[str, Any], **settings: Any
+) -> CurateSection:
+    """Return the `curate` section that mixes files by weight.
+
+    Args:
+        inputs: files and globs.
+        weights: of each of them.
+        mix: keys of the section's `mix`.
+        settings: other keys of the section.
+
+    Raises:
+        UsageError: a value that the section does not take.
+    """
+    pairs = zip(inputs, weights, strict=True)
+    sources = [{"path": path, "weight": weight} for path, weight in pairs]
+    return _checked({"sources": sources, "mix": mix, **settings})
+
+
+def _checked(settings: dict[str, Any]) -> CurateSection:
     try:
-        return CurateSection.model_validate(
-            {"sources": [{"path": path, **source} for path in inputs], **settings}
-        )
+        return CurateSection.model_validate(settings)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -78,15 +99,33 @@ def step_config(name: str, settings: Mapping[str, Any]) -> StepConfig:
 
 @contextlib.contextmanager
 def curated_rows(
-    section: CurateSection, report: Reporter | None = None, *, base: Path | None = None
+    section: CurateSection,
+    report: Reporter | None = None,
+    *,
+    base: Path | None = None,
+    model: str | None = None,
 ) -> Iterator[Curated]:
-    """Yield the rows that a section makes of its files; they are gone when the block ends."""
+    """Yield the rows that a section makes of its files; they are gone when the block ends.
+
+    Args:
+        section: what to do.
+        report: told what happens.
+        base: what relative paths are relative to; default the current directory.
+        model: `builtin` or a model's directory, whose tokenizer counts the tokens.
+    """
     from curate.curating import work_directory
     from curate.pipeline import curate_rows
 
     base = base or Path.cwd()
+    tokenizer = _model_directory(model, base)
     with work_directory(Path(_temporary())) as work:
-        yield curate_rows(section, Workspace.find(base), base, work, report=report)
+        yield curate_rows(section, Workspace.find(base), base, work, model=tokenizer, report=report)
+
+
+def _model_directory(model: str | None, base: Path) -> Path | None:
+    from evalsuite.models import ModelSection, resolve_model
+
+    return resolve_model(ModelSection(path=model), base).path if model else None
 
 
 def _temporary() -> str:

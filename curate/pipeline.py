@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,10 @@ from curate.limits import (
 )
 from curate.recipe import CurateSection, Split
 from curate.splitting import SPLITS, Assignment, split_rows
+from curate.steps.balancing.configs import Mix
 from curate.steps.base import Outcome, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
+from curate.steps.mix import MixStep
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
 
@@ -104,7 +106,7 @@ def curate_rows(
     lost = pl.concat([quarantined, base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
     context = StepContext(
-        base.scan(), base.type, workspace, base_dir, _loosest(section), report.tell
+        base.scan(), base.type, workspace, base_dir, _loosest(section), report.tell, model
     )
     if model is not None:
         report.tell("counting tokens")
@@ -112,8 +114,10 @@ def curate_rows(
         context.base = base.scan()
         ledger.tokens_by = model.name
     decided = load_decisions(decisions) if decisions else Decisions()
+    first = [DecisionsStep(decided)] if decided.keep or decided.drop else []
+    steps = [*first, *map(make_step, section.steps), *_mixing(section, read)]
     applied = _apply_steps(
-        section, base, context, ledger, report, work=work, model=model, decisions=decided
+        steps, section, base, context, ledger, report, work=work, model=model, decisions=decided
     )
     base, frame, dropped, altered = applied
     check_something_left(ledger, frame)
@@ -156,7 +160,18 @@ def _counted(base: BaseFrame, model: Path, work: Path, report: Reporter) -> Base
     return BaseFrame(path, base.type, base.misfits)
 
 
+def _mixing(section: CurateSection, read: ReadResult) -> list[Step]:
+    """Return the last step, which mixes, if the sources have weights."""
+    weights = [source.weight for source in section.sources if source.weight is not None]
+    if not weights:
+        return []
+    entries = {source.name: source.entry for source in read.sources}
+    names = [source.path for source in section.sources]
+    return [MixStep(section.mix or Mix(), entries, weights, names)]
+
+
 def _apply_steps(
+    steps: Sequence[Step],
     section: CurateSection,
     base: BaseFrame,
     context: StepContext,
@@ -172,8 +187,6 @@ def _apply_steps(
     places = _places(frame)
     dropped = pl.DataFrame(schema=DROPPED)
     altered = pl.DataFrame(schema=ALTERED | {"what": pl.String})
-    decided = [DecisionsStep(decisions)] if decisions.keep or decisions.drop else []
-    steps: list[Step] = [*decided, *map(make_step, section.steps)]
     for number, step in enumerate(steps, 1):
         report.check_stop()
         report.tell(step.name.replace("_", " "))
@@ -358,6 +371,7 @@ def _split_notes(ledger: Ledger, assignment: Assignment, wanted: Split) -> Itera
             )
     if set(ledger.splits) == {"train"}:
         return
+    yield from assignment.strata_notes
     yield f"The largest group of alike rows has {assignment.largest_group:,} rows."
     if assignment.joined_rounds:
         yield (

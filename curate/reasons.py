@@ -39,6 +39,9 @@ class Reason(StrEnum):
     LEAK_EXACT = "leak_exact"
     LEAK_NGRAM = "leak_ngram"
     LEAK_NEAR = "leak_near"
+    OVER_SHARE = "over_share"
+    REPEATED = "repeated"
+    NOT_SELECTED = "not_selected"
 
     REQUEST_FAILED = "request_failed"
     BAD_OUTPUT = "bad_output"
@@ -87,6 +90,9 @@ _DESCRIPTIONS = {
     Reason.LEAK_EXACT: "the prompt of an evaluation item",
     Reason.LEAK_NGRAM: "contains an evaluation item",
     Reason.LEAK_NEAR: "nearly the prompt of an evaluation item",
+    Reason.OVER_SHARE: "its group (label, source …) has its share without it",
+    Reason.REPEATED: "a copy, so that its group has its share",
+    Reason.NOT_SELECTED: "other rows were chosen to represent all",
     Reason.REQUEST_FAILED: "the model gave no answer",
     Reason.BAD_OUTPUT: "the model's reply has not the wanted form",
     Reason.CUT_OUTPUT: "the model's reply ran into its token limit",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from curate.amounts import Amount, Share
+from curate.steps.balancing.configs import Mix, Names
 from curate.steps.configs import StepConfig
 from workspace.recipe import Section
 
@@ -19,28 +21,6 @@ DatasetType = Literal[
     "answer",
     "text",
 ]
-
-
-def _fraction(value: object) -> object:
-    """Read `5%` as 0.05; anything else is for pydantic to judge."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
-
-
-def _amount(value: object) -> object:
-    """Read `5%` as 0.05; a share of everything or more is no number of rows."""
-    share = _fraction(value)
-    if isinstance(value, str) and isinstance(share, float) and share >= 1:
-        raise ValueError("a share below 100%, or a number of rows")
-    return share
-
-
-Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
-Amount = Annotated[float, BeforeValidator(_amount), Field(ge=0.0)]
 
 
 class Columns(Section):
@@ -62,6 +42,8 @@ class Columns(Section):
     """Column naming the document a row was made from; such rows stay in one split."""
     conversation: str | None = None
     """Column naming the conversation a row was cut from; such rows stay in one split."""
+    quality: str | None = None
+    """Column with a number, the higher the better, for steps that choose between rows."""
 
     def chosen_names(self) -> dict[str, str]:
         """Return usual name → the source's name, for those given."""
@@ -81,6 +63,9 @@ class Source(Section):
     """Names of the columns of a CSV or TSV file whose first line is a record already."""
     quotes: bool = True
     """Fields of CSV and TSV may stand in double quotes; `false` takes a quote as text."""
+    weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    """Share of the dataset beside the other sources' weights; all sources have one, or none. To
+    mix datasets, name their `datasets/NAME/current/train.parquet`. See `mix`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +86,9 @@ class Split(Section):
     """Share of the kept rows (below 1) or their number (from 1)."""
     seed: int = 0
     """Another seed puts other groups aside."""
+    stratify: Names | None = None
+    """Give each label (or `source`, `answer`, `length`, `script`, or a column; several for each
+    combination) the same share in each split, as near as whole groups allow."""
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Rows at least this alike form a group; looser than any removal, so that what removal leaves
     cannot leak from train to test."""
@@ -122,6 +110,8 @@ class CurateSection(Section):
     where nothing is lost, and quarantined where something would be."""
     steps: tuple[StepConfig, ...] = ()
     """Applied in this order, each to what the one before kept."""
+    mix: Mix | None = None
+    """How sources that have a `weight` are mixed, after all steps; the default if any has one."""
     split: Split = Split()
     decisions: str | None = None
     """File of decisions about single rows (`temper curate restore` and `drop` write it), relative
@@ -130,6 +120,24 @@ class CurateSection(Section):
     """Stop if more than this share of the rows read cannot be used; `5%` may be written."""
     circuit_breaker: Share = 0.5
     """Stop if one step would drop more than this share of a source of 100 rows or more."""
+
+    @model_validator(mode="after")
+    def _all_weights_or_none(self) -> Self:
+        weighted = sum(source.weight is not None for source in self.sources)
+        if 0 < weighted < len(self.sources):
+            raise ValueError("a `weight` for every source, or for none")
+        if self.mix is not None and not weighted:
+            raise ValueError("`mix` needs a `weight` for every source")
+        return self
+
+    @model_validator(mode="after")
+    def _copies_stay(self) -> Self:
+        repeating = False
+        for step in self.steps:
+            if repeating and step.name in ("exact_duplicates", "near_duplicates"):
+                raise ValueError(f"{step.name} after balance would take away its copies")
+            repeating = repeating or step.balance is not None
+        return self
 
     @model_validator(mode="after")
     def _groups_are_looser(self) -> Self:

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from curate.frame import ROW
 from curate.recipe import Split
+from curate.steps.balancing.cells import Cells
 from curate.steps.base import StepContext
+from curate.strata import fill_strata, shares_told, strata_of
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.cluster import components
 from evalsuite.similarity.leaks import find_leaks
@@ -42,6 +44,8 @@ class Assignment:
     """How often groups had to be joined because the check found them alike after all."""
     largest_group: int
     """Kept rows in the largest group."""
+    strata_notes: tuple[str, ...] = ()
+    """What shares the strata have, if there are any."""
 
 
 def split_rows(rows: Rows, frame: pl.LazyFrame, split: Split, context: StepContext) -> Assignment:
@@ -59,10 +63,11 @@ def split_rows(rows: Rows, frame: pl.LazyFrame, split: Split, context: StepConte
         return Assignment(np.zeros(rows.size, np.int64), rows.copy(), {}, 0, 1)
     first, second = _ties(marks, split, context)
     made = marks["parents"].list.len().fill_null(0).to_numpy() > 0
+    strata = strata_of(rows, split, context)
     rounds = 0
     while True:
         group = components(len(marks), first, second)
-        assigned = _assign(rows, group, made, context.ids, split)
+        assigned = _assign(rows, group, made, context.ids, split, strata)
         crossing = _crossing(rows, assigned, frame, context)
         if not crossing[0].size or rounds == _ROUNDS:
             break
@@ -74,7 +79,8 @@ def split_rows(rows: Rows, frame: pl.LazyFrame, split: Split, context: StepConte
         SPLITS[place]: int(np.unique(crossing[0][assigned[crossing[0]] == place]).size)
         for place in (0, 1)
     }
-    return Assignment(assigned, group[rows], leaks, rounds, int(sizes.max(initial=0)))
+    notes = () if strata is None else shares_told(strata, assigned, split)
+    return Assignment(assigned, group[rows], leaks, rounds, int(sizes.max(initial=0)), notes)
 
 
 def _ties(marks: pl.DataFrame, split: Split, context: StepContext) -> tuple[Rows, Rows]:
@@ -116,7 +122,12 @@ def _parents(marks: pl.DataFrame) -> tuple[Rows, Rows]:
 
 
 def _assign(
-    rows: Rows, group: Rows, made: NDArray[np.bool_], ids: pl.Series, split: Split
+    rows: Rows,
+    group: Rows,
+    made: NDArray[np.bool_],
+    ids: pl.Series,
+    split: Split,
+    strata: Cells | None,
 ) -> NDArray[np.int64]:
     """Fill test, then validation, with whole groups in the order of their hashes.
 
@@ -130,6 +141,8 @@ def _assign(
         for name in ids.gather(labels)
     ]
     order = sorted(range(labels.size), key=keys.__getitem__)
+    if strata is not None:
+        return np.asarray(fill_strata(order, places, holds_made, strata, split)[places])
     assigned = np.zeros(labels.size, np.int64)
     for place, wanted in ((2, split.test), (1, split.validation)):
         room = _target(wanted, rows.size)

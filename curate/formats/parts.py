@@ -52,6 +52,7 @@ ROWS = pa.schema(
         ("document", pa.large_string()),
         ("conversation", pa.large_string()),
         ("parents", pa.large_list(pa.large_string())),
+        ("quality", pa.float64()),
     ]
 )
 QUARANTINE = pa.schema(
@@ -69,6 +70,7 @@ _POLARS: dict[Any, Any] = {
     pa.large_string(): pl.String,
     pa.int64(): pl.Int64,
     pa.bool_(): pl.Boolean,
+    pa.float64(): pl.Float64,
     pa.large_list(pa.large_string()): pl.List(pl.String),
     pa.large_list(_TOOL_CALL): pl.List(TOOL_CALL),
 }

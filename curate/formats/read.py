@@ -20,7 +20,7 @@ from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
 from curate.formats.uniform import find_run, run_table
-from curate.formats.used import MARK_KEYS, published_marks, used_keys
+from curate.formats.used import MARK_KEYS, published_marks, quality_of, used_keys
 from curate.reasons import Reason
 from curate.recipe import Columns, Source
 from workspace.errors import DataError
@@ -62,6 +62,8 @@ class SourceCount:
     name: str
     digest: str | None
     """SHA-256 of its bytes; None for standard input."""
+    entry: int = 0
+    """Which of the recipe's sources names it, counted from 0."""
     read: int = 0
     quarantined: Counter[Reason] = field(default_factory=Counter)
     formats: Counter[RowFormat] = field(default_factory=Counter)
@@ -98,13 +100,14 @@ def read_sources(
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
     found = [
-        (_as_told(file, source), source.columns)
-        for source in sources
+        (_as_told(file, source), source.columns, entry)
+        for entry, source in enumerate(sources)
         for file in find_files(source.path, base, source.format)
     ]
-    files = named_apart([file for file, _ in found], base)
-    for file, (_, columns) in zip(files, found, strict=True):
+    files = named_apart([file for file, _, _ in found], base)
+    for file, (_, columns, entry) in zip(files, found, strict=True):
         counts[file.name] = _read_file(file, columns, rows, quarantine, tick)
+        counts[file.name].entry = entry
     rows.flush()
     quarantine.flush()
     return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
@@ -319,7 +322,7 @@ def _fields(row: Row) -> dict[str, Any]:
 def _marks(value: object) -> dict[str, Any]:
     """Return what a row says about itself beside its text."""
     row = {**published_marks(value), **value} if isinstance(value, dict) else {}
-    if MARK_KEYS.isdisjoint(row) and "label" not in row:
+    if MARK_KEYS.isdisjoint(row) and "label" not in row and "quality" not in row:
         return _NO_MARKS
     parents = row.get("parents") or ([row["parent_id"]] if row.get("parent_id") else [])
     label = next((row[key] for key in ("category", "topic", "label") if row.get(key)), None)
@@ -329,6 +332,7 @@ def _marks(value: object) -> dict[str, Any]:
         "document": _mark(row, "document", "document_id", "doc_id"),
         "conversation": _mark(row, "conversation_id"),
         "parents": [str(parent) for parent in parents] if isinstance(parents, list) else [],
+        "quality": quality_of(row),
     }
 
 

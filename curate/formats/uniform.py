@@ -18,7 +18,9 @@ from curate.formats.parts import ROWS, number_array, text_array, turn_pairs
 from curate.formats.raw import LONGEST_ROW_BYTES, RawRow
 from curate.formats.shape import first_filled
 
-_INVOLVED = frozenset({"system", "system_prompt", "history", "tools", "meta", "messages"})
+_INVOLVED = frozenset(
+    {"system", "system_prompt", "history", "tools", "meta", "messages", "quality"}
+)
 """Keys whose meaning depends on their value: such rows are made one by one."""
 _Texts = list[str]
 

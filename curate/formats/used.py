@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,18 @@ def published_marks(row: Raw) -> dict[str, Any]:
     if not isinstance(meta, dict) or not meta.keys() >= _PUBLISHED:
         return {}
     return {"category": meta["label"], "parents": meta["parents"]}
+
+
+def quality_of(row: Raw) -> float | None:
+    """Return how good a row says it is: a finite number, or one that a CSV wrote as text."""
+    value = row.get("quality")
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _preference(row: Raw) -> tuple[str, ...]:
@@ -57,6 +70,8 @@ def used_keys(found: RowFormat, value: Raw, row: Row) -> set[str]:
         row: what the format made of it.
     """
     used = {key for key in value if key in MARK_KEYS}
+    if quality_of(value) is not None:
+        used.add("quality")
     used.update(_CONTENT[found](value))
     if published_marks(value):
         used.update(("meta", "content_hash"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,8 @@ class StepContext:
     loosest: float = 0.6
     """The least similarity that anything will ask of the index."""
     tell: Callable[[str], None] = field(default=lambda text: None)
+    model: Path | None = None
+    """A model directory whose tokenizer counts tokens; None: none is known."""
 
     def rebase(self, base: pl.LazyFrame) -> None:
         """Go on with changed or more rows: what was computed of the old ones is forgotten."""
@@ -49,12 +51,15 @@ class StepContext:
         """Id of every row, at its position."""
         return self.base.select("id").collect()["id"]
 
+    def in_blocks(self) -> Iterator[pl.LazyFrame]:
+        """Yield all rows, a block at a time, so that the texts of a few are in memory."""
+        for begin in range(0, len(self.ids), BLOCK_ROWS):
+            yield self.base.slice(begin, BLOCK_ROWS)
+
     def tokens_of(self, text: pl.Expr) -> TokenTable:
         """Tokens of a text of every row, at its position; computed anew at each call."""
-        total = len(self.ids)
         return tokenise(
-            self.base.slice(begin, BLOCK_ROWS).select(text.alias("text")).collect()["text"]
-            for begin in range(0, total, BLOCK_ROWS)
+            block.select(text.alias("text")).collect()["text"] for block in self.in_blocks()
         )
 
     @cached_property

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from curate.steps.balancing.configs import Balance
+from curate.steps.selection.configs import Select
 from workspace.recipe import Section
 
 Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -123,6 +125,8 @@ class StepConfig(Section):
     preference_pairs: PreferencePairs | None = None
     prefix_conversations: PrefixConversations | None = None
     decontaminate: Decontaminate | None = None
+    balance: Balance | None = None
+    select: Select | None = None
 
     @model_validator(mode="before")
     @classmethod

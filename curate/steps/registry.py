@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from curate.steps.balance import BalanceStep
 from curate.steps.base import Step
 from curate.steps.configs import StepConfig
 from curate.steps.contradictions import ContradictionsStep
@@ -15,6 +16,7 @@ from curate.steps.near_duplicates import NearDuplicatesStep
 from curate.steps.preference_pairs import PreferencePairsStep
 from curate.steps.prefix_conversations import PrefixConversationsStep
 from curate.steps.repeated import RepeatedAnswersStep, RepeatedPromptsStep
+from curate.steps.select import SelectStep
 
 STEPS: dict[str, Callable[[Any], Step]] = {
     step.name: step
@@ -28,6 +30,8 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         PreferencePairsStep,
         PrefixConversationsStep,
         DecontaminateStep,
+        BalanceStep,
+        SelectStep,
     )
 }
 

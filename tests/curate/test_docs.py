@@ -69,3 +69,28 @@ def test_shell_examples_run(workspace: Path, example: str) -> None:
             text=True,
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_every_recipe_on_the_page_is_one(tmp_path: Path) -> None:
+    from curate.recipe import CurateSection
+    from workspace.yaml import load_yaml
+
+    for number, example in enumerate(blocks("yaml")):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(example, encoding="utf-8")
+        section = load_yaml(path).data.get("curate")
+        assert section is None or CurateSection.model_validate(section)
+
+
+def test_the_replay_set_is_made(workspace: Path) -> None:
+    from curate import run
+
+    recipe = next(example for example in blocks("yaml") if "name: general" in example)
+    (workspace / "general.yaml").write_text(recipe, encoding="utf-8")
+    (workspace / "general").mkdir()
+    lines = (workspace / "rows.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, part in (("a", lines[:120]), ("b", lines[120:])):
+        (workspace / "general" / f"{name}.jsonl").write_text("".join(part), encoding="utf-8")
+    result = run("general.yaml")
+    assert result.ledger.rows_kept == 60
+    assert result.ledger.tokens_by is not None

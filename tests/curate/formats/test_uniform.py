@@ -27,6 +27,7 @@ SHAPES = (
     ("question", "answer", "difficulty"),
     ("text",),
     ("text", "label"),
+    ("prompt", "completion", "quality"),
     ("instruction", "input", "output", "system"),
     ("instruction", "output", "history"),
     ("problem", "solution", "document", "conversation_id"),

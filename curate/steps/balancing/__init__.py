@@ -1,0 +1,1 @@
+"""How much of each group of rows a dataset should have."""

@@ -1,0 +1,1 @@
+"""Which rows represent all of them."""
