@@ -12,9 +12,8 @@ from random import Random
 
 import pytest
 
-from curate.recipe import CurateSection
-from curate.synth.recipe import AugmentSection
 from evalsuite.builtin.general import general_items
+from tui.schema import compose
 from workspace.recipe import load_recipe
 
 PAGE = Path(__file__).parents[2] / "docs" / "curate.md"
@@ -49,7 +48,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_recipe_examples_are_valid(tmp_path: Path, example: str) -> None:
     path = tmp_path / "temper.yaml"
     path.write_text(example, encoding="utf-8")
-    load_recipe(path, {"curate": CurateSection, "augment": AugmentSection})
+    load_recipe(path, compose())
 
 
 @pytest.mark.parametrize("example", blocks("python"))
@@ -69,17 +68,6 @@ def test_shell_examples_run(workspace: Path, example: str) -> None:
             text=True,
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-
-
-def test_every_recipe_on_the_page_is_one(tmp_path: Path) -> None:
-    from curate.recipe import CurateSection
-    from workspace.yaml import load_yaml
-
-    for number, example in enumerate(blocks("yaml")):
-        path = tmp_path / f"{number}.yaml"
-        path.write_text(example, encoding="utf-8")
-        section = load_yaml(path).data.get("curate")
-        assert section is None or CurateSection.model_validate(section)
 
 
 def test_the_replay_set_is_made(workspace: Path) -> None:
