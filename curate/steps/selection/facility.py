@@ -68,7 +68,8 @@ def similarities(left: Floats, right: Floats) -> Floats:
 
 
 def _sums(values: Floats) -> Floats:
-    return np.asarray(values @ np.ones(values.shape[-1], np.float32))
+    # Faster than a product with ones, which wakes the threads of the matrix library.
+    return np.asarray(np.einsum("...j->...", values))
 
 
 def value_of(vectors: Vectors, chosen: Rows) -> float:
