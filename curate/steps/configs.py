@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from curate.steps.quality.configs import Filter, Redact, Repair
 from workspace.recipe import Section
 
 Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -82,6 +83,9 @@ class StepConfig(Section):
     empty_answers: EmptyAnswers | None = None
     contradictions: Contradictions | None = None
     decontaminate: Decontaminate | None = None
+    repair: Repair | None = None
+    filter: Filter | None = None
+    redact: Redact | None = None
 
     @model_validator(mode="before")
     @classmethod

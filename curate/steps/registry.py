@@ -11,7 +11,10 @@ from curate.steps.contradictions import ContradictionsStep
 from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.empty_answers import EmptyAnswersStep
 from curate.steps.exact_duplicates import ExactDuplicatesStep
+from curate.steps.filter import FilterStep
 from curate.steps.near_duplicates import NearDuplicatesStep
+from curate.steps.redact import RedactStep
+from curate.steps.repair import RepairStep
 
 STEPS: dict[str, Callable[[Any], Step]] = {
     step.name: step
@@ -21,6 +24,9 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         EmptyAnswersStep,
         ContradictionsStep,
         DecontaminateStep,
+        RepairStep,
+        FilterStep,
+        RedactStep,
     )
 }
 

@@ -1,0 +1,166 @@
+"""Answers that end in the middle.
+
+A missing full stop alone is no proof: labels, titles, lists, verse and casual writing have none. An
+answer is cut where it ends on a word or sign that cannot end anything, inside brackets or a code
+block, or in the middle of a line of prose whose other sentences all have their stops.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+import polars as pl
+
+from curate.frame import ROW
+from curate.reasons import Reason
+from curate.steps.quality.configs import Truncated
+from curate.steps.quality.rules.base import Quiet, found
+
+_FENCE = re.compile(r"^ {0,3}(```+|~~~+)(.*)$", re.M)
+_ENDED = r"[.!?…:;\"”»’'*_)\]}>|/\\`~。！？」』）\p{S}\p{Emoji_Presentation}-]\s*$"
+_MIGHT_BE_CUT = r"(?m)^ {0,3}(?:```|~~~)|[^\s]"
+_LIST = re.compile(r"^\s*(?:[-*+•●▪#>|]|\d{1,3}[.)]|[A-Za-z][.)]|\(\w{1,3}\))\s")
+_PARTING = re.compile(
+    r"(?i)\b(?:regards|sincerely|love|cheers|yours|truly|thanks|thank you|best|respectfully|wishes"
+    r"|faithfully|cordially)\W*$"
+)
+_CANNOT_END = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "but",
+        "nor",
+        "of",
+        "with",
+        "for",
+        "from",
+        "by",
+        "into",
+        "onto",
+        "than",
+        "because",
+        "although",
+        "while",
+        "whereas",
+        "their",
+        "its",
+        "your",
+        "my",
+        "our",
+        "his",
+        "if",
+        "as",
+        "at",
+        "which",
+        "whose",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "has",
+        "have",
+        "had",
+        "will",
+        "would",
+        "could",
+        "should",
+        "can",
+        "may",
+        "might",
+        "must",
+        "very",
+        "every",
+        "each",
+        "between",
+        "among",
+        "upon",
+        "during",
+    ]
+)
+_STOPS = re.compile(r"[.!?][\"”’')\]]*(?:\s|$)")
+_LONG_LINE = 8
+
+
+class TruncatedRule(Quiet):
+    """Looks at the end of the last taught turn."""
+
+    name: ClassVar[str] = "truncated"
+
+    def __init__(self, config: Truncated) -> None:
+        self.config = config
+
+    def find(self, block: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows whose answer is cut."""
+        last = pl.col("last")
+        open_end = ~last.str.contains(r"[.!?…:;\"”»’'*_)\]}>|/\\`~。！？」』）\-]\s*$")
+        fenced = last.str.contains(r"(?m)^ {0,3}(?:```|~~~)")
+        bracket = last.str.contains(r"[(\[]")
+        some = block.filter((last != "") & (open_end | fenced | bracket)).select(ROW, "last")
+        rows, details = [], []
+        for row, text in some.iter_rows():
+            why = cut(text, self.config.min_words)
+            if why:
+                rows.append(row)
+                details.append(why)
+        return found(rows, Reason.TRUNCATED, details)
+
+
+def cut(text: str, min_words: int = 20) -> str:
+    """Return how the text is seen to be cut, or nothing.
+
+    >>> cut("Here it is:\\n```python\\nx = 1")
+    'a code block is not closed'
+    >>> cut("Paris")
+    ''
+    """
+    if _open_fence(text):
+        return "a code block is not closed"
+    text = text.rstrip()
+    count = len(text[-20_000:].split())
+    line = text[text.rfind("\n") + 1 :][-2_000:]
+    if not text or count < min_words or text[-1] in ".!?…:;\"”»’'*_)]}>|/\\`~。！？」』）-":
+        return ""
+    words = line.split()
+    if _LIST.match(line) or not text[-1].isascii() or len(words) < _LONG_LINE:
+        return ""
+    if text[-1] == ",":
+        return "" if _PARTING.search(line) else "ends with a comma"
+    last = words[-1].lower().strip("\"'“‘([{")
+    if last in _CANNOT_END:
+        return f"ends with the word {last!r}"
+    if _open_bracket(line):
+        return "a bracket is not closed"
+    return "ends in the middle of a sentence" if _all_but_last_stop(text, line) else ""
+
+
+def _open_fence(text: str) -> bool:
+    """Return whether a code block that was begun is never closed (CommonMark 4.5)."""
+    fence = ""
+    for found_fence in _FENCE.finditer(text):
+        marks, rest = found_fence.groups()
+        if not fence:
+            fence = marks if "`" not in rest or marks[0] == "~" else ""
+        elif marks[0] == fence[0] and len(marks) >= len(fence) and not rest.strip():
+            fence = ""
+    return bool(fence)
+
+
+def _open_bracket(line: str) -> bool:
+    line = re.sub(r"[:;=]-?[(\[]|\w\)|\\[()\[\]]", "", line.replace("(s)", ""))
+    return any(
+        line.count(a) > line.count(b) and line.rfind(a) > line.rfind(b) for a, b in ("()", "[]")
+    )
+
+
+def _all_but_last_stop(text: str, line: str) -> bool:
+    """Return whether prose with stops everywhere else has none at its end."""
+    if len(_STOPS.findall(line)) < 2 or not text[-1].islower():
+        return False
+    lines = [other for other in text[-20_000:].split("\n") if len(other.split()) >= _LONG_LINE]
+    return all(other.rstrip()[-1] in ".!?…:;\"”»’')" for other in lines[:-1])
