@@ -17,9 +17,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curate.api import Rows, decontaminate, dedupe, read, run, split
+    from curate.api import (
+        Rows,
+        decontaminate,
+        dedupe,
+        filter,
+        read,
+        redact,
+        repair,
+        run,
+        split,
+    )
 
-__all__ = ["Rows", "decontaminate", "dedupe", "read", "run", "split"]
+__all__ = [
+    "Rows",
+    "decontaminate",
+    "dedupe",
+    "filter",
+    "read",
+    "redact",
+    "repair",
+    "run",
+    "split",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -229,6 +229,7 @@ def _run(
     dry_run: bool,
     as_json: bool,
     splits: bool = False,
+    model: Path | None = None,
 ) -> None:
     from curate.cli import Speaker, show_ledger
     from curate.files_out import STREAM, check_out, write_out
@@ -239,7 +240,7 @@ def _run(
         check_out(out, force=force, splits=splits)
     with Progress("curating", unit="rows") as progress:
         speaker = Speaker(progress)
-        with curated_rows(section, speaker.reporter()) as curated:
+        with curated_rows(section, speaker.reporter(), model=model) as curated:
             if not dry_run:
                 settings = section.model_dump(mode="json")
                 write_private(curated.private)

@@ -50,15 +50,22 @@ def section_for(
 
 @contextlib.contextmanager
 def curated_rows(
-    section: CurateSection, report: Reporter | None = None, *, base: Path | None = None
+    section: CurateSection,
+    report: Reporter | None = None,
+    *,
+    base: Path | None = None,
+    model: Path | None = None,
 ) -> Iterator[Curated]:
-    """Yield the rows that a section makes of its files; they are gone when the block ends."""
+    """Yield the rows that a section makes of its files; they are gone when the block ends.
+
+    Tokens are counted where `model` is a directory with a tokenizer.
+    """
     from curate.curating import work_directory
     from curate.pipeline import curate_rows
 
     base = base or Path.cwd()
     with work_directory(Path(_temporary())) as work:
-        yield curate_rows(section, Workspace.find(base), base, work, report=report)
+        yield curate_rows(section, Workspace.find(base), base, work, model=model, report=report)
 
 
 def _temporary() -> str:

@@ -37,7 +37,12 @@ class RedactStep:
         path = private_path(self.config.map, context)
         kind = context.type
         found = _Found(Rewritten((*(c for c in TYPES[kind].all if c != "label"), *_ALSO)))
-        columns = [*TYPES[kind].all, *_ALSO, "id", _might_hold(kind).alias("\x00might")]
+        columns: list[str | pl.Expr] = [
+            *TYPES[kind].all,
+            *_ALSO,
+            "id",
+            _might_hold(kind).alias("\x00might"),
+        ]
         for block in blocks(frame, context, columns):
             self._block(block.filter("\x00might"), kind, found)
         dropped = dropped_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -43,7 +44,7 @@ class RepairStep:
         rows, reasons, details, values = [], [], [], []
         for row in block.iter_rows(named=True):
             done = Mended()
-            new = visit_row(row, kind, lambda text, done=done: self._mend(text, done), calls=False)
+            new = visit_row(row, kind, partial(self._mend, done), calls=False)
             if not (done.mojibake or done.controls or done.forms):
                 continue
             rows.append(row[ROW])
@@ -55,7 +56,7 @@ class RepairStep:
             total.forms += done.forms
         rewritten.add(block, rows, reasons, details, values)
 
-    def _mend(self, text: str, done: Mended) -> str:
+    def _mend(self, done: Mended, text: str) -> str:
         config = self.config
         return mend(text, done, encoding=config.encoding, controls=config.controls, nfc=config.nfc)
 

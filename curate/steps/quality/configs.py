@@ -95,24 +95,28 @@ class Language(Section):
 
 
 class Repetition(Section):
-    """Answers that repeat themselves: the limits of Gopher (Rae et al. 2021, table A1), by words.
+    """Answers that go round in circles: the measures of Gopher (Rae et al. 2021, table A1), by
+    words, outside code; lines are counted from six on.
 
-    Lines are counted from six on; code is left out.
+    Gopher's own limits, which `preset: web` has, are for web pages; one in seven good worked
+    solutions breaks them. These are looser.
     """
 
     min_words: Amount = 50
     """Shorter answers are kept."""
-    max_duplicate_lines: Share = 0.3
-    """Share of lines that occurred before."""
-    max_duplicate_line_characters: Share = 0.2
-    """Share of characters in such lines."""
-    max_top_2gram: Share = 0.2
-    """Share of words in the commonest pair of words."""
-    max_top_3gram: Share = 0.18
-    max_top_4gram: Share = 0.16
-    max_duplicate_5gram: Share = 0.15
-    """Share of words in 5-grams that occurred before; Gopher's limit. For 6 to 10 words it is one
-    hundredth less for each."""
+    max_duplicate_lines: Share = 0.5
+    """Largest share of lines that occurred before; Gopher: 0.3."""
+    max_duplicate_line_characters: Share = 0.5
+    """Largest share of characters in such lines; Gopher: 0.2."""
+    max_top_2gram: Share = 0.35
+    """Largest share of words in the commonest pair of words; Gopher: 0.2."""
+    max_top_3gram: Share = 0.35
+    """Gopher: 0.18."""
+    max_top_4gram: Share = 0.35
+    """Gopher: 0.16."""
+    max_duplicate_5gram: Share = 0.5
+    """Largest share of words in runs of 5 that occurred before; Gopher: 0.15. For runs of 6 to 10
+    it is one hundredth less for each."""
 
 
 class Placeholders(Section):
@@ -156,23 +160,27 @@ class Arithmetic(Section):
 
 
 class Heuristics(Section):
-    """Text that is not prose: the quality rules of Gopher (Rae et al. 2021) and FineWeb."""
+    """Text that is not prose, outside code: the measures of Gopher (Rae et al. 2021) and FineWeb.
+
+    Their own limits, which `preset: web` has, are for web pages: worked solutions and lists break
+    them. These catch what is hardly words at all.
+    """
 
     of: Of = "answer"
     min_words: Amount = 50
     """Shorter texts are kept. Scripts that write no spaces are left alone."""
-    min_mean_word: Annotated[float, Field(ge=0)] = 3.0
-    """Least mean length of a word, in characters."""
-    max_mean_word: Annotated[float, Field(gt=0)] = 10.0
-    max_symbols: Share = 0.1
-    """Most `#` and `…` for each word."""
-    min_alphabetic: Share = 0.7
-    """Least share of words with a letter in them. Gopher asks for 0.8, which solutions with
-    arithmetic do not reach."""
-    max_bullet_lines: Share = 0.9
-    """Largest share of lines that begin with a bullet."""
-    max_ellipsis_lines: Share = 0.3
-    """Largest share of lines that end with an ellipsis."""
+    min_mean_word: Annotated[float, Field(ge=0)] = 2.0
+    """Least mean length of a word, in characters; Gopher: 3."""
+    max_mean_word: Annotated[float, Field(gt=0)] = 20.0
+    """Gopher: 10."""
+    max_symbols: Share = 0.3
+    """Most `#` and `…` for each word; Gopher: 0.1."""
+    min_alphabetic: Share = 0.25
+    """Least share of words with a letter in them; Gopher: 0.8."""
+    max_bullet_lines: Share = 1.0
+    """Largest share of lines that begin with a bullet; Gopher: 0.9."""
+    max_ellipsis_lines: Share = 0.5
+    """Largest share of lines that end with an ellipsis; Gopher: 0.3."""
     min_stop_words: Amount = 0
     """Gopher asks for 2 of the, be, to, of, and, that, have, with; they are English."""
     min_punctuated_lines: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
@@ -215,8 +223,20 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "solutions": {"repetition": {}, "truncated": {}, "arithmetic": {}},
     "web": {
-        "repetition": {},
+        "repetition": {
+            "max_duplicate_lines": 0.3,
+            "max_duplicate_line_characters": 0.2,
+            "max_top_2gram": 0.2,
+            "max_top_3gram": 0.18,
+            "max_top_4gram": 0.16,
+            "max_duplicate_5gram": 0.15,
+        },
         "heuristics": {
+            "min_mean_word": 3.0,
+            "max_mean_word": 10.0,
+            "max_symbols": 0.1,
+            "max_bullet_lines": 0.9,
+            "max_ellipsis_lines": 0.3,
             "min_alphabetic": 0.8,
             "min_stop_words": 2,
             "min_punctuated_lines": 0.12,
@@ -241,7 +261,8 @@ class Filter(Section):
 
     preset: Literal["chat", "solutions", "web"] | None = None
     """`chat`: repetition, placeholders, refusals, unseen, truncated. `solutions`: repetition,
-    truncated, arithmetic. `web`: repetition, heuristics as FineWeb has them. A rule that is named
+    truncated, arithmetic. `web`: repetition and heuristics with
+    the limits of Gopher and FineWeb. A rule that is named
     beside it has its own settings instead; `false` turns it off."""
     length: Annotated[Length | None, Named] = None
     language: Annotated[Language | None, Named] = None

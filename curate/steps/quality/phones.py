@@ -52,4 +52,4 @@ def _told(digits: str, before: str) -> bool:
 
 def _sum(found: re.Match[str], before: str) -> bool:
     """`12 +34567890` is arithmetic."""
-    return bool(re.search(r"[0-9)=*/^x] ?$", before)) and "(" not in found.group()
+    return bool(re.search(r"[0-9)=*/^x] ?$", before))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 from typing import ClassVar
 
 import polars as pl
@@ -18,10 +19,15 @@ from curate.reasons import Reason
 from curate.steps.quality.configs import Arithmetic
 from curate.steps.quality.rules.base import CODE, Quiet, found
 
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
-_TERM = r"[-+]?[$€£]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)%?"
-_SIDE = r"[($€£\d.+\-][\d\s.,()$€£%+\-*/^]{0,200}"
-EQUATION = re.compile(rf"({_SIDE}?)=(?!=)\s*({_SIDE})")
+_RESULT = re.compile(
+    r"\s*((?=[-$€£\s]*\.?\d)-?\s?[$€£]?\s?-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+)?%?)"
+)
+_OPERATION = re.compile(r"[\d)%]\s*[-+*/^]\s*-?[($€£\d.]")
+_SLASHES = re.compile(r"/\s*\d+\s*/")
+"""`50 / 1/2` is read in two ways."""
+_MOST_EQUATIONS = 200
+_LONGEST_SIDE = 200
+_SIGNS = re.compile(rf"[\d\s.,()$€£%+\-*/^]{{1,{_LONGEST_SIDE}}}")
 ANNOTATION = re.compile(r"<<([^<>=\n]{1,200})=([^<>=\n]{1,60})>>")
 _MIGHT = r"[0-9)%]\s*\}?\s*=\s*[-$€£(\\]*\s*[0-9.]"
 _LATEX = (
@@ -31,20 +37,32 @@ _LATEX = (
     (re.compile(r"\\([$%])"), r"\1"),
     (re.compile(r"\\[dt]?frac\{(-?[\d.]+)\}\{(-?[\d.]+)\}"), r"(\1/\2)"),
     (re.compile(r"[×·⋅∙]|(?<=[\d)] )x(?= [\d($.])|(?<=\d)x(?=\d)"), "*"),
-    (re.compile(r"[÷]"), "/"),
+    (re.compile(r"[÷\u2044]"), "/"),
     (re.compile(r"[−–](?=[ \d($.])"), "-"),
     (re.compile(r"\*\*(?=\s?[\d(])"), "^"),
 )
-_BEFORE = re.compile(r"[\w)\]}+*/^×÷%<>≤≥!=|√°'′:~≈\\_.,-]\s*$")
+_GOES_ON = re.compile(
+    r"[+*/^=×÷<>≤≥≈√\\_|°\]})!?-]\s*$|(?:^|[^a-zA-Z])[b-zB-HJ-Z]\s?$"
+    r"|(?:log|ln|sin|cos|tan|sqrt|pi|mod|gcd|lcm|of|root)\s*$"
+)
+"""What comes before is part of the expression: an operator, a variable, a function."""
 _AFTER = re.compile(
-    r"\s*(?:[-+*/^×÷:!(\[{\\√_<>|°²³]|r\s*\.?\d|remainder|rem\b|mod|\(mod|with a remainder|[a-zA-Z](?![a-zA-Z])"
-    r"|\d|½|¼|¾|pi\b|sqrt|million|billion|thousand|hundred|dozen|k\b)"
+    r"\s*(?:[-+*/^×÷:!(\[{\\√_<>|°²³]|r\s*\.?\d|(?:with a )?remainder|rem\b|\(?mod"
+    r"|[a-zA-Z](?![a-zA-Z])|\d|½|¼|¾|(?:pi|sqrt|million|billion|thousand|hundred|dozen|k)\b)"
 )
+_OWN_OPERATION = r"[a-z] ?\*\$? ?\$?[a-z] ?="
 _OTHER_NUMBERS = re.compile(
-    r"(?i)\bmod(?:ulo|ular)?\b|\bbase[- _]?\d|\bbinary\b|\bhexadecimal\b|\boctal\b|\bpmod\b|≡|\\equiv"
-    r"|\\bmod|clock arithmetic|\bfactorial|\bsuppose\b[^.\n]{0,30}=|mistake|\bincorrect|\bwrong\b"
+    r"(?i)\bmod(?:ulo|ular)?\b|\bbase[- _]?\d|\b(?:binary|hexadecimal|octal|pmod)\b|≡|\\equiv"
+    r"|\\bmod|clock arithmetic|factorial|digits? of|mistake|\bincorrect|\bwrong\b"
+    r"|" + _OWN_OPERATION
 )
+"""Other kinds of numbers, operations of the exercise's own, and errors that are the topic."""
 _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?%?|\.\d+%?|[-+*/^()]")
+
+
+_SCALES = {1_000: "thousand", 1_000_000: "million", 1_000_000_000: "billion"}
+_DIFFERENCE = re.compile(r"[$€£]?[\d,.]+\s*-\s*[$€£]?[\d,.]+")
+"""The smaller less the larger is often written for how far apart they are."""
 
 
 class ArithmeticRule(Quiet):
@@ -58,7 +76,10 @@ class ArithmeticRule(Quiet):
     def find(self, block: pl.DataFrame) -> pl.DataFrame:
         """Return the rows with a false equation."""
         said = pl.col("said")
-        some = block.filter(said.str.contains(_MIGHT)).select(ROW, said.str.replace_all(CODE, "\n"))
+        own = pl.col("asked").str.contains(_OWN_OPERATION)
+        some = block.filter(said.str.contains(_MIGHT) & ~own).select(
+            ROW, said.str.replace_all(CODE, "\n")
+        )
         rows, details = [], []
         for row, text in some.iter_rows():
             wrong = false_equation(text, self.config.tolerance)
@@ -83,11 +104,12 @@ def false_equation(text: str, tolerance: float = 0.01) -> str:
         if wrong:
             return wrong
     text = ANNOTATION.sub("", text)
+    scales = tuple(size for size, word in _SCALES.items() if word in text.lower())
     for pattern, plain in _LATEX:
         text = pattern.sub(plain, text)
     for line in text.split("\n"):
         for part in _equations(line):
-            wrong = _judge(*part, tolerance)
+            wrong = _judge(*part, tolerance, scales)
             if wrong:
                 return wrong
     return ""
@@ -95,80 +117,76 @@ def false_equation(text: str, tolerance: float = 0.01) -> str:
 
 def _equations(line: str) -> list[tuple[str, str]]:
     """Return the left and right sides of a line's equations of numbers."""
-    out = []
-    if line.count("=") > 200:
+    out: list[tuple[str, str]] = []
+    if line.count("=") > _MOST_EQUATIONS:
         return out
     parts = re.split(r"(?<![=<>!:~≈+*/^-])=(?![=>])", line)
-    for left, right in zip(parts, parts[1:], strict=False):
-        first, begin = _tail(left, whole=left is not parts[0])
-        second, end = _head(right)
-        if begin and end and re.search(r"[\d)%]\s*[-+*/^]\s*[($€£\d.]", first):
+    for left, right in pairwise(parts):
+        first, second = _tail(left), _head(right)
+        if first and second and _OPERATION.search(first):
             out.append((first, second))
     return out
 
 
-def _tail(side: str, *, whole: bool) -> tuple[str, bool]:
-    """Return the arithmetic that a side ends with, and whether it surely begins there."""
-    found_tail = re.search(r"[\d\s.,()$€£%+\-*/^]{1,200}$", side)
-    if not found_tail:
-        return "", False
-    text = found_tail.group()
-    before = side[: found_tail.start()]
-    trimmed = text.lstrip(" ,.\t")
-    cut_off = text[: len(text) - len(trimmed)]
-    if trimmed[:1] in ("*", "/", "^", ")", "+", "%"):
-        return "", False
-    if (
-        before
-        and not cut_off.strip()
-        and (trimmed[:1] == "-" or (_BEFORE.search(before) and not cut_off))
-    ):
-        return "", False
-    if before and re.search(r"[+*/^=×÷<>≤≥≈√\\_-]\s*$", before):
-        return "", False
-    if re.search(r"\b[a-zA-Z]$", before) and not before.endswith((" a", " A", " I")):
-        return "", False  # a variable
-    # "in 2 3 * 4 = 12" or "Step 1. 3 * 4 = 12": the first number is no part of it
-    pieces = re.split(r"(?<=\d)[.,;]?\s+(?=[\d($€£])|(?<=\d)\.\s+|,\s", trimmed)
+def _tail(side: str) -> str:
+    """Return the arithmetic that a side ends with; nothing where it may begin further left."""
+    end = _SIGNS.match(side[: -_LONGEST_SIDE - 1 : -1])  # from the end: a search for $ is slow
+    if not end:
+        return ""
+    before, text = side[: len(side) - end.end()], end.group()[::-1]
+    trimmed = re.sub(r"^[\s,]*(?:\.(?!\d)|\.\s)?\s*", "", text)
+    if not before.strip():
+        trimmed = re.sub(r"^- (?=\d)", "", trimmed)  # the mark of a list
+    if trimmed[:1] in ("*", "/", "^", ")", "+", "%") or _GOES_ON.search(before):
+        return ""
+    spaced = text[: len(text) - len(trimmed)].strip(".,") != ""
+    if before and (not spaced or trimmed[:1] in ("(", "-")) and before[-1] not in ":;\"'“([{":
+        return ""
+    pieces = re.split(r"(?<=\d)[.,;]\s+(?=[\d($€£.])|(?<=[\d)])\s+(?=[\d($€£.])", trimmed)
+    if len(pieces) > 1 and (pieces[-1][:1] == "(" or "/" in pieces[-1]):
+        return ""  # a product without its sign, or a mixed number
     last = pieces[-1]
-    if len(pieces) > 1 and re.search(r"\d\s+\d", trimmed) and "/" in last:
-        return "", False  # a mixed number
-    return last, last.count("(") == last.count(")")
+    if re.fullmatch(r"\d{1,4}-\d{1,4}\s*", last) and before:
+        return ""  # "weeks 1-2"
+    return last if last.count("(") == last.count(")") and not _SLASHES.search(last) else ""
 
 
-def _head(side: str) -> tuple[str, bool]:
-    """Return the number or arithmetic that a side begins with, and whether it surely ends there."""
-    found_head = re.match(
-        r"\s*(-?\s?[$€£]?\s?-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+)?%?)", side
-    )
-    if not found_head or not re.search(r"\d", found_head[1]):
-        return "", False
+def _head(side: str) -> str:
+    """Return the number or arithmetic that a side begins with; nothing where its end is unsure."""
+    found_head = _RESULT.match(side)
+    if not found_head:
+        return ""
     rest = side[found_head.end() :]
     if re.match(r",\d|\.\d", rest):
-        return "", False
-    if _AFTER.match(rest):
-        more = re.match(r"[\d\s.,()$€£%+\-*/^]{1,200}", side)
-        text = more.group().rstrip(" .,(+-*/^") if more else ""
-        ends = more is not None and more.end() == len(side)
-        return text, ends and text.count("(") == text.count(")")
-    return found_head[1], True
+        return ""
+    if not _AFTER.match(rest):
+        return found_head[1]
+    more = _SIGNS.match(side)
+    if more is None or more.end() != len(side):
+        return ""
+    text = more.group().rstrip(" .,(+-*/^")
+    return text if text.count("(") == text.count(")") and not _SLASHES.search(text) else ""
 
 
-def _judge(left: str, right: str, tolerance: float) -> str:
+def _judge(left: str, right: str, tolerance: float, scales: tuple[int, ...] = ()) -> str:
     """Return what is wrong with an equation, or nothing where it is right or not understood."""
     try:
         value, target = evaluate(left), evaluate(right)
     except (ValueError, ZeroDivisionError, OverflowError):
         return ""
     shown = right.strip()
-    if any(close(value, other, shown, tolerance) for other in (target, *_readings(value, right))):
+    targets = [target, *_readings(right)]
+    targets += [target / size for size in scales]
+    if _DIFFERENCE.fullmatch(left.strip()):
+        targets.append(-target)
+    if any(close(value, other, shown, tolerance) for other in targets):
         return ""
     return f"{_tidy(left)} = {_tidy(right)}, but it is {_shown(value)}"
 
 
-def _readings(value: Fraction, right: str) -> list[Fraction]:
+def _readings(right: str) -> list[Fraction]:
     """Return other things a right side may mean: percent, and the first step of a chain."""
-    out = []
+    out: list[Fraction] = []
     first = re.match(r"\s*[$€£]?(\d[\d,]*(?:\.\d+)?)", right)
     if first and first.end() < len(right.rstrip()):
         out.append(evaluate(first[1]))

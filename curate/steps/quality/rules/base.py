@@ -42,16 +42,29 @@ class Quiet:
 
 
 def text_columns(kind: str, tokens: pl.Expr) -> list[pl.Expr]:
-    """Return what rules look at: `asked`, `said` (what is taught), `last` (its last turn), `tokens`.
+    """Return what rules look at.
 
-    Of a preference the chosen side is taught; of a rated answer, only one rated good.
+    `asked` is all before the answer, `user` what users say of it, `said` what is taught, `last` its
+    last turn, `tokens` their number or null. Of a preference the chosen side is taught; of a rated
+    answer, only one rated good. Plain text is said, not asked.
     """
     return [
-        prompt_text(kind).alias("asked"),
+        pl.col("text").str.head(0).alias("asked")
+        if kind == "text"
+        else prompt_text(kind).alias("asked"),
+        _user(kind).fill_null("").alias("user"),
         _said(kind).fill_null("").alias("said"),
         _last(kind).fill_null("").alias("last"),
         tokens.alias("tokens"),
     ]
+
+
+def _user(kind: str) -> pl.Expr:
+    if kind == "text":
+        return pl.col("text").str.head(0)
+    turns = pl.col("messages" if kind == "messages" else "prompt")
+    mine = turns.list.filter(pl.element().struct.field("role") == "user")
+    return _contents(mine).list.join("\n\n", ignore_nulls=True)
 
 
 def _contents(turns: pl.Expr) -> pl.Expr:
@@ -85,7 +98,8 @@ def _last(kind: str) -> pl.Expr:
 def measured(of: str) -> pl.Expr:
     """Return the text that a setting `of` means."""
     if of == "row":
-        return pl.concat_str("asked", "said", separator="\n\n")
+        both = pl.concat_str("asked", "said", separator="\n\n")
+        return pl.when(pl.col("asked") == "").then("said").otherwise(both)
     return pl.col("asked" if of == "prompt" else "said")
 
 

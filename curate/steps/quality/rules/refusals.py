@@ -19,7 +19,7 @@ _HELP = (
 REFUSAL = (
     r"(?i)^\W*(?:"
     r"(?:(?:i'?m|i am) (?:very |really |so |terribly |truly )?(?:sorry|afraid)|(?:my )?apologies"
-    r"|i apologi[sz]e|sorry|unfortunately|no)[^\n.!?]{0,12}[,.!:;–—-]* ?(?:but |however,? |that )?"
+    r"|i apologi[sz]e|sorry|unfortunately|no,)[^\n.!?]{0,12}[,.!:;–—-]* ?(?:but |however,? |that )?"
     rf"(?:as an ai[^.\n]{{0,40}}, ?)?i (?:simply |just |really )?{_NOT} (?:to )?{_HELP}"
     rf"|i (?:simply |just )?{_NOT} (?:to )?{_HELP} (?:with |to |you |on |in |any |your |this |that )"
     r"|i (?:must|have to|need to) (?:respectfully )?(?:decline|refuse)"

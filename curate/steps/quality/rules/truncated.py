@@ -18,8 +18,6 @@ from curate.steps.quality.configs import Truncated
 from curate.steps.quality.rules.base import Quiet, found
 
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)(.*)$", re.M)
-_ENDED = r"[.!?…:;\"”»’'*_)\]}>|/\\`~。！？」』）\p{S}\p{Emoji_Presentation}-]\s*$"
-_MIGHT_BE_CUT = r"(?m)^ {0,3}(?:```|~~~)|[^\s]"
 _LIST = re.compile(r"^\s*(?:[-*+•●▪#>|]|\d{1,3}[.)]|[A-Za-z][.)]|\(\w{1,3}\))\s")
 _PARTING = re.compile(
     r"(?i)\b(?:regards|sincerely|love|cheers|yours|truly|thanks|thank you|best|respectfully|wishes"
@@ -84,7 +82,13 @@ _CANNOT_END = frozenset(
     ]
 )
 _STOPS = re.compile(r"[.!?][\"”’')\]]*(?:\s|$)")
+_OPEN_END = re.compile(r"[A-Za-z0-9,]")
+_NO_PROSE = re.compile(r"[={}<>;\\|]")
 _LONG_LINE = 8
+"""Words of a line that is prose, not a title or an entry."""
+_PROSE = 3
+"""A text this many times `min_words` long shows how its writer ends a sentence."""
+_LOOKED_AT = 20_000
 
 
 class TruncatedRule(Quiet):
@@ -98,10 +102,9 @@ class TruncatedRule(Quiet):
     def find(self, block: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose answer is cut."""
         last = pl.col("last")
-        open_end = ~last.str.contains(r"[.!?…:;\"”»’'*_)\]}>|/\\`~。！？」』）\-]\s*$")
+        open_end = last.str.contains(r"[A-Za-z0-9,]\s*$")
         fenced = last.str.contains(r"(?m)^ {0,3}(?:```|~~~)")
-        bracket = last.str.contains(r"[(\[]")
-        some = block.filter((last != "") & (open_end | fenced | bracket)).select(ROW, "last")
+        some = block.filter(open_end | fenced).select(ROW, "last")
         rows, details = [], []
         for row, text in some.iter_rows():
             why = cut(text, self.config.min_words)
@@ -122,12 +125,12 @@ def cut(text: str, min_words: int = 20) -> str:
     if _open_fence(text):
         return "a code block is not closed"
     text = text.rstrip()
-    count = len(text[-20_000:].split())
+    count = len(text[-_LOOKED_AT:].split())
     line = text[text.rfind("\n") + 1 :][-2_000:]
-    if not text or count < min_words or text[-1] in ".!?…:;\"”»’'*_)]}>|/\\`~。！？」』）-":
-        return ""
     words = line.split()
-    if _LIST.match(line) or not text[-1].isascii() or len(words) < _LONG_LINE:
+    if count < min_words or len(words) < _LONG_LINE or not _OPEN_END.search(text[-1:]):
+        return ""
+    if _LIST.match(line) or _NO_PROSE.search(line) or "/" in words[-1]:
         return ""
     if text[-1] == ",":
         return "" if _PARTING.search(line) else "ends with a comma"
@@ -136,6 +139,8 @@ def cut(text: str, min_words: int = 20) -> str:
         return f"ends with the word {last!r}"
     if _open_bracket(line):
         return "a bracket is not closed"
+    if count < _PROSE * min_words:
+        return ""
     return "ends in the middle of a sentence" if _all_but_last_stop(text, line) else ""
 
 
@@ -152,15 +157,16 @@ def _open_fence(text: str) -> bool:
 
 
 def _open_bracket(line: str) -> bool:
-    line = re.sub(r"[:;=]-?[(\[]|\w\)|\\[()\[\]]", "", line.replace("(s)", ""))
-    return any(
-        line.count(a) > line.count(b) and line.rfind(a) > line.rfind(b) for a, b in ("()", "[]")
-    )
+    """Return whether the line ends in a remark that its bracket was opened for."""
+    begin = line.rfind("(")
+    return begin > line.rfind(")") and bool(re.match(r"\((?:[a-z']+,? ){2}", line[begin:]))
 
 
 def _all_but_last_stop(text: str, line: str) -> bool:
     """Return whether prose with stops everywhere else has none at its end."""
-    if len(_STOPS.findall(line)) < 2 or not text[-1].islower():
+    if len(_STOPS.findall(text[-_LOOKED_AT:])) < 4 or not text[-1].islower():
         return False
-    lines = [other for other in text[-20_000:].split("\n") if len(other.split()) >= _LONG_LINE]
+    if not _STOPS.search(line):
+        return False
+    lines = [other for other in text[-_LOOKED_AT:].split("\n") if len(other.split()) >= _LONG_LINE]
     return all(other.rstrip()[-1] in ".!?…:;\"”»’')" for other in lines[:-1])

@@ -22,13 +22,18 @@ _PICTURE = (
     r"|video|attachment|pdf)s?"
 )
 _IMAGE = (
-    r"(?i)!\[[^\]\n]{0,200}\]\([^)\s]{1,2000}\)|<img\s|<image>|\[image\]|\[img\]|\[asy\]"
-    rf"|\b(?:attached|following|accompanying|uploaded) {_PICTURE}\b"
+    r"(?i)!\[[^\]\n]{0,200}\]\([^)\s]{1,2000}\)|<img\s|<image>|\[image\]|\[img\]"
+    r"|\bthe (?:attached|following|accompanying|uploaded) (?:image|picture|photo|screenshot)\b"
+    r"|\b(?:attached|enclosed|uploaded) (?:image|picture|photo|screenshot|pdf|file|document)\b"
     rf"|\b(?:the|this|these) {_PICTURE} (?:shown |given |provided |attached )?(?:above|below|attached)\b"
     rf"|\b(?:shown|seen|depicted|illustrated|pictured) in the (?:\w+ )?{_PICTURE}\b"
     rf"|\bin the (?:attached |following |above )?{_PICTURE} (?:above|below|attached|shown)\b"
     rf"|\b(?:describe|caption|look at|what is in|what's in) (?:this|the attached|the given) {_PICTURE}\b"
 )
+
+
+_DRAWN = r"(?i)\[asy\]|\\begin\{tikzpicture\}|<svg|\|[ :-]*-{3,}"
+"""A drawing as code, or a table, is text that the model sees."""
 
 
 class UnseenRule(Quiet):
@@ -42,9 +47,9 @@ class UnseenRule(Quiet):
     def find(self, block: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose prompt needs what is not there."""
         parts = [pl.DataFrame(schema=FOUND)]
-        asked = without_code(pl.col("asked"))
+        asked = without_code(pl.col("user"))
         if "url" in self.config.kinds:
-            some = block.filter(pl.col("asked").str.contains(_URL))
+            some = block.filter(pl.col("user").str.contains(_URL))
             before = asked.str.extract(rf"(?s)^(.*?){_URL}", 1).str.strip_chars_end(" :\n(<[\"'")
             few = words(asked.str.replace_all(_URL, " ")) < _FEW_WORDS
             when = few & (before.str.contains(_ABOUT_PAGE) | (before == ""))
@@ -52,5 +57,6 @@ class UnseenRule(Quiet):
             parts.append(broken(some, when, Reason.UNSEEN_URL, said))
         if "image" in self.config.kinds:
             said = pl.lit("asks about an image or a file that is not in the row")
-            parts.append(broken(block, asked.str.contains(_IMAGE), Reason.UNSEEN_IMAGE, said))
+            when = asked.str.contains(_IMAGE) & ~asked.str.contains(_DRAWN)
+            parts.append(broken(block, when, Reason.UNSEEN_IMAGE, said))
         return pl.concat(parts)
