@@ -33,7 +33,7 @@ _MIGHT = r"[0-9)%]\s*\}?\s*=\s*[-$€£(\\]*\s*[0-9.]"
 _LATEX = (
     (re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])"), "/"),
-    (re.compile(r"\\[,;:! ]"), " "),
+    (re.compile(r"\\[,;:! ()\[\]]|\\(?:left|right)(?=[()])"), " "),
     (re.compile(r"\\([$%])"), r"\1"),
     (re.compile(r"\\[dt]?frac\{(-?[\d.]+)\}\{(-?[\d.]+)\}"), r"(\1/\2)"),
     (re.compile(r"[×·⋅∙]|(?<=[\d)] )x(?= [\d($.])|(?<=\d)x(?=\d)"), "*"),

@@ -57,16 +57,24 @@ class HeuristicsRule(Quiet):
             text.str.contains(rf"(?i)\b{word}\b").cast(pl.Int32) for word in _STOP_WORDS
         )
         newlines = text.str.count_matches("\n") / count
+        mean_said, symbols_said = mean.round(1), symbols.round(2)
+        least, most = config.min_mean_word, config.max_mean_word
         bounds = [
-            (mean < config.min_mean_word, _said("{} characters a word < ", mean.round(1), config.min_mean_word)),
-            (mean > config.max_mean_word, _said("{} characters a word > ", mean.round(1), config.max_mean_word)),
-            (symbols > config.max_symbols, _said("{} symbols a word > ", symbols.round(2), config.max_symbols)),
-            (letters < config.min_alphabetic, _share("words with a letter", letters, "<", config.min_alphabetic)),
-            (bullets > config.max_bullet_lines, _share("lines with a bullet", bullets, ">", config.max_bullet_lines)),
-            (trailing > config.max_ellipsis_lines, _share("lines end in an ellipsis", trailing, ">", config.max_ellipsis_lines)),
-            (ended < config.min_punctuated_lines, _share("lines end a sentence", ended, "<", config.min_punctuated_lines)),
-            (stops < config.min_stop_words, _said("{} of 8 stop words < ", stops, config.min_stop_words)),
-        ]  # fmt: skip
+            (mean < least, _said("{} characters a word < ", mean_said, least)),
+            (mean > most, _said("{} characters a word > ", mean_said, most)),
+            (
+                symbols > config.max_symbols,
+                _said("{} symbols a word > ", symbols_said, config.max_symbols),
+            ),
+            (
+                stops < config.min_stop_words,
+                _said("{} of 8 stop words < ", stops, config.min_stop_words),
+            ),
+            _least("words with a letter", letters, config.min_alphabetic),
+            _least("lines that end a sentence", ended, config.min_punctuated_lines),
+            _most("lines with a bullet", bullets, config.max_bullet_lines),
+            _most("lines that end in an ellipsis", trailing, config.max_ellipsis_lines),
+        ]
         if config.max_newlines is not None:
             said = _said("{} line breaks a word > ", newlines.round(2), config.max_newlines)
             bounds.append((newlines > config.max_newlines, said))
@@ -77,5 +85,9 @@ def _said(text: str, value: pl.Expr, bound: float) -> pl.Expr:
     return pl.format(f"{text}{bound:g}", value)
 
 
-def _share(of: str, value: pl.Expr, sign: str, bound: float) -> pl.Expr:
-    return pl.format(f"{{}} of {of} {sign} {bound:.0%}", percent(value))
+def _least(of: str, value: pl.Expr, bound: float) -> tuple[pl.Expr, pl.Expr]:
+    return value < bound, pl.format(f"{{}} of {of} < {bound:.0%}", percent(value))
+
+
+def _most(of: str, value: pl.Expr, bound: float) -> tuple[pl.Expr, pl.Expr]:
+    return value > bound, pl.format(f"{{}} of {of} > {bound:.0%}", percent(value))

@@ -52,6 +52,6 @@ def uncounted() -> DataError:
     return DataError(
         "tokens are not counted",
         where="filter.length",
-        cause="A bound in tokens needs the tokenizer and the chat template of a model on this disk.",
-        cure="Name one: `model:` in the recipe, --model for the command; or give the bound in words.",
+        cause="A bound in tokens needs the tokenizer and chat template of a model on this disk.",
+        cure="Name one (`model:` in the recipe, --model for the command), or give it in words.",
     )

@@ -17,7 +17,7 @@ _NOUN = (
     r"|location|venue|amount|price|number|link|url|website|signature|recipient|sender|customer|client"
     r"|manager|department|industry|field|text|description|details|reason|age|event)"
 )
-_YOUR = r"(?:your|their|his|her|my|our|the|recipient'?s|sender'?s|company'?s?|customer'?s?|employer'?s?)"
+_YOUR = r"(?:your|their|his|her|my|our|the|(?:recipient|sender|company|customer|employer)'?s?)"
 _ASK = r"(?:insert|enter|add|fill in|put|specify|provide|replace with)"
 BRACED = r"(?:^|[^\\\w{}^_$])\{\{ ?[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)* ?\}\}(?:[^}\w]|$)"
 """`{{name}}`, but not the doubled braces of LaTeX."""

@@ -14,14 +14,14 @@ _NOT = r"(?:can(?:no|')t|can not|won't|will not|am (?:not able|unable)|'m (?:not
 _HELP = (
     r"(?:help|assist|answer|provide|fulfil?l|comply|complete|generate|create|write|give|offer|support"
     r"|engage|discuss|respond|do (?:that|this)|be able|share|access|browse|process|perform|produce"
-    r"|tell you|participate|continue|recommend|endorse|condone|promote)"
+    r"|tell you|participate|continue)"
 )
 REFUSAL = (
     r"(?i)^\W*(?:"
     r"(?:(?:i'?m|i am) (?:very |really |so |terribly |truly )?(?:sorry|afraid)|(?:my )?apologies"
     r"|i apologi[sz]e|sorry|unfortunately|no,)[^\n.!?]{0,12}[,.!:;–—-]* ?(?:but |however,? |that )?"
     rf"(?:as an ai[^.\n]{{0,40}}, ?)?i (?:simply |just |really )?{_NOT} (?:to )?{_HELP}"
-    rf"|i (?:simply |just )?{_NOT} (?:to )?{_HELP} (?:with |to |you |on |in |any |your |this |that )"
+    rf"|i (?:simply |just )?{_NOT} (?:to )?{_HELP} (?:with|to|you|on|in|any|your|this|that) "
     r"|i (?:must|have to|need to) (?:respectfully )?(?:decline|refuse)"
     r"|i (?:don't|do not) (?:feel comfortable|think i can help)"
     r"|(?:i'?m|i am) not (?:able|comfortable|going) (?:to |with )"

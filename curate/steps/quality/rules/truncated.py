@@ -23,63 +23,10 @@ _PARTING = re.compile(
     r"(?i)\b(?:regards|sincerely|love|cheers|yours|truly|thanks|thank you|best|respectfully|wishes"
     r"|faithfully|cordially)\W*$"
 )
-_CANNOT_END = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "but",
-        "nor",
-        "of",
-        "with",
-        "for",
-        "from",
-        "by",
-        "into",
-        "onto",
-        "than",
-        "because",
-        "although",
-        "while",
-        "whereas",
-        "their",
-        "its",
-        "your",
-        "my",
-        "our",
-        "his",
-        "if",
-        "as",
-        "at",
-        "which",
-        "whose",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "has",
-        "have",
-        "had",
-        "will",
-        "would",
-        "could",
-        "should",
-        "can",
-        "may",
-        "might",
-        "must",
-        "very",
-        "every",
-        "each",
-        "between",
-        "among",
-        "upon",
-        "during",
-    ]
+_CANNOT_END = re.compile(
+    r"(?i)(?:an?|the|and|or|but|nor|of|with|for|from|by|into|onto|than|because|although|while"
+    r"|whereas|their|its|your|my|our|his|if|as|at|which|whose|is|are|was|were|be|been|has|have|had"
+    r"|will|would|could|should|can|may|might|must|very|every|each|between|among|upon|during)"
 )
 _STOPS = re.compile(r"[.!?][\"”’')\]]*(?:\s|$)")
 _OPEN_END = re.compile(r"[A-Za-z0-9,]")
@@ -135,7 +82,7 @@ def cut(text: str, min_words: int = 20) -> str:
     if text[-1] == ",":
         return "" if _PARTING.search(line) else "ends with a comma"
     last = words[-1].lower().strip("\"'“‘([{")
-    if last in _CANNOT_END:
+    if _CANNOT_END.fullmatch(last):
         return f"ends with the word {last!r}"
     if _open_bracket(line):
         return "a bracket is not closed"

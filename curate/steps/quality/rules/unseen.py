@@ -25,10 +25,11 @@ _IMAGE = (
     r"(?i)!\[[^\]\n]{0,200}\]\([^)\s]{1,2000}\)|<img\s|<image>|\[image\]|\[img\]"
     r"|\bthe (?:attached|following|accompanying|uploaded) (?:image|picture|photo|screenshot)\b"
     r"|\b(?:attached|enclosed|uploaded) (?:image|picture|photo|screenshot|pdf|file|document)\b"
-    rf"|\b(?:the|this|these) {_PICTURE} (?:shown |given |provided |attached )?(?:above|below|attached)\b"
+    rf"|\b(?:the|this|these) {_PICTURE} (?:(?:shown|given|provided) )?(?:above|below|attached)\b"
     rf"|\b(?:shown|seen|depicted|illustrated|pictured) in the (?:\w+ )?{_PICTURE}\b"
     rf"|\bin the (?:attached |following |above )?{_PICTURE} (?:above|below|attached|shown)\b"
-    rf"|\b(?:describe|caption|look at|what is in|what's in) (?:this|the attached|the given) {_PICTURE}\b"
+    r"|\b(?:describe|caption|look at|what is in|what's in) (?:this|the attached|the given) "
+    rf"{_PICTURE}\b"
 )
 
 
