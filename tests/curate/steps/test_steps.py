@@ -217,5 +217,6 @@ def test_nothing_to_decontaminate_against_is_an_error(
 
 def test_every_step_of_the_recipe_has_a_class_and_a_scope() -> None:
     assert set(STEPS) == set(StepConfig.model_fields)
+    needed: dict[str, Any] = {"filter": {"filter": {"preset": "chat"}}}
     for name in STEPS:
-        assert make_step(StepConfig.model_validate(name)).scope in ("row", "global")
+        assert make_step(StepConfig.model_validate(needed.get(name, name))).scope in ("row", "global")

@@ -74,7 +74,7 @@ def reason(ask: str, say: str, **rules: Any) -> str | None:
         ({"unseen": True}, "In the diagram below: [asy] draw((0,0)--(1,1)); [/asy]", "x", None),
         ({"truncated": True}, "q", "Here:\n```python\nprint(1)", "truncated"),
         ({"truncated": True}, "q", PROSE + "After that you should go back to the", "truncated"),
-        ({"truncated": True}, "", PROSE + "You need bread, two eggs, rice, some olives,", "truncated"),
+        ({"truncated": True}, "", PROSE + "You need bread, two eggs, rice, olives,", "truncated"),
         ({"truncated": True}, "q", "Paris", None),
         ({"truncated": True}, "q", PROSE + "\n- first the bread\n- then the butter and", None),
         ({"truncated": True}, "q", PROSE, None),
