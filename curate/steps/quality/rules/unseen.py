@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import polars as pl
@@ -33,6 +34,10 @@ _IMAGE = (
 )
 
 
+_IMAGE_WORDS = (
+    *("image", "picture", "photo", "screenshot", "figure", "diagram", "chart", "graph", "drawing"),
+    *("painting", "map", "video", "attach", "enclosed", "uploaded", "pdf", "![", "<img", "[img"),
+)
 _DRAWN = r"(?i)\[asy\]|\\begin\{tikzpicture\}|<svg|\|[ :-]*-{3,}"
 """A drawing as code, or a table, is text that the model sees."""
 
@@ -50,14 +55,22 @@ class UnseenRule(Quiet):
         parts = [pl.DataFrame(schema=FOUND)]
         asked = without_code(pl.col("user"))
         if "url" in self.config.kinds:
-            some = block.filter(pl.col("user").str.contains(_URL))
+            some = _with_any(block, ("http", "www."))
             before = asked.str.extract(rf"(?s)^(.*?){_URL}", 1).str.strip_chars_end(" :\n(<[\"'")
             few = words(asked.str.replace_all(_URL, " ")) < _FEW_WORDS
             when = few & (before.str.contains(_ABOUT_PAGE) | (before == ""))
             said = pl.lit(f"asks about a link, with fewer than {_FEW_WORDS} words beside it")
             parts.append(broken(some, when, Reason.UNSEEN_URL, said))
         if "image" in self.config.kinds:
-            said = pl.lit("asks about an image or a file that is not in the row")
+            some = _with_any(block, _IMAGE_WORDS)
             when = asked.str.contains(_IMAGE) & ~asked.str.contains(_DRAWN)
-            parts.append(broken(block, when, Reason.UNSEEN_IMAGE, said))
+            said = pl.lit("asks about an image or a file that is not in the row")
+            parts.append(broken(some, when, Reason.UNSEEN_IMAGE, said))
         return pl.concat(parts)
+
+
+def _with_any(block: pl.DataFrame, literals: Sequence[str]) -> pl.DataFrame:
+    """Return the rows in which a slow expression can match at all."""
+    return block.filter(
+        pl.col("user").str.contains_any(list(literals), ascii_case_insensitive=True)
+    )

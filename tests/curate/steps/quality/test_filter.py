@@ -226,3 +226,14 @@ def test_any_rows_balance_in_their_order(texts: list[str], as_text: bool) -> Non
     assert sorted(kept + gone) == list(range(len(texts)))
     assert kept == sorted(kept)
     assert outcome.dropped["reason"].null_count() == outcome.dropped["detail"].null_count() == 0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "piece", ["a", "1 ", "= ", "(", "1+", "`", "\n- ", "1=", "x,", " ", "```\n"]
+)
+def test_one_long_row_of_one_sign_takes_linear_time(piece: str) -> None:
+    everything: dict[str, Any] = dict.fromkeys(set(RULES) - {"length", "patterns"}, True)
+    text = piece * 200_000
+    outcome = curate.filter(chats((text, text)), **everything)
+    assert outcome.dropped.height <= 1
