@@ -96,7 +96,7 @@ class Language(Section):
 
 class Repetition(Section):
     """Answers that go round in circles: the measures of Gopher (Rae et al. 2021, table A1), by
-    words, outside code; lines are counted from six on.
+    words, outside code; lines with a letter or digit are counted, from six on.
 
     Gopher's own limits, which `preset: web` has, are for web pages; one in seven good worked
     solutions breaks them. These are looser.
@@ -104,17 +104,17 @@ class Repetition(Section):
 
     min_words: Amount = 50
     """Shorter answers are kept."""
-    max_duplicate_lines: Share = 0.5
+    max_duplicate_lines: Share = 0.6
     """Largest share of lines that occurred before; Gopher: 0.3."""
-    max_duplicate_line_characters: Share = 0.5
+    max_duplicate_line_characters: Share = 0.6
     """Largest share of characters in such lines; Gopher: 0.2."""
-    max_top_2gram: Share = 0.35
+    max_top_2gram: Share = 0.4
     """Largest share of words in the commonest pair of words; Gopher: 0.2."""
-    max_top_3gram: Share = 0.35
+    max_top_3gram: Share = 0.4
     """Gopher: 0.18."""
-    max_top_4gram: Share = 0.35
+    max_top_4gram: Share = 0.4
     """Gopher: 0.16."""
-    max_duplicate_5gram: Share = 0.5
+    max_duplicate_5gram: Share = 0.65
     """Largest share of words in runs of 5 that occurred before; Gopher: 0.15. For runs of 6 to 10
     it is one hundredth less for each."""
 

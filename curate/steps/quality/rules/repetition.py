@@ -52,7 +52,12 @@ class RepetitionRule(Quiet):
     def _lines(self, some: pl.DataFrame) -> pl.DataFrame:
         line = pl.element().str.strip_chars()
         lists = some.lazy().filter(pl.col("text").str.count_matches("\n") >= _MIN_LINES - 1)
-        lists = lists.select(ROW, pl.col("text").str.split("\n").list.eval(line.filter(line != "")))
+        lists = lists.select(
+            ROW,
+            pl.col("text")
+            .str.split("\n")
+            .list.eval(line.filter(line.str.contains(r"[\p{L}\p{N}]"))),
+        )
         lines = lists.filter(pl.col("text").list.len() >= _MIN_LINES).explode("text")
         size = pl.col("text").str.len_chars()
         again = pl.int_range(pl.len()).over(ROW, "text") > 0

@@ -30,7 +30,7 @@ _CANNOT_END = re.compile(
 )
 _STOPS = re.compile(r"[.!?][\"”’')\]]*(?:\s|$)")
 _OPEN_END = re.compile(r"[A-Za-z0-9,]")
-_NO_PROSE = re.compile(r"[={}<>;\\|]")
+_NO_PROSE = re.compile(r"[={}<>;\\|]|^\s+(?:return|if|for|while)\b")
 _LONG_LINE = 8
 """Words of a line that is prose, not a title or an entry."""
 _PROSE = 3
