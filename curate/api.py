@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from curate.curating import CurateResult, run_curate
-from curate.frame import MARKS, ROW
+from curate.frame import MARKS, ROW, hashed_content
 from curate.one_step import section_for, step_config
 from curate.pipeline import curate_rows
+from curate.private import write_private
 from curate.recipe import Split
 from curate.splitting import SPLITS, split_rows
 from curate.steps.balance import BalanceStep
@@ -32,9 +33,13 @@ from curate.steps.configs import (
 )
 from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.exact_duplicates import ExactDuplicatesStep
+from curate.steps.filter import FilterStep
 from curate.steps.mix import MixStep
 from curate.steps.near_duplicates import NearDuplicatesStep
+from curate.steps.quality.configs import PERSONAL_KINDS, Filter, Redact, Repair
+from curate.steps.redact import RedactStep
 from curate.steps.registry import make_step
+from curate.steps.repair import RepairStep
 from curate.steps.select import SelectStep
 from curate.steps.selection.configs import Select
 from curate.steps.selection.vectors import Vectors, whole_numbers
@@ -291,6 +296,64 @@ def _checked(config: type[Config], settings: dict[str, Any]) -> Config:
         raise UsageError(
             "this value cannot be used", where=place, cause=f"{first['msg']}."
         ) from None
+
+
+def repair(
+    frame: pl.LazyFrame | pl.DataFrame,
+    *,
+    encoding: bool = True,
+    controls: bool = True,
+    nfc: bool = True,
+) -> Outcome:
+    """Repair encoding damage; `changed` says what was done to which row."""
+    context, rows = _prepared(frame)
+    config = Repair(encoding=encoding, controls=controls, nfc=nfc)
+    return _rehashed(RepairStep(config).apply(rows, context), context)
+
+
+def filter(
+    frame: pl.LazyFrame | pl.DataFrame, *, preset: str | None = None, **rules: Any
+) -> Outcome:
+    """Drop rows by named rules.
+
+    Args:
+        frame: rows of one type.
+        preset: `chat`, `solutions` or `web`.
+        rules: name of a rule → its settings as a dictionary, True, or False; `patterns` is a list.
+    """
+    context, rows = _prepared(frame)
+    config = Filter.model_validate({**({"preset": preset} if preset else {}), **rules})
+    return FilterStep(config).apply(rows, context)
+
+
+def redact(
+    frame: pl.LazyFrame | pl.DataFrame,
+    *,
+    kinds: Sequence[str] = PERSONAL_KINDS,
+    action: str = "redact",
+    map: str | Path | None = None,
+) -> Outcome:
+    """Replace personal data by placeholders, or drop the rows that hold some.
+
+    Args:
+        frame: rows of one type.
+        kinds: of email, phone, card, iban, ip, key.
+        action: `redact` or `drop`.
+        map: a file for what each placeholder stood for, written with mode 0600.
+    """
+    context, rows = _prepared(frame)
+    settings = {"kinds": tuple(kinds), "action": action, "map": None if map is None else str(map)}
+    outcome = RedactStep(Redact.model_validate(settings)).apply(rows, context)
+    if outcome.private is not None:
+        write_private([outcome.private])
+    return _rehashed(outcome, context)
+
+
+def _rehashed(outcome: Outcome, context: StepContext) -> Outcome:
+    """Changed rows have another content hash."""
+    if outcome.changed.is_empty():
+        return outcome
+    return replace(outcome, kept=hashed_content(outcome.kept, context.type))
 
 
 def split(

@@ -276,6 +276,7 @@ def _run(
     from curate.cli import Speaker, show_ledger
     from curate.files_out import STREAM, check_out, write_out
     from curate.one_step import curated_rows
+    from curate.private import write_private
 
     if not dry_run:
         check_out(out, force=force, splits=splits)
@@ -284,6 +285,7 @@ def _run(
         with curated_rows(section, speaker.reporter(), model=model) as curated:
             if not dry_run:
                 settings = section.model_dump(mode="json")
+                write_private(curated.private)
                 write_out(curated, out, settings, _as_yaml(settings))
         progress.update(curated.ledger.rows_read, detail="")
     if as_json and out != STREAM:

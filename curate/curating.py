@@ -59,6 +59,7 @@ def run_curate(
         WorkError: the ledger does not balance, or the disk refuses.
     """
     from curate.pipeline import Reporter, curate_rows
+    from curate.private import write_private
     from curate.publish import check_replaceable, logical_digest, publish
 
     section = recipe.required("curate", CurateSection, command="temper curate")
@@ -82,6 +83,7 @@ def run_curate(
             digest = logical_digest(curated, settings)
         else:
             report.tell("writing")
+            write_private(curated.private)
             published = publish(curated, recipe.name, workspace, settings, recipe.to_yaml())
             path, digest, existed = published.path, published.digest, published.existed
     if dry_run:

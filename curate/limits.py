@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from curate.frame import ROW
@@ -60,9 +62,16 @@ def _why(lost: pl.DataFrame) -> str:
 
 
 def check_breaker(
-    ledger: Ledger, step: str, gone: pl.DataFrame, base: pl.LazyFrame, kind: str, limit: float
+    ledger: Ledger,
+    step: str,
+    gone: pl.DataFrame,
+    base: pl.LazyFrame,
+    kind: str,
+    limit: float,
+    *,
+    hide: Callable[[str], str],
 ) -> None:
-    """Stop if a step drops too much of a source.
+    """Stop if a step drops too much of a source; `hide` masks what examples must not show.
 
     Raises:
         LimitExceeded: with examples.
@@ -77,13 +86,19 @@ def check_breaker(
             f"the step {step} would drop {dropped:,} of {entry.rows_in.rows:,} rows of "
             f"{entry.source}, more than circuit_breaker = {limit:.0%}",
             where=entry.source,
-            cause=f"For example:\n{_examples(gone, base, entry.source, kind)}",
+            cause=f"For example:\n{_examples(gone, base, entry.source, kind, hide)}",
             cure="If that is meant, raise `circuit_breaker`; otherwise raise the step's "
             "threshold or take the source out. Nothing was published.",
         )
 
 
-def _examples(gone: pl.DataFrame, base: pl.LazyFrame, source: str, kind: str) -> str:
+def _examples(
+    gone: pl.DataFrame,
+    base: pl.LazyFrame,
+    source: str,
+    kind: str,
+    hide: Callable[[str], str],
+) -> str:
     rows = (
         gone.lazy()
         .join(base.filter(pl.col("source") == source), on=ROW, how="inner")
@@ -92,7 +107,7 @@ def _examples(gone: pl.DataFrame, base: pl.LazyFrame, source: str, kind: str) ->
         .collect()
     )
     return "\n".join(
-        f"{source}:{row}: {plain(detail, 80)}: {plain(asks, 60)} → {plain(says, 40)}"
+        f"{source}:{row}: {plain(detail, 80)}: {plain(hide(asks), 60)} → {plain(hide(says), 40)}"
         for row, detail, asks, says in rows.iter_rows()
     )
 

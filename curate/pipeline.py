@@ -34,9 +34,12 @@ from curate.limits import (
 from curate.recipe import CurateSection, Split
 from curate.splitting import SPLITS, Assignment, split_rows
 from curate.steps.balancing.configs import Mix
-from curate.steps.base import Outcome, Step, StepContext, positions
+from curate.steps.base import Outcome, Private, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
 from curate.steps.mix import MixStep
+from curate.steps.quality.configs import Redact
+from curate.steps.quality.placeholders import masked
+from curate.steps.redact import hidden
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
 
@@ -69,6 +72,8 @@ class Curated:
     """`id`, `step`, `what` (changed or made), `reason`, `detail`, `source`, `row`: one line for
     each step that changed or made a row."""
     ledger: Ledger
+    private: tuple[Private, ...] = ()
+    """What is for its owner alone; written apart from the dataset."""
 
 
 def curate_rows(
@@ -127,17 +132,30 @@ def curate_rows(
     kept = _with_split(frame, rows, assignment, context)
     _enter_splits(ledger, kept, assignment, section.split)
     check_something_to_train(ledger, section.split)
-    dropped = _all_dropped(lost, dropped, base)
-    return Curated(base.type, kept, dropped, _named(altered, base), ledger)
+    dropped = _hidden(_all_dropped(lost, dropped, base), section)
+    private = tuple(context.private)
+    return Curated(base.type, kept, dropped, _named(altered, base), ledger, private)
 
 
 def _typed(read: ReadResult, section: CurateSection, work: Path) -> tuple[BaseFrame, pl.DataFrame]:
     rows, quarantined = numbered(read.rows, read.quarantine)
-    lost = quarantined.drop("raw_hash", "user_id").collect()
+    lost = _hidden(quarantined.drop("raw_hash", "user_id").collect(), section)
     check_something_read(rows, lost)
     kind = choose_type(rows, section.type)
     base = build_base(rows, kind, work / "base.parquet")
     return base, lost
+
+
+def _masks(section: CurateSection) -> tuple[str, ...]:
+    """Return the kinds of personal data that the recipe wants nowhere."""
+    steps = [step.settings for step in section.steps if isinstance(step.settings, Redact)]
+    return tuple(dict.fromkeys(kind for step in steps for kind in step.kinds))
+
+
+def _hidden(rows: pl.DataFrame, section: CurateSection) -> pl.DataFrame:
+    """Rows that are not kept are shown and written too."""
+    kinds = _masks(section)
+    return hidden(rows, kinds) if kinds else rows
 
 
 def _loosest(section: CurateSection) -> float:
@@ -187,6 +205,7 @@ def _apply_steps(
     places = _places(frame)
     dropped = pl.DataFrame(schema=DROPPED)
     altered = pl.DataFrame(schema=ALTERED | {"what": pl.String})
+    kinds = _masks(section)
     for number, step in enumerate(steps, 1):
         report.check_stop()
         report.tell(step.name.replace("_", " "))
@@ -207,7 +226,17 @@ def _apply_steps(
             places = _places(frame)
         _enter_step(ledger, name, before, places, gone, now)
         ledger.times.append(StepTime(name, time.monotonic() - begun, outcome.notes))
-        check_breaker(ledger, name, gone, base.scan(), context.type, section.circuit_breaker)
+        if outcome.private is not None:
+            context.private.append(outcome.private)
+        check_breaker(
+            ledger,
+            name,
+            gone,
+            base.scan(),
+            context.type,
+            section.circuit_breaker,
+            hide=lambda text: masked(text, kinds),
+        )
         dropped = pl.concat([dropped, gone])
         altered = pl.concat([altered, now])
     return base, frame, dropped, altered

@@ -43,6 +43,24 @@ class Reason(StrEnum):
     REPEATED = "repeated"
     NOT_SELECTED = "not_selected"
 
+    MOJIBAKE = "mojibake"
+    CONTROL_CHARACTERS = "control_characters"
+    UNICODE_FORM = "unicode_form"
+    PERSONAL_DATA = "personal_data"
+    UNDER_LENGTH = "under_length"
+    OVER_LENGTH = "over_length"
+    LANGUAGE = "language"
+    REPETITION = "repetition"
+    PLACEHOLDER = "placeholder"
+    REFUSAL = "refusal"
+    IDENTITY = "identity"
+    UNSEEN_URL = "unseen_url"
+    UNSEEN_IMAGE = "unseen_image"
+    TRUNCATED = "truncated"
+    WRONG_ARITHMETIC = "wrong_arithmetic"
+    NOT_PROSE = "not_prose"
+    PATTERN = "pattern"
+
     REQUEST_FAILED = "request_failed"
     BAD_OUTPUT = "bad_output"
     CUT_OUTPUT = "cut_output"
@@ -93,6 +111,23 @@ _DESCRIPTIONS = {
     Reason.OVER_SHARE: "its group (label, source …) has its share without it",
     Reason.REPEATED: "a copy, so that its group has its share",
     Reason.NOT_SELECTED: "other rows were chosen to represent all",
+    Reason.MOJIBAKE: "text that was read in a wrong encoding",
+    Reason.CONTROL_CHARACTERS: "control or invisible characters in the text",
+    Reason.UNICODE_FORM: "characters written in more ways than one",
+    Reason.PERSONAL_DATA: "personal data or a key",
+    Reason.UNDER_LENGTH: "shorter than asked for",
+    Reason.OVER_LENGTH: "longer than asked for",
+    Reason.LANGUAGE: "in another language",
+    Reason.REPETITION: "repeats itself",
+    Reason.PLACEHOLDER: "a placeholder that nobody filled",
+    Reason.REFUSAL: "the answer declines",
+    Reason.IDENTITY: "another assistant speaks about itself",
+    Reason.UNSEEN_URL: "asks about a page that the model cannot see",
+    Reason.UNSEEN_IMAGE: "asks about an image that the model cannot see",
+    Reason.TRUNCATED: "the answer ends in the middle",
+    Reason.WRONG_ARITHMETIC: "an equation of numbers is false",
+    Reason.NOT_PROSE: "words or lines unlike any prose",
+    Reason.PATTERN: "a pattern of the recipe's own",
     Reason.REQUEST_FAILED: "the model gave no answer",
     Reason.BAD_OUTPUT: "the model's reply has not the wanted form",
     Reason.CUT_OUTPUT: "the model's reply ran into its token limit",

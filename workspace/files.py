@@ -121,10 +121,11 @@ def _sync_file(path: Path) -> None:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; rename it to `path` on success, remove it on failure.
 
-    For writers that want a path of their own, such as Parquet writers.
+    For writers that want a path of their own, such as Parquet writers. A `private` file, like one
+    that ends in `.key`, can at no time be read by anybody else (mode 0600).
     """
     with telling_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +137,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         with telling_disk_errors(path):  # inside: a full disk shows only while it is full
             yield temporary
-            temporary.chmod(0o600 if path.suffix == ".key" else 0o644)
+            temporary.chmod(0o600 if private or path.suffix == ".key" else 0o644)
             _sync_file(temporary)
             temporary.replace(path)
             _sync_directory(path.parent)

@@ -39,6 +39,8 @@ class StepContext:
     tell: Callable[[str], None] = field(default=lambda text: None)
     model: Path | None = None
     """A model directory whose tokenizer counts tokens; None: none is known."""
+    private: list[Private] = field(default_factory=list)
+    """What the steps so far set aside for its owner alone."""
 
     def rebase(self, base: pl.LazyFrame) -> None:
         """Go on with changed or more rows: what was computed of the old ones is forgotten."""
@@ -99,6 +101,16 @@ def _none() -> pl.DataFrame:
 
 
 @dataclass(frozen=True)
+class Private:
+    """What a step sets aside for its owner alone; it is never part of a dataset."""
+
+    path: Path
+    """Where it goes, mode 0600."""
+    rows: pl.DataFrame
+    """Written as JSON Lines."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a step did."""
 
@@ -112,6 +124,7 @@ class Outcome:
     """`_row`, `step`, `reason`, `detail` of each row whose text is another than before."""
     made: pl.DataFrame = field(default_factory=_none)
     """The same of each new row; new rows are numbered on from the last of all rows."""
+    private: Private | None = None
 
 
 class Step(Protocol):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_serializer, model_validator
 
 from curate.steps.balancing.configs import Balance
+from curate.steps.quality.configs import Filter, Redact, Repair
 from curate.steps.selection.configs import Select
 from workspace.recipe import Section
 
@@ -127,6 +128,9 @@ class StepConfig(Section):
     decontaminate: Decontaminate | None = None
     balance: Balance | None = None
     select: Select | None = None
+    repair: Repair | None = None
+    filter: Filter | None = None
+    redact: Redact | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -12,9 +12,12 @@ from curate.steps.contradictions import ContradictionsStep
 from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.empty_answers import EmptyAnswersStep
 from curate.steps.exact_duplicates import ExactDuplicatesStep
+from curate.steps.filter import FilterStep
 from curate.steps.near_duplicates import NearDuplicatesStep
 from curate.steps.preference_pairs import PreferencePairsStep
 from curate.steps.prefix_conversations import PrefixConversationsStep
+from curate.steps.redact import RedactStep
+from curate.steps.repair import RepairStep
 from curate.steps.repeated import RepeatedAnswersStep, RepeatedPromptsStep
 from curate.steps.select import SelectStep
 
@@ -32,6 +35,9 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         DecontaminateStep,
         BalanceStep,
         SelectStep,
+        RepairStep,
+        FilterStep,
+        RedactStep,
     )
 }
 

