@@ -47,6 +47,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("example", blocks("yaml"))
 def test_recipe_examples_are_valid(tmp_path: Path, example: str) -> None:
     path = tmp_path / "temper.yaml"
+    if example.startswith("- "):  # steps alone
+        steps = "".join(f"    {line}\n" for line in example.splitlines())
+        example = f"curate:\n  sources: [rows.jsonl]\n  steps:\n{steps}"
     path.write_text(example, encoding="utf-8")
     load_recipe(path, compose())
 
