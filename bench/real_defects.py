@@ -146,6 +146,17 @@ def banking77(data: Path) -> Iterator[Line]:
     yield from normalised("banking77", 31, rows.select(asked).collect()["text"], outcome)
 
 
+def tinystories(data: Path) -> Iterator[Line]:
+    rows = curate.read(data / "tinystories/tinystories_lower_one_per_row.parquet").frame
+    before = rows.select(pl.col("text").str.count_matches("â€").sum()).collect().item()
+    yield exactly("tinystories: mojibake", 2696, before)
+    mended = curate.repair(rows)
+    after = mended.kept.select(pl.col("text").str.count_matches("â€").sum()).collect().item()
+    yield exactly("tinystories: mojibake after repair", 0, after)
+    changed = mended.changed.filter(pl.col("reason") == "mojibake").height
+    yield Line("tinystories: rows repaired", "–", changed, changed > 0)
+
+
 def maths_rows(data: Path) -> Iterator[Line]:
     """Rows of mathematics that differ in operators or digits alone must stay apart."""
     for name, fields in (("mmlu_stem", ("question", "choices")), ("svamp", ("Body", "Question"))):
@@ -194,6 +205,7 @@ CHECKS: dict[str, Callable[[Path], Iterator[Line]]] = {
     "hh_rlhf": hh_rlhf,
     "gsm8k": gsm8k,
     "banking77": banking77,
+    "tinystories": tinystories,
     "qwen_math_eval": maths_rows,
 }
 
