@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from curate.amounts import Amount, Share
 from curate.steps.balancing.configs import Mix, Names
@@ -63,9 +64,20 @@ class Source(Section):
     """Names of the columns of a CSV or TSV file whose first line is a record already."""
     quotes: bool = True
     """Fields of CSV and TSV may stand in double quotes; `false` takes a quote as text."""
+    encoding: str = "utf-8"
+    """Of a CSV or TSV file, by any name that Python knows, such as `cp1252` or `utf-16`."""
     weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     """Share of the dataset beside the other sources' weights; all sources have one, or none. To
     mix datasets, name their `datasets/NAME/current/train.parquet`. See `mix`."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError("an encoding that Python knows, such as cp1252") from None
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -49,6 +49,8 @@ class SourceFile:
     """Column names of a table whose first line is a record; none: its first line names them."""
     quotes: bool = True
     """Whether fields of a table may be quoted."""
+    encoding: str = "utf-8"
+    """Of a table."""
 
 
 def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -> list[SourceFile]:

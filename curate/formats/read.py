@@ -114,14 +114,15 @@ def read_sources(
 
 
 def _as_told(file: SourceFile, source: Source) -> SourceFile:
-    if source.header and file.format not in ("csv", "tsv"):
+    given = [name for name in ("header", "encoding") if name in source.model_fields_set]
+    if given and file.format not in ("csv", "tsv"):
         raise DataError(
-            "only a table has a header",
+            f"only a table has a `{given[0]}` of its own",
             where=file.name,
-            cause=f"`header` is given for a file that is read as {file.format}.",
-            cure="Take `header` out, or give `format: csv` or `tsv`.",
+            cause=f"It is given for a file that is read as {file.format}.",
+            cure=f"Take `{given[0]}` out, or give `format: csv` or `tsv`.",
         )
-    return replace(file, header=source.header, quotes=source.quotes)
+    return replace(file, header=source.header, quotes=source.quotes, encoding=source.encoding)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def read_table(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     """
     csv.field_size_limit(sys.maxsize)
     # Bytes that are not UTF-8 survive as surrogates, so that only their own record is lost.
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    encoding = "utf-8-sig" if file.encoding == "utf-8" else file.encoding
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
     delimiter = _delimiter(stream, file)
     reader = csv.reader(
         text,
@@ -105,7 +106,7 @@ def _record(header: list[str], fields: list[str], number: int) -> RawRow:
         raw = joined.encode("utf-8", "surrogateescape")
         bad = next(place for place, field in enumerate(fields) if _undecoded(field))
         name = repr(header[bad]) if bad < len(header) else str(bad + 1)
-        detail = f"field {name} has byte {_undecoded(fields[bad])}, not UTF-8"
+        detail = f"field {name} has byte {_undecoded(fields[bad])}; is it `encoding: cp1252`?"
         return RawRow(number, None, raw, Misfit(Reason.INVALID_UTF8, detail))
     if len(fields) != len(header):
         detail = f"{len(fields)} fields where the header has {len(header)}"

@@ -134,10 +134,10 @@ class _Measuring:
                 if task.spec.kind == "perplexity":
                     continue
                 variants = [("zero-shot", task)]
-                if task.spec.few_shot:
+                if task.spec.few_shot and task.few_shot:
                     count = task.spec.few_shot.count
                     variants.append((f"{count} examples", task.with_few_shot()))
-                else:
+                elif not task.spec.few_shot:
                     self.out.notes.append(
                         f"{task.spec.name}: no prompt with examples was tried, for the task has no "
                         "`few_shot`; a base is often better with some"

@@ -9,7 +9,7 @@ from evalsuite.engine.subjects import Subject
 from evalsuite.models import ModelSource
 from evalsuite.recipe import EvalSection
 from evalsuite.tasks import LoadedSuite
-from workspace.errors import UsageError
+from workspace.errors import DataError, UsageError
 
 BASE = "base"
 """What the base is called in results and samples."""
@@ -38,6 +38,7 @@ class EvalRequest:
 
         Raises:
             UsageError: no suite, nothing to measure, or a name that two suites share.
+            DataError: examples are wanted that a task does not have.
         """
         if not self.suites:
             raise UsageError(
@@ -50,6 +51,15 @@ class EvalRequest:
             raise UsageError(f"two suites are called {twice[0]!r}", cure="Rename one of them.")
         if not self.subjects and not self.prompts:
             raise UsageError("there is no tuned model to measure", cure="Name a run.")
+        for suite in self.suites if self.settings.few_shot else ():
+            for task in suite.tasks:
+                if task.spec.few_shot and task.few_shot is None:
+                    raise DataError(
+                        "examples are wanted, and there are none",
+                        where=str(suite.path),
+                        cause=" ".join(task.notes),
+                        cure="Mend `few_shot` of the task, or leave `few_shot` out of the recipe.",
+                    )
         if self.prompts and not any(suite.spec.purpose == "target" for suite in self.suites):
             raise UsageError(
                 "--prompts measures the base on a target suite",

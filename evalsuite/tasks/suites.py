@@ -13,7 +13,7 @@ from evalsuite.tasks.fewshot import draw_examples
 from evalsuite.tasks.item import Item, content_digest
 from evalsuite.tasks.items import load_items
 from evalsuite.tasks.schema import Suite, Task
-from workspace.errors import RecipeError, UsageError
+from workspace.errors import DataError, RecipeError, UsageError
 from workspace.layout import Workspace
 from workspace.problems import did_you_mean, section_problem
 from workspace.yaml import load_yaml
@@ -122,7 +122,10 @@ def _load_task(task: Task, directory: Path) -> LoadedTask:
     items = tuple(load_items(task, directory / task.data))
     if task.few_shot is None:
         return LoadedTask(task, items)
-    examples = draw_examples(task, directory / task.few_shot.data, items)
+    try:
+        examples = draw_examples(task, directory / task.few_shot.data, items)
+    except DataError as error:  # only a prompt with examples needs them
+        return LoadedTask(task, items, notes=(f"{task.name}: no examples to show: {error}",))
     notes = (
         (f"{task.name}: {examples.excluded} example rows passed over: they are test items",)
         if examples.excluded

@@ -371,7 +371,9 @@ def test_a_table_names_the_field_that_is_not_utf_8(
     tmp_path: Path, read: Callable[..., ReadResult]
 ) -> None:
     (tmp_path / "a.csv").write_bytes(b"prompt,completion\na,b\nc,caf\xe9\n")
-    assert details(read("a.csv")) == ["a.csv:3: field 'completion' has byte 0xe9, not UTF-8"]
+    assert details(read("a.csv")) == [
+        "a.csv:3: field 'completion' has byte 0xe9; is it `encoding: cp1252`?"
+    ]
 
 
 def test_a_table_without_a_header_and_with_quotes_as_text(
@@ -387,11 +389,26 @@ def test_a_table_without_a_header_and_with_quotes_as_text(
     assert lost(result) == {"ragged_row": 1}
 
 
+def test_a_table_in_another_encoding_and_with_semicolons(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "a.csv").write_bytes("question;answer\nwhere?;café, à côté\n".encode("cp1252"))
+    result = read({"path": "a.csv", "encoding": "cp1252"})
+    assert rows_of(result)["messages"][0][1]["content"] == "café, à côté"
+
+
+def test_an_encoding_that_is_not_said_is_asked_for(
+    tmp_path: Path, read: Callable[..., ReadResult]
+) -> None:
+    (tmp_path / "a.csv").write_bytes("question,answer\nwhere?,café\n".encode("cp1252"))
+    assert "is it `encoding: cp1252`?" in details(read("a.csv"))[0]
+
+
 def test_a_header_for_lines_of_json_is_refused(
     tmp_path: Path, read: Callable[..., ReadResult]
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps(ROW), encoding="utf-8")
-    with pytest.raises(DataError, match="only a table has a header"):
+    with pytest.raises(DataError, match="only a table has a `header`"):
         read({"path": "a.jsonl", "header": ["prompt", "completion"]})
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from evalsuite.engine.request import EvalRequest
+from evalsuite.models import ModelSource
+from evalsuite.recipe import EvalSection
 from evalsuite.tasks import LoadedSuite, find_suite, load_suite
 from workspace.errors import DataError, RecipeError, TemperError, UsageError
 from workspace.layout import Workspace
@@ -138,11 +141,17 @@ def test_examples_are_seeded_and_never_test_items(tmp_path: Path) -> None:
     assert loaded.with_few_shot().items == loaded.few_shot
 
 
-def test_too_few_examples_are_an_error(tmp_path: Path) -> None:
+def test_too_few_examples_keep_only_what_needs_them_from_being_measured(tmp_path: Path) -> None:
     _examples(tmp_path, "one three")
-    with pytest.raises(DataError, match="too few examples") as caught:
-        load(tmp_path, FEW, [ROW])
-    assert "2 there, 1 of them test items" in caught.value.cause
+    suite = load(tmp_path, FEW, [ROW])
+    (task,) = suite.tasks
+    assert task.few_shot is None
+    assert "too few examples" in task.notes[0]
+    assert "2 there, 1 of them test items" in task.notes[0]
+    source = ModelSource("builtin", tmp_path, "digest")
+    request = EvalRequest("x", source, (), (suite,), EvalSection(few_shot=True), prompts=True)
+    with pytest.raises(DataError, match="examples are wanted"):
+        request.check()
 
 
 @pytest.mark.parametrize(
