@@ -76,6 +76,8 @@ def _touchable(text: str) -> list[re.Match[str]]:
     for word in _WORD.finditer(text):
         while place < len(spans) and spans[place][1] <= word.start():
             place += 1
+        if any(map(str.isnumeric, word.group())):  # `²` is no digit to the pattern
+            continue
         if place == len(spans) or word.end() <= spans[place][0]:
             out.append(word)
     return out

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.synth.desk import Interrupted
@@ -30,6 +30,7 @@ def messages(result: Any) -> list[list[str]]:
 
 
 @given(texts, st.sampled_from(KINDS), st.floats(0.01, 0.5), st.integers(0, 99))
+@example("A0A0²", "dropped_words", 0.5, 0)
 @settings(max_examples=150, deadline=None)
 def test_noise_takes_any_text_and_is_repeated_by_its_seed(
     text: str, kind: str, rate: float, seed: int
