@@ -88,6 +88,7 @@ def read(
     format: str = "auto",
     header: Sequence[str] = (),
     quotes: bool = True,
+    encoding: str = "utf-8",
     max_quarantine: float = 0.01,
 ) -> Rows:
     """Read files of any known format into rows of one type.
@@ -99,6 +100,7 @@ def read(
         format: of the files; `auto` tells it from each name.
         header: column names of tables whose first line is a record already.
         quotes: whether fields of tables may be quoted.
+        encoding: of tables.
         max_quarantine: largest share of rows that may be unusable.
     """
     named = ",".join(f"{usual}={own}" for usual, own in (columns or {}).items())
@@ -106,7 +108,7 @@ def read(
         [str(path) for path in paths],
         named,
         format,
-        table={"header": tuple(header), "quotes": quotes},
+        table={"header": tuple(header), "quotes": quotes, "encoding": encoding},
         type=type,
         max_quarantine=max_quarantine,
     )

@@ -114,7 +114,8 @@ def read_sources(
 
 
 def _as_told(file: SourceFile, source: Source) -> SourceFile:
-    given = [name for name in ("header", "encoding") if name in source.model_fields_set]
+    given = ["header"] if source.header else []
+    given += ["encoding"] if source.encoding != "utf-8" else []
     if given and file.format not in ("csv", "tsv"):
         raise DataError(
             f"only a table has a `{given[0]}` of its own",
