@@ -7,44 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig
 from peft.utils.other import TrainableTokensWrapper
 
 from train.plan import Plan
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
+    from peft import PeftConfig
     from transformers import PreTrainedModel
 
 
-def adapted(model: PreTrainedModel, plan: Plan) -> Any:
-    """Return the model (a PEFT model around it for LoRA) ready for training.
-
-    Raises:
-        ModelError: a target that the model does not have.
-    """
-    model.train()
-    if plan.adapter["kind"] == "full":
-        model.requires_grad_(True)
-        return model
-    try:
-        tuned = get_peft_model(model, _lora_config(model, plan))
-    except ValueError as error:
-        raise ModelError(
-            "this adapter does not fit the model",
-            where="train.adapter.targets",
-            cause=str(error).split("\n")[0],
-            cure="`all-linear` fits every model.",
-        ) from error
-    _complete_output_wrapper(model)
-    return tuned
+def peft_config(model: PreTrainedModel, plan: Plan) -> PeftConfig | None:
+    """Return the adapter that the plan names, or None where all weights are trained."""
+    return None if plan.adapter["kind"] == "full" else _lora_config(model, plan)
 
 
-def _complete_output_wrapper(model: PreTrainedModel) -> None:
+def complete_output_wrapper(model: PreTrainedModel) -> None:
     """Give peft's wrapper of a tied output matrix the `bias` that a linear layer has.
 
-    trl 1.16 reads `lm_head.weight` and `lm_head.bias`. peft 0.21's TrainableTokensWrapper answers
-    for the weight, with the trained rows in it, but has no bias.
+    Call it when the adapter is on. trl 1.16 reads `lm_head.weight` and `lm_head.bias`; peft 0.21's
+    TrainableTokensWrapper answers for the weight, with the trained rows in it, but has no bias.
     """
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if not isinstance(head, TrainableTokensWrapper):

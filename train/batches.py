@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from train.plan import Prepared
 from workspace.files import atomic_path
 
@@ -16,20 +18,21 @@ def batch_table(prepared: Prepared) -> Any:
     """
     import pyarrow as pa
 
-    columns: dict[str, list[Any]] = {
-        name: []
-        for name in ("step", "micro_batch", "position", "row_id", "role", "source", "tokens")
-    }
-    for step in range(prepared.schedule.steps):
-        for number, micro in enumerate(prepared.schedule.micro_batches(step)):
-            for position, index in enumerate(micro):
-                row = prepared.rows[index]
-                values = (step + 1, number, position, row.row.row_id, row.role, row.row.source)
-                for column, value in zip(columns.values(), (*values, row.tokens), strict=True):
-                    column.append(value)
-    kinds = {"row_id": pa.string(), "role": pa.string(), "source": pa.string()}
+    schedule, rows = prepared.schedule, prepared.rows
+    sizes = np.diff(schedule.offsets)
+    place = np.arange(len(schedule.order)) - np.repeat(schedule.offsets[:-1], sizes)
+    named = [rows.row_id(index) for index in schedule.order.tolist()]
+    replayed = rows.replayed[schedule.order]
     return pa.table(
-        {name: pa.array(values, kinds.get(name, pa.int32())) for name, values in columns.items()}
+        {
+            "step": pa.array(np.repeat(np.arange(1, schedule.steps + 1), sizes), pa.int32()),
+            "micro_batch": pa.array(place // schedule.micro_batch_size, pa.int32()),
+            "position": pa.array(place % schedule.micro_batch_size, pa.int32()),
+            "row_id": pa.array([row_id for row_id, _ in named], pa.string()),
+            "role": pa.array(np.where(replayed, "replay", "train"), pa.string()),
+            "source": pa.array([source for _, source in named], pa.string()),
+            "tokens": pa.array(rows.tokens[schedule.order], pa.int32()),
+        }
     )
 
 

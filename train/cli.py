@@ -6,6 +6,7 @@ Rendering only: what is told comes from `train.run`, `train.plan` and `train.pro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -165,12 +166,17 @@ def preview(
             where=f"--id {row_id}",
             cure="`temper curate explain ID` says what became of it.",
         )
-    proof = prove(prepared.rows, inputs.tokenizer, seed=inputs.section.seed)
+    proof = prove(
+        prepared.rows,
+        inputs.tokenizer,
+        method=inputs.section.method.kind,
+        seed=inputs.section.seed,
+    )
     if as_json:
         emit_json({"proof": proof.as_dict(), "rows": [_row_json(r, inputs) for r in chosen]})
         return
     for row in chosen:
-        print_row(row, inputs.tokenizer)
+        print_row(row, inputs.tokenizer, inputs.section.method.kind)
     print(
         f"{proof.turns:,} assistant turns in {proof.rows_decoded:,} rows; "
         f"{proof.turns_ending:,} end in {proof.end_token or 'no stop token'}; "
@@ -228,14 +234,22 @@ def _tell_run(run: Path, reporter: Terminal, *, as_json: bool) -> None:
 
 def _chosen(prepared: Prepared, count: int, row_id: str | None) -> list[TokenRow]:
     if row_id is not None:
-        return [row for row in prepared.rows if row.row.row_id.startswith(row_id)][:count]
+        places = range(len(prepared.rows))
+        found = (one for one in places if prepared.rows.row_id(one)[0].startswith(row_id))
+        return [prepared.rows[place] for place in islice(found, count)]
     return [prepared.rows[index] for index in prepared.schedule.order[:count]]
 
 
 def _row_json(row: TokenRow, inputs: Inputs) -> dict[str, Any]:
+    from train.methods import METHODS
     from train.proof.mask import example
 
-    return {**example(row, inputs.tokenizer), "input_ids": row.input_ids.tolist()}
+    shown = example(row, inputs.tokenizer)
+    if len(row.sequences) == 1:
+        return {**shown, "input_ids": row.input_ids.tolist()}
+    names = METHODS[inputs.section.method.kind].sequences
+    ids = {name: one.input_ids.tolist() for name, one in zip(names, row.sequences, strict=True)}
+    return {**shown, "input_ids": ids}
 
 
 __all__ = ["plan", "preview", "register", "resume", "train"]

@@ -1,7 +1,8 @@
-"""A dataset directory as chats to learn from.
+"""A dataset directory as rows to learn from.
 
-Read with pyarrow, so that training does not need polars. Whatever cannot be learnt from stops the
-run here, before any model is loaded, with the row, the field and the way out.
+Read with pyarrow, so that training does not need polars. Rows stay in Arrow and become Python
+objects one by one, when something looks at them. Whatever cannot be learnt from stops the run
+here, before any model is loaded, with the row, the field and the way out.
 """
 
 from __future__ import annotations
@@ -10,26 +11,40 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from workspace.errors import DataError
 from workspace.files import hash_file
 
 Message = dict[str, Any]
-_KINDS = {
-    frozenset({"messages"}): "messages",
-    frozenset({"prompt", "completion"}): "prompt+completion",
+Role = Literal["train", "replay"]
+DataType = Literal[
+    "messages", "prompt_completion", "preference", "unpaired_preference", "answer", "text"
+]
+
+COLUMNS: dict[DataType, tuple[str, ...]] = {
+    "preference": ("prompt", "chosen", "rejected"),
+    "unpaired_preference": ("prompt", "completion", "label"),
+    "answer": ("prompt", "answer"),
+    "prompt_completion": ("prompt", "completion"),
+    "messages": ("messages",),
+    "text": ("text",),
 }
-_OTHER_TYPES = (
-    ({"chosen", "rejected"}, "preference rows (chosen and rejected)"),
-    ({"prompt", "completion", "label"}, "rows with a good/bad label (KTO)"),
-    ({"prompt", "answer"}, "rows with a verifiable answer (prompt and answer)"),
-)
+"""Columns of each type of dataset; a dataset is of the first type whose columns it has."""
+DESCRIPTIONS: dict[DataType, str] = {
+    "preference": "preference rows (prompt, chosen and rejected)",
+    "unpaired_preference": "rows with a good/bad label (prompt, completion and label)",
+    "answer": "rows with a verifiable answer (prompt and answer)",
+    "prompt_completion": "rows of prompt and completion",
+    "messages": "rows of messages",
+    "text": "plain texts",
+}
 _SHOWN = 3
+_BLOCK = 4_096
 
 
 @dataclass(frozen=True)
-class ChatRow:
+class DataRow:
     """One row to learn from."""
 
     row_id: str
@@ -38,34 +53,48 @@ class ChatRow:
     """Raw file that the row came from, or the dataset's name."""
     place: str
     """Where to look for the row: `source:row`."""
+    kind: DataType
     record: Mapping[str, Any]
-    """`messages`, or `prompt` and `completion`; `tools` decoded from their JSON text."""
+    """The columns of its type; `tools` decoded from their JSON text."""
 
-    @property
-    def messages(self) -> list[Message]:
-        """The row as messages, whatever its type."""
-        return [*self.context, *self.learnt]
-
-    @property
-    def context(self) -> list[Message]:
-        """Messages that are read and never learnt: the prompt, where the row names one."""
-        if "messages" in self.record:
-            return []
-        prompt = self.record["prompt"]
-        return prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
-
-    @property
-    def learnt(self) -> list[Message]:
-        """Messages whose assistant turns are learnt."""
-        if "messages" in self.record:
-            return list(self.record["messages"])
-        done = self.record["completion"]
-        return done if isinstance(done, list) else [{"role": "assistant", "content": done}]
+    def turns(self, column: str) -> list[Message]:
+        """Return a column as messages; a plain text is one turn, of the user if it asks."""
+        value = self.record[column]
+        if isinstance(value, list):
+            return value
+        return [{"role": "user" if column == "prompt" else "assistant", "content": value}]
 
     @property
     def is_plain_text(self) -> bool:
-        """Whether the row is two texts, which pass no chat template."""
-        return isinstance(self.record.get("prompt"), str)
+        """Whether the row passes no chat template."""
+        return self.kind == "text" or isinstance(self.record.get("prompt"), str)
+
+
+class LazyRows(Sequence[DataRow]):
+    """Rows of an Arrow table, decoded when they are looked at."""
+
+    def __init__(self, table: Any, kind: DataType, name: str) -> None:
+        """`table` is a pyarrow table of the type `kind`; `name` that of the dataset."""
+        self._table, self._kind, self._name = table, kind, name
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @overload
+    def __getitem__(self, index: int) -> DataRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[DataRow]: ...
+    def __getitem__(self, index: int | slice) -> DataRow | Sequence[DataRow]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        (record,) = self._table.slice(place, 1).to_pylist()
+        return _row(record, self._kind, self._name)
+
+    def __iter__(self) -> Iterator[DataRow]:
+        for batch in self._table.to_batches(max_chunksize=_BLOCK):
+            for record in batch.to_pylist():
+                yield _row(record, self._kind, self._name)
 
 
 @dataclass(frozen=True)
@@ -75,16 +104,30 @@ class DatasetRows:
     path: Path
     digest: str
     """SHA-256 of the Parquet file's bytes."""
-    role: Literal["train", "replay"]
-    rows: Sequence[ChatRow]
+    role: Role
+    kind: DataType
+    rows: Sequence[DataRow]
+
+    @property
+    def uses_template(self) -> bool:
+        """Whether its rows pass the chat template: a column has one type, so the first row tells."""
+        return not self.rows[0].is_plain_text
 
 
-def read_dataset(path: Path, role: Literal["train", "replay"]) -> DatasetRows:
+def read_dataset(
+    path: Path, role: Role, *, accepts: Sequence[DataType], method: str
+) -> DatasetRows:
     """Read `train.parquet` of a dataset directory.
 
+    Args:
+        path: the directory.
+        role: what its rows are for.
+        accepts: the types that the method learns from.
+        method: its name, for messages.
+
     Raises:
-        DataError: not a dataset directory, of a type that supervised fine-tuning cannot learn
-            from, empty, or with rows that have no assistant turn or a null content (each named).
+        DataError: not a dataset directory, of a type that the method cannot learn from, empty, or
+            with rows that have no assistant turn or a null content (each named).
     """
     file = path / "train.parquet"
     if not file.is_file():
@@ -100,10 +143,24 @@ def read_dataset(path: Path, role: Literal["train", "replay"]) -> DatasetRows:
             where=str(file),
             cure="Its ledger.json and dropped.parquet say what became of them.",
         )
-    kind = _kind(set(table.column_names), file)
-    rows = [_row(record, kind, path.parent.name) for record in _records(table)]
+    kind = data_type(table.column_names)
+    if kind is None or kind not in accepts:
+        raise _wrong_type(kind, set(table.column_names), file, accepts, method)
+    kept = {"id", "content_hash", "meta", "tools", *COLUMNS[kind]}
+    rows = LazyRows(
+        table.select([name for name in table.column_names if name in kept]), kind, path.parent.name
+    )
     _refuse_unlearnable(rows, file)
-    return DatasetRows(path, hash_file(file), role, rows)
+    return DatasetRows(path, hash_file(file), role, kind, rows)
+
+
+def data_type(columns: Sequence[str]) -> DataType | None:
+    """Return the type of a dataset with these columns, or None.
+
+    >>> data_type(["id", "prompt", "chosen", "rejected"])
+    'preference'
+    """
+    return next((kind for kind, needed in COLUMNS.items() if {*needed} <= {*columns}), None)
 
 
 def _read_parquet(file: Path) -> Any:
@@ -121,36 +178,26 @@ def _read_parquet(file: Path) -> Any:
         ) from error
 
 
-def _kind(columns: set[str], file: Path) -> str:
+def _wrong_type(
+    kind: DataType | None,
+    columns: set[str],
+    file: Path,
+    accepts: Sequence[DataType],
+    method: str,
+) -> DataError:
     shown = ", ".join(sorted(columns - {"id", "meta", "content_hash"}))
-    for fields, name in _OTHER_TYPES:
-        if fields <= columns:
-            raise DataError(
-                f"supervised fine-tuning cannot learn from {name}",
-                where=str(file),
-                cause=f"Its columns are {shown}; `method: sft` reads `messages`, or `prompt` and "
-                "`completion`.",
-                cure="Convert the rows with `temper curate convert`, or choose another dataset.",
-            )
-    for needed, kind in _KINDS.items():
-        if needed <= columns:
-            return kind
-    raise DataError(
-        "this dataset has no column that supervised fine-tuning can learn from",
+    forms = (" + ".join(f"`{column}`" for column in COLUMNS[one]) for one in accepts)
+    wanted = ", or ".join(forms)
+    what = DESCRIPTIONS[kind] if kind else "a dataset with these columns"
+    return DataError(
+        f"`method: {method}` cannot learn from {what}",
         where=str(file),
-        cause=f"Its columns are {shown}; `method: sft` reads `messages`, or `prompt` and "
-        "`completion`.",
-        cure="Convert the rows with `temper curate convert`.",
+        cause=f"Its columns are {shown}; `method: {method}` reads {wanted}.",
+        cure="Convert the rows with `temper curate convert`, or choose another method or dataset.",
     )
 
 
-def _records(table: Any) -> Iterator[dict[str, Any]]:
-    """Yield rows as dicts, a batch at a time, so that no second copy of the table is held."""
-    for batch in table.to_batches(max_chunksize=4096):
-        yield from batch.to_pylist()
-
-
-def _row(record: Mapping[str, Any], kind: str, dataset_name: str) -> ChatRow:
+def _row(record: Mapping[str, Any], kind: DataType, dataset_name: str) -> DataRow:
     meta = record.get("meta") or {}
     source = str(meta.get("source") or dataset_name)
     row_id = str(record.get("id") or record.get("content_hash") or "")
@@ -158,13 +205,13 @@ def _row(record: Mapping[str, Any], kind: str, dataset_name: str) -> ChatRow:
         name: [_message(item) for item in record[name]]
         if isinstance(record[name], list)
         else record[name]
-        for name in kind.split("+")
+        for name in COLUMNS[kind]
     }
     tools = record.get("tools")
     if tools:
         content["tools"] = json.loads(tools) if isinstance(tools, str) else tools
     place = f"{source}:{meta['row']}" if meta.get("row") is not None else row_id
-    return ChatRow(row_id, source, place, content)
+    return DataRow(row_id, source, place, kind, content)
 
 
 def _message(item: Mapping[str, Any]) -> Message:
@@ -176,26 +223,55 @@ def _message(item: Mapping[str, Any]) -> Message:
     return message
 
 
-def _refuse_unlearnable(rows: Sequence[ChatRow], file: Path) -> None:
+def _refuse_unlearnable(rows: Sequence[DataRow], file: Path) -> None:
     """Stop on rows that have nothing to learn; trl alone would train on the whole of them."""
-    null, silent = [], []
+    null: list[DataRow] = []
+    silent: list[DataRow] = []
+    nulls = silents = 0
     for row in rows:
-        if any(value is None for value in row.record.values()) or any(
-            message.get("content") is None and "tool_calls" not in message
-            for message in row.messages
-        ):
-            null.append(row)
-        elif not any(message.get("role") == "assistant" for message in row.learnt):
-            silent.append(row)
-    for found, title, cause in (
-        (null, "without content", "A message, prompt or completion is null."),
-        (silent, "without an assistant turn", "There is nothing to learn in them."),
+        if _has_null(row):
+            nulls += 1
+            null += [row] if len(null) < _SHOWN else []
+        elif not all(_speaks(row, column) for column in _answers(row.kind)):
+            silents += 1
+            silent += [row] if len(silent) < _SHOWN else []
+    for count, found, title, cause in (
+        (nulls, null, "without content", "A message, prompt, answer or label is null."),
+        (silents, silent, "without an assistant turn", "There is nothing to learn in them."),
     ):
-        if found:
-            shown = ", ".join(f"{row.place} (id {row.row_id[:12]})" for row in found[:_SHOWN])
+        if count:
+            shown = ", ".join(f"{row.place} (id {row.row_id[:12]})" for row in found)
             raise DataError(
-                f"{len(found)} of {len(rows)} rows are {title}",
+                f"{count} of {len(rows)} rows are {title}",
                 where=str(file),
                 cause=f"{cause} The first: {shown}.",
                 cure="Drop or mend these rows and make the dataset again with `temper curate`.",
             )
+
+
+def _has_null(row: DataRow) -> bool:
+    return any(
+        value is None
+        or (
+            isinstance(value, list)
+            and any(
+                isinstance(message, dict)
+                and message.get("content") is None
+                and "tool_calls" not in message
+                for message in value
+            )
+        )
+        for name, value in row.record.items()
+        if name != "tools"
+    )
+
+
+def _answers(kind: DataType) -> tuple[str, ...]:
+    """Return the columns that hold what an assistant says."""
+    if kind == "messages":
+        return ("messages",)
+    return tuple(name for name in COLUMNS[kind] if name in ("completion", "chosen", "rejected"))
+
+
+def _speaks(row: DataRow, column: str) -> bool:
+    return any(message.get("role") == "assistant" for message in row.turns(column))

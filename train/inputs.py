@@ -9,7 +9,6 @@ from pathlib import Path
 from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
 from train.plan import Prepared, prepare
 from train.plan.facts import ModelFacts, read_facts
-from train.proof.mask import check_template
 from train.recipe import TrainSection
 from workspace.layout import Workspace
 from workspace.recipe import Recipe
@@ -36,7 +35,6 @@ class Inputs:
         Raises:
             DataError, ModelError, LimitExceeded: as `train.plan.prepare`.
         """
-        check_template(self.tokenizer)
         return prepare(
             self.section,
             dataset=self.dataset,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from train.method_sections import MethodSection, SftSection
 from workspace.recipe import Section
 
 
@@ -81,8 +82,9 @@ class Limits(Section):
 class TrainSection(Section):
     """How the dataset becomes a run."""
 
-    method: Literal["sft"] = "sft"
-    """Supervised fine-tuning: learn to write the assistant's turns. The loss is on them only."""
+    method: MethodSection = SftSection()
+    """What to learn: `sft` (write the assistant's turns, or plain texts) or `dpo` (prefer one
+    answer to another); a name, or `{kind: dpo, beta: 0.1, …}`."""
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
     adapter: Adapter = LoraAdapter()

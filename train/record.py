@@ -26,7 +26,7 @@ def new_record(
         "created": round(time.time(), 3),
         "recipe": str(inputs.recipe.path),
         "overrides": list(overrides),
-        "method": inputs.section.method,
+        "method": inputs.section.method.kind,
         "adapter": inputs.section.adapter.kind,
         "base": inputs.source.as_record(),
         "model": "model",

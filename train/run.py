@@ -137,7 +137,12 @@ def attempt_run(
 
 def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter) -> None:
     """Write the mask proof and stop if it fails."""
-    proof = prove(prepared.rows, inputs.tokenizer, seed=inputs.section.seed)
+    proof = prove(
+        prepared.rows,
+        inputs.tokenizer,
+        method=inputs.section.method.kind,
+        seed=inputs.section.seed,
+    )
     write_json(run / "proof.json", proof.as_dict())
     proof.enforce()
     reporter.note(
@@ -170,15 +175,11 @@ def _fit(
     from transformers import AutoTokenizer, set_seed
 
     from evalsuite.models.load import load_model
-    from train.adapters import adapted, trainable_parameters
-    from train.trl_bridge import FitRequest, fit
+    from train.adapters import trainable_parameters
+    from train.trl_bridge import FitRequest, build_trainer, fit
 
     set_seed(prepared.plan.seed)  # decides the adapter's first weights
     base = load_model(inputs.source.path, dtype=device.weights, device=device.device)
-    model = adapted(base, prepared.plan)
-    reporter.note(
-        f"trainable: {trainable_parameters(model):,} of {prepared.plan.model_parameters:,} weights"
-    )
     pad_id, _ = padding_token(inputs.tokenizer)
     request = FitRequest(
         prepared=prepared,
@@ -194,14 +195,19 @@ def _fit(
     job.events.append(
         "start", from_step=start.step, max_steps=prepared.plan.steps, device=asdict(device)
     )
-    steps = fit(model, tokenizer, request)
+    trainer = build_trainer(base, tokenizer, request)
+    reporter.note(
+        f"trainable: {trainable_parameters(trainer.model):,} of "
+        f"{prepared.plan.model_parameters:,} weights"
+    )
+    steps = fit(trainer)
     if steps < prepared.plan.steps:
         job.check_stop(
             cure=f"Step {steps} of {prepared.plan.steps} is saved. "
             f"Continue with: temper resume {run.name}"
         )
         raise WorkError(f"the trainer ended at step {steps} of {prepared.plan.steps}")
-    return model
+    return trainer.model
 
 
 @contextmanager

@@ -120,10 +120,11 @@ def print_settings(prepared: Prepared) -> None:
     emit_table("settings", ["setting", "value", "why"], rows, numeric=(1,))
 
 
-def print_row(row: TokenRow, tokenizer: ChatTokenizer) -> None:
+def print_row(row: TokenRow, tokenizer: ChatTokenizer, method: str) -> None:
     """Print one row as token text; what carries no loss is dimmed, or else what does is marked."""
     from rich.text import Text
 
+    from train.methods import METHODS
     from train.proof.mask import segments
     from workspace.text import plain
 
@@ -131,17 +132,19 @@ def print_row(row: TokenRow, tokenizer: ChatTokenizer) -> None:
     coloured = out.is_terminal and not os.environ.get("NO_COLOR")
     out.print(
         Text(
-            plain(f"{row.row.place} · id {row.row.row_id[:16]} · {row.role} · ")
+            plain(f"{row.row.place} · id {row.row_id[:16]} · {row.role} · ")
             + f"{row.tokens} tokens, {row.trained} trained",
             style="bold" if coloured else "",
         )
     )
-    text = Text()
-    for piece, is_trained in segments(row, tokenizer):
-        shown = plain(piece)
-        if coloured:
-            text.append(shown, style="" if is_trained else "dim")
-        else:
-            text.append(f"⟦{shown}⟧" if is_trained else shown)
-    out.print(text)
+    names = METHODS[method].sequences
+    for name, one in zip(names, row.sequences, strict=True):
+        text = Text(f"{name}\n" if name else "", style="italic" if coloured else "")
+        for piece, is_trained in segments(one, tokenizer):
+            shown = plain(piece)
+            if coloured:
+                text.append(shown, style="" if is_trained else "dim")
+            else:
+                text.append(f"⟦{shown}⟧" if is_trained else shown)
+        out.print(text)
     out.print()

@@ -197,7 +197,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     )
     for warning in plan.warnings:
         yield Finding("warn", "plan", warning)
-    proof = prove(prepared.rows, inputs.tokenizer, seed=section.seed)
+    proof = prove(prepared.rows, inputs.tokenizer, method=section.method.kind, seed=section.seed)
     yield Finding(
         "ok" if proof.passed else "fail",
         "mask",

@@ -93,24 +93,45 @@ def make_ledger(datasets: Iterable[Tokenised]) -> TokenLedger:
     accounts: dict[tuple[str, str], Account] = defaultdict(Account)
     losses: list[dict[str, Any]] = []
     for dataset in datasets:
-        for kept in dataset.kept:
-            account = accounts[kept.role, kept.row.source]
+        rows = dataset.kept
+        role = rows.dataset.role
+        for index, (source, tokens, trained, cut) in enumerate(
+            zip(
+                rows.sources,
+                rows.tokens.tolist(),
+                rows.trained.tolist(),
+                rows.cut.tolist(),
+                strict=True,
+            )
+        ):
+            account = accounts[role, source]
             account.rows_in += 1
             account.rows_kept += 1
-            account.tokens_in += kept.tokens + kept.cut_tokens
-            account.tokens_trained += kept.trained
-            account.tokens_masked += kept.tokens - kept.trained
-            account.tokens_cut += kept.cut_tokens
-            if kept.cut_tokens:
+            account.tokens_in += tokens + cut
+            account.tokens_trained += trained
+            account.tokens_masked += tokens - trained
+            account.tokens_cut += cut
+            if cut:
                 account.rows_cut += 1
-                losses.append(_loss(kept.role, kept.row, kept.tokens, "cut", kept.cut_tokens))
+                kept = rows[index]
+                losses.append(_loss(role, source, kept.row_id, kept.row.place, tokens, "cut", cut))
         for gone in dataset.dropped:
-            account = accounts[gone.role, gone.row.source]
+            account = accounts[gone.role, gone.source]
             account.rows_in += 1
             account.rows_dropped[gone.reason] += 1
             account.tokens_in += gone.tokens
             account.tokens_dropped += gone.tokens
-            losses.append(_loss(gone.role, gone.row, gone.tokens, gone.reason, gone.tokens))
+            losses.append(
+                _loss(
+                    gone.role,
+                    gone.source,
+                    gone.row_id,
+                    gone.place,
+                    gone.tokens,
+                    gone.reason,
+                    gone.tokens,
+                )
+            )
     ledger = TokenLedger(dict(accounts), losses)
     wrong = [key for key, account in ledger.accounts.items() if not account.balances()]
     if wrong:
@@ -118,12 +139,14 @@ def make_ledger(datasets: Iterable[Tokenised]) -> TokenLedger:
     return ledger
 
 
-def _loss(role: str, row: Any, tokens: int, reason: str, lost: int) -> dict[str, Any]:
+def _loss(
+    role: str, source: str, row_id: str, place: str, tokens: int, reason: str, lost: int
+) -> dict[str, Any]:
     return {
         "role": role,
-        "source": row.source,
-        "row_id": row.row_id,
-        "place": row.place,
+        "source": source,
+        "row_id": row_id,
+        "place": place,
         "tokens": tokens,
         "reason": reason,
         "lost_tokens": lost,

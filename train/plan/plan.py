@@ -10,14 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train.data import DatasetRows, read_dataset
+from train.data import DatasetRows, Role, read_dataset
+from train.methods import METHODS, Method
 from train.plan import settings
 from train.plan.facts import ModelFacts
 from train.plan.ledger import TokenLedger, enforce, make_ledger
 from train.plan.schedule import Schedule, make_schedule
 from train.plan.settings import Decided
-from train.plan.tokens import TokenRow, check_vocabulary, tokenise
+from train.plan.tokens import check_vocabulary, tokenise
 from train.recipe import LoraAdapter, TrainSection
+from train.rows import JoinedRows, TokenRow
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class SourcePlan:
 class Plan:
     """Numbers of the run to come. Equal inputs give an equal plan."""
 
-    method: str
+    method: Mapping[str, Any]
     adapter: Mapping[str, Any]
     model_path: str
     model_digest: str
@@ -94,7 +96,7 @@ class Prepared:
     """The plan with what the trainer reads: rows, their order, their account."""
 
     plan: Plan
-    rows: Sequence[TokenRow]
+    rows: JoinedRows
     """Rows of the dataset, then replay rows; the schedule's indices point here."""
     schedule: Schedule
     ledger: TokenLedger
@@ -120,14 +122,20 @@ def prepare(
             model does not know.
         LimitExceeded: more rows lost than the recipe allows.
     """
-    datasets = [read_dataset(dataset, "train")]
+    method = METHODS[section.method.kind]
+    datasets = [_read(dataset, "train", method)]
     if replay is not None:
-        datasets.append(read_dataset(replay, "replay"))
+        datasets.append(_read(replay, "replay", method))
+    from train.proof.mask import check_template, padding_token  # imports this package
+
+    if any(one.uses_template for one in datasets):
+        check_template(tokenizer)
     limit = settings.max_length(section, facts)
     tokenised = [
         tokenise(
             one,
             tokenizer,
+            method,
             max_length=int(limit.value),
             too_long=section.too_long,
             progress=lambda done, total, role=one.role: progress(  # type: ignore[misc]
@@ -138,31 +146,28 @@ def prepare(
     ]
     ledger = make_ledger(tokenised)
     longest = max(
-        [row.tokens + row.cut_tokens for one in tokenised for row in one.kept]
+        [int((one.kept.tokens + one.kept.cut).max(initial=0)) for one in tokenised]
         + [row.tokens for one in tokenised for row in one.dropped]
     )
     enforce(ledger, section.limits, max_length=int(limit.value), longest=longest)
-    rows = [row for one in tokenised for row in one.kept]
-    from train.proof.mask import padding_token  # imports this package
-
+    rows = JoinedRows([one.kept for one in tokenised])
     check_vocabulary(rows, padding_token(tokenizer)[0], facts.vocabulary, tokenizer)
-    lengths = [row.tokens for row in rows]
     epochs = settings.epochs(section)
     schedule = make_schedule(
         train_rows=len(tokenised[0].kept),
         replay_rows=len(rows) - len(tokenised[0].kept),
         replay_share=section.replay.share if section.replay else 0.0,
-        lengths=lengths,
+        lengths=rows.padded,
         batch_size=section.batch_size,
         micro_batch_size=section.batch_size,
         steps=section.steps,
         epochs=float(epochs.value) if epochs else None,
         seed=section.seed,
     )
-    micro = settings.micro_batch_size(section, facts, schedule, lengths)
+    micro = settings.micro_batch_size(section, facts, schedule, rows.padded)
     schedule = replace(schedule, micro_batch_size=int(micro.value))
     decided = {
-        "learning_rate": settings.learning_rate(section, facts),
+        "learning_rate": settings.learning_rate(section, facts, method),
         "warmup_steps": settings.warmup_steps(section, schedule.steps),
         "max_length": limit,
         "micro_batch_size": micro,
@@ -183,21 +188,20 @@ def _plan(
     model_digest: str,
     tokenizer: ChatTokenizer,
     datasets: Sequence[DatasetRows],
-    rows: Sequence[TokenRow],
+    rows: JoinedRows,
     schedule: Schedule,
     decided: Mapping[str, Decided],
 ) -> Plan:
     token_ids = trainable_token_ids(section, tokenizer)
-    seen = [rows[index] for index in schedule.order]
     computed = sum(
-        len(micro) * max(rows[index].tokens for index in micro)
+        len(micro) * int(rows.padded[micro].max())
         for step in range(schedule.steps)
         for micro in schedule.micro_batches(step)
     )
-    tokens_seen = sum(row.tokens for row in seen)
-    sources = [_source(one, rows, seen) for one in datasets]
+    tokens_seen = int(rows.tokens[schedule.order].sum())
+    sources = [_source(one, rows, schedule) for one in datasets]
     return Plan(
-        method=section.method,
+        method=section.method.model_dump(mode="json"),
         adapter=section.adapter.model_dump(mode="json"),
         model_path=str(facts.path),
         model_digest=model_digest,
@@ -208,7 +212,7 @@ def _plan(
         batch_size=section.batch_size,
         sources=sources,
         tokens_seen=tokens_seen,
-        tokens_trained=sum(row.trained for row in seen),
+        tokens_trained=int(rows.trained[schedule.order].sum()),
         padding_share=round(1 - tokens_seen / computed, 4),
         settings=decided,
         trainable_token_ids=token_ids,
@@ -221,18 +225,22 @@ def _plan(
     )
 
 
-def _source(dataset: DatasetRows, rows: Sequence[TokenRow], seen: Sequence[TokenRow]) -> SourcePlan:
-    own = [row for row in rows if row.role == dataset.role]
-    rows_seen = sum(row.role == dataset.role for row in seen)
+def _read(path: Path, role: Role, method: Method) -> DatasetRows:
+    return read_dataset(path, role, accepts=method.accepts, method=method.name)
+
+
+def _source(dataset: DatasetRows, rows: JoinedRows, schedule: Schedule) -> SourcePlan:
+    own = rows.replayed if dataset.role == "replay" else ~rows.replayed
+    kept, rows_seen = int(own.sum()), int(own[schedule.order].sum())
     return SourcePlan(
         role=dataset.role,
         path=str(dataset.path),
         digest=dataset.digest,
-        rows=len(own),
+        rows=kept,
         rows_seen=rows_seen,
-        epochs=round(rows_seen / len(own), 3),
-        tokens=sum(row.tokens for row in own),
-        longest=max(row.tokens for row in own),
+        epochs=round(rows_seen / kept, 3),
+        tokens=int(rows.tokens[own].sum()),
+        longest=int(rows.padded[own].max()) // rows.per_row,
     )
 
 
@@ -267,7 +275,7 @@ def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list
     return sorted(found)
 
 
-def _schedule_digest(rows: Sequence[TokenRow], schedule: Schedule) -> str:
+def _schedule_digest(rows: JoinedRows, schedule: Schedule) -> str:
     total = hashlib.sha256()
     digests = {index: _row_digest(rows[index]) for index in set(schedule.order.tolist())}
     for index in schedule.order.tolist():
@@ -278,9 +286,10 @@ def _schedule_digest(rows: Sequence[TokenRow], schedule: Schedule) -> str:
 
 
 def _row_digest(row: TokenRow) -> bytes:
-    total = hashlib.sha256(f"{row.role}\0{row.row.row_id}\0{row.tokens}\n".encode())
-    total.update(row.input_ids.astype("<i4").tobytes())
-    total.update(row.loss_mask.tobytes())
+    total = hashlib.sha256(f"{row.role}\0{row.row_id}\0{row.tokens}\n".encode())
+    for one in row.sequences:
+        total.update(one.input_ids.astype("<i4").tobytes())
+        total.update(one.loss_mask.tobytes())
     return total.digest()
 
 

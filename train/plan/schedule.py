@@ -8,7 +8,7 @@ epoch; replay rows likewise, in a cycle of their own; each batch has its exact s
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -48,7 +48,7 @@ def make_schedule(
     train_rows: int,
     replay_rows: int,
     replay_share: float,
-    lengths: Sequence[int],
+    lengths: NDArray[np.int64],
     batch_size: int,
     micro_batch_size: int,
     steps: int | None,
@@ -61,9 +61,9 @@ def make_schedule(
         train_rows: rows of the dataset, numbered from 0.
         replay_rows: rows to replay, numbered after those.
         replay_share: part of every batch that is replayed.
-        lengths: tokens of each row; longest first within a batch, which leaves the least padding
-            in each micro-batch and shows at once whether the longest fits. The gradient of a step
-            does not depend on it.
+        lengths: tokens that each row costs; longest first within a batch, which leaves the least
+            padding in each micro-batch and shows at once whether the longest fits. The gradient of
+            a step does not depend on it.
         batch_size: rows of a step.
         micro_batch_size: rows at once; divides `batch_size`.
         steps: optimiser steps, or None where `epochs` decides.
@@ -74,6 +74,7 @@ def make_schedule(
     train = _cycle(train_rows, f"{seed}:train")
     replay = _cycle(replay_rows, f"{seed}:replay", first=train_rows)
     remaining = None if steps is not None else max(1, round((epochs or 1.0) * train_rows))
+    costs: list[int] = np.asarray(lengths).tolist()
     order: list[int] = []
     offsets = [0]
     while steps is None or len(offsets) <= steps:
@@ -87,7 +88,7 @@ def make_schedule(
                 wanted = remaining
             remaining -= wanted
         batch = [next(train) for _ in range(wanted)] + [next(replay) for _ in range(replayed)]
-        batch.sort(key=lambda row: (-lengths[row], row))
+        batch.sort(key=lambda row: (-costs[row], row))
         order += batch
         offsets.append(len(order))
     return Schedule(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from train.methods.base import Method
 from train.plan.facts import ModelFacts
 from train.plan.schedule import Schedule
 from train.recipe import LoraAdapter, TrainSection
@@ -13,12 +16,6 @@ from train.recipe import LoraAdapter, TrainSection
 _CONTEXT_CAP = 4096
 _EPOCHS = 2.0
 _SAMPLED_STEPS = 200
-_RATES = {  # (adapter, is small) → rate, why
-    ("lora", False): (2e-4, "LoRA: the rate of the QLoRA paper (arXiv 2305.14314, appendix B)"),
-    ("lora", True): (2e-3, "LoRA on a model below 20 M parameters: measured on the built-in one"),
-    ("full", False): (2e-5, "all weights: a tenth of what adapters take"),
-    ("full", True): (2e-4, "all weights of a model below 20 M parameters: a tenth of LoRA's"),
-}
 
 
 @dataclass(frozen=True)
@@ -30,11 +27,11 @@ class Decided:
     """`recipe`, or why this value was chosen."""
 
 
-def learning_rate(section: TrainSection, facts: ModelFacts) -> Decided:
+def learning_rate(section: TrainSection, facts: ModelFacts, method: Method) -> Decided:
     """Return the highest rate of the schedule."""
     if section.learning_rate is not None:
         return Decided(section.learning_rate, "recipe")
-    return Decided(*_RATES[section.adapter.kind, facts.is_small])
+    return Decided(*method.rates[section.adapter.kind, facts.is_small])
 
 
 def lora_alpha(adapter: LoraAdapter) -> Decided:
@@ -63,17 +60,23 @@ def epochs(section: TrainSection) -> Decided | None:
 
 
 def micro_batch_size(
-    section: TrainSection, facts: ModelFacts, schedule: Schedule, lengths: Sequence[int]
+    section: TrainSection, facts: ModelFacts, schedule: Schedule, lengths: NDArray[np.int64]
 ) -> Decided:
     """Return the rows on the device at once: the divisor of the batch size that computes least.
 
     Rows of a batch are sorted by length, so smaller micro-batches pad less; but each costs as
     much as some more tokens to start.
+
+    Args:
+        section: of the recipe.
+        facts: of the model.
+        schedule: the order of rows.
+        lengths: tokens that each row costs alone, padding within it counted.
     """
     if section.micro_batch_size is not None:
         return Decided(section.micro_batch_size, "recipe")
     budget, start_cost = (16_384, 64) if facts.is_small else (4_096, 512)
-    longest = max(lengths[row] for row in schedule.order)
+    longest = int(lengths[schedule.order].max())
     costs = {
         size: _cost(schedule, lengths, size, start_cost)
         for size in range(1, section.batch_size + 1)
@@ -83,7 +86,7 @@ def micro_batch_size(
     return Decided(best, f"least padding and fewest starts, at most {budget:,} tokens at once")
 
 
-def _cost(schedule: Schedule, lengths: Sequence[int], size: int, start_cost: int) -> float:
+def _cost(schedule: Schedule, lengths: NDArray[np.int64], size: int, start_cost: int) -> float:
     """Return the tokens computed for each row, padding and starts included."""
     tokens = rows = 0
     for step in range(min(schedule.steps, _SAMPLED_STEPS)):
@@ -91,7 +94,7 @@ def _cost(schedule: Schedule, lengths: Sequence[int], size: int, start_cost: int
         rows += len(batch)
         for start in range(0, len(batch), size):  # the first of a micro-batch is its longest
             width = min(size, len(batch) - start)
-            tokens += lengths[batch[start]] * width + start_cost
+            tokens += int(lengths[batch[start]]) * width + start_cost
     return tokens / rows
 
 

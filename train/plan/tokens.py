@@ -1,103 +1,101 @@
-"""Rows as the trainer will see them: token ids and which of them carry loss."""
+"""From rows to token sequences: every row is kept or dropped with its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data import ChatRow, DatasetRows
+from train.data import DataRow, DatasetRows
+from train.methods.base import Method, Unusable
+from train.rows import DroppedRow, JoinedRows, RowBuilder, TokenRow, TokenRows, TokenSequence
 from workspace.errors import DataError, LimitExceeded, ModelError
 
 if TYPE_CHECKING:
     from evalsuite.models.chat import ChatTokenizer
 
-Reason = Literal["too_long", "no_trainable_tokens"]
-
-
-@dataclass(frozen=True)
-class TokenRow:
-    """One row, tokenised."""
-
-    row: ChatRow
-    role: Literal["train", "replay"]
-    input_ids: NDArray[np.int32]
-    """Shape (tokens,)."""
-    loss_mask: NDArray[np.bool_]
-    """True where the token is learnt; shape (tokens,)."""
-    cut_tokens: int = 0
-    """Tokens taken off its end because the recipe asked for `too_long: cut`."""
-
-    @property
-    def tokens(self) -> int:
-        """Length in tokens."""
-        return len(self.input_ids)
-
-    @property
-    def trained(self) -> int:
-        """Tokens that carry loss. The first token is never predicted."""
-        return int(self.loss_mask[1:].sum())
-
-
-@dataclass(frozen=True)
-class DroppedRow:
-    """A row that training will not see, and why."""
-
-    row: ChatRow
-    role: Literal["train", "replay"]
-    tokens: int
-    reason: Reason
+TooLong = Literal["drop", "cut", "stop"]
 
 
 @dataclass(frozen=True)
 class Tokenised:
     """Every row of one dataset: kept or dropped."""
 
-    kept: Sequence[TokenRow]
+    kept: TokenRows
     dropped: Sequence[DroppedRow]
 
 
 def tokenise(
     dataset: DatasetRows,
     tokenizer: ChatTokenizer,
+    method: Method,
     *,
     max_length: int,
-    too_long: Literal["drop", "cut", "stop"],
+    too_long: TooLong,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tokenised:
-    """Tokenise a dataset; every row comes out kept or dropped with its reason.
+    """Tokenise a dataset.
+
+    Args:
+        dataset: what was read.
+        tokenizer: of the model.
+        method: makes the sequences of a row.
+        max_length: tokens of the longest sequence allowed.
+        too_long: what becomes of longer ones.
+        progress: is told rows done and rows in all.
 
     Raises:
         LimitExceeded: a row is longer than `max_length` and `too_long` is `stop`.
         DataError: the chat template refuses a row.
     """
-    kept: list[TokenRow] = []
+    kept = RowBuilder(dataset, len(method.sequences))
     dropped: list[DroppedRow] = []
     for number, row in enumerate(dataset.rows):
         if number % 500 == 0:
             progress(number, len(dataset.rows))
-        input_ids, mask = _encode(row, tokenizer)
-        whole = len(input_ids)
-        if whole > max_length:
-            if too_long == "stop":
-                raise _row_too_long(row, whole, max_length)
-            if too_long == "drop":
-                dropped.append(DroppedRow(row, dataset.role, whole, "too_long"))
-                continue
-            input_ids, mask = input_ids[:max_length], mask[:max_length]
-        if not mask[1:].any():
-            dropped.append(DroppedRow(row, dataset.role, whole, "no_trainable_tokens"))
-            continue
-        kept.append(TokenRow(row, dataset.role, input_ids, mask, whole - len(input_ids)))
+        found = _fitted(row, _encode(row, tokenizer, method), max_length, too_long)
+        if isinstance(found, Unusable):
+            dropped.append(
+                DroppedRow(
+                    row.row_id, row.source, row.place, dataset.role, found.tokens, found.reason
+                )
+            )
+        else:
+            kept.add(number, row, *found)
     progress(len(dataset.rows), len(dataset.rows))
-    return Tokenised(kept, dropped)
+    return Tokenised(kept.rows(), dropped)
+
+
+def _fitted(
+    row: DataRow,
+    encoded: tuple[TokenSequence, ...] | Unusable,
+    max_length: int,
+    too_long: TooLong,
+) -> tuple[tuple[TokenSequence, ...], int] | Unusable:
+    """Return the sequences within `max_length` and the tokens cut off, or why there are none."""
+    if isinstance(encoded, Unusable):
+        return encoded
+    whole = sum(one.tokens for one in encoded)
+    longest = max(one.tokens for one in encoded)
+    if longest > max_length:
+        if too_long == "stop":
+            raise _row_too_long(row, longest, max_length)
+        if too_long == "drop":
+            return Unusable("too_long", whole)
+        encoded = tuple(
+            replace(one, input_ids=one.input_ids[:max_length], loss_mask=one.loss_mask[:max_length])
+            for one in encoded
+        )
+    if not all(one.trained for one in encoded):
+        return Unusable("no_trainable_tokens", whole)
+    return encoded, whole - sum(one.tokens for one in encoded)
 
 
 def check_vocabulary(
-    rows: Sequence[TokenRow], pad_id: int, vocabulary: int | None, tokenizer: ChatTokenizer
+    rows: JoinedRows, pad_id: int, vocabulary: int | None, tokenizer: ChatTokenizer
 ) -> None:
     """Refuse token ids that the model has no weights for.
 
@@ -110,17 +108,20 @@ def check_vocabulary(
         return
     if pad_id >= vocabulary:
         raise unknown_token(tokenizer, pad_id, vocabulary, "the padding of short rows")
-    for row in rows:
-        if row.input_ids.max() >= vocabulary:
-            where = f"{row.row.place} (id {row.row.row_id[:12]})"
-            raise unknown_token(tokenizer, int(row.input_ids.max()), vocabulary, where)
+    for part in rows.parts:
+        unknown = np.flatnonzero(part.ids >= vocabulary)
+        if unknown.size:
+            at = int(np.searchsorted(part.offsets, unknown[0], side="right")) - 1
+            row = part[at // part.per_row]
+            where = f"{row.row.place} (id {row.row_id[:12]})"
+            raise unknown_token(tokenizer, int(part.ids[unknown[0]]), vocabulary, where)
 
 
-def _encode(row: ChatRow, tokenizer: ChatTokenizer) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    from evalsuite.models.rows import tokenise_row
-
+def _encode(
+    row: DataRow, tokenizer: ChatTokenizer, method: Method
+) -> tuple[TokenSequence, ...] | Unusable:
     try:
-        chat = tokenise_row(tokenizer, row.record)
+        return method.encode(row, tokenizer)
     except ModelError as error:
         if tokenizer.template is None:
             raise
@@ -130,8 +131,6 @@ def _encode(row: ChatRow, tokenizer: ChatTokenizer) -> tuple[NDArray[np.int32], 
             cause=error.cause,
             cure="Mend or drop the row, and make the dataset again with `temper curate`.",
         ) from error
-    ids = np.array(chat.input_ids, dtype=np.int32)
-    return ids, np.array(chat.loss_mask, dtype=np.bool_)
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -144,10 +143,13 @@ def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
-def _row_too_long(row: ChatRow, tokens: int, max_length: int) -> LimitExceeded:
+def _row_too_long(row: DataRow, tokens: int, max_length: int) -> LimitExceeded:
     return LimitExceeded(
         "a row is longer than max_length",
         where=f"{row.place} (id {row.row_id[:12]})",
         cause=f"It has {tokens:,} tokens; max_length is {max_length:,} and `too_long: stop`.",
         cure=f"Raise train.max_length to {tokens:,}, or set train.too_long to drop or cut.",
     )
+
+
+__all__ = ["TokenRow", "Tokenised", "check_vocabulary", "runs", "tokenise"]

@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from train.plan.tokens import TokenRow, runs
+from train.data import Message
+from train.methods import METHODS
+from train.plan.tokens import runs
+from train.rows import JoinedRows, TokenRow, TokenSequence
 from workspace.errors import LimitExceeded, ModelError
 
 if TYPE_CHECKING:
@@ -182,34 +185,40 @@ def padding_token(tokenizer: ChatTokenizer) -> tuple[int, str]:
     return free, f"the first that is no stop token, because {why}"
 
 
-def prove(rows: Sequence[TokenRow], tokenizer: ChatTokenizer, *, seed: int = 0) -> Proof:
+def prove(
+    rows: Sequence[TokenRow], tokenizer: ChatTokenizer, *, method: str = "sft", seed: int = 0
+) -> Proof:
     """Compare what carries loss with what the assistant wrote, row by row.
 
     Args:
         rows: all rows that will be trained on; up to 5,000 of them, drawn by seed, are decoded.
         tokenizer: of the model.
+        method: that trains on them.
         seed: of the draw.
     """
-    chosen = list(rows)
-    if len(chosen) > _DECODED_ROWS:
-        chosen = random.Random(seed).sample(chosen, _DECODED_ROWS)
+    places: Sequence[int] = range(len(rows))
+    if len(rows) > _DECODED_ROWS:
+        places = random.Random(seed).sample(places, _DECODED_ROWS)
+    chosen = [rows[place] for place in places]
     faults: list[Fault] = []
     turns = ending = cut = 0
     ends: set[int] = set()
     for row in chosen:
-        spans = runs(row.loss_mask)
-        fault = _fault(row, spans, tokenizer)
-        if fault is not None:
-            faults.append(fault)
-        for start, end in spans:
-            turns += 1
-            found = tokenizer.eos_ids.intersection(row.input_ids[start:end].tolist()[-2:])
-            ends |= found
-            ending += bool(found)
-            cut += not found and row.cut_tokens > 0 and end == row.tokens
+        answers = METHODS[method].answers(row.row)
+        for one, answer in zip(row.sequences, answers, strict=True):
+            spans = runs(one.loss_mask)
+            fault = _fault(row, one, spans, answer, tokenizer)
+            if fault is not None:
+                faults.append(fault)
+            for start, end in spans:
+                turns += 1
+                found = tokenizer.eos_ids.intersection(one.input_ids[start:end].tolist()[-2:])
+                ends |= found
+                ending += bool(found)
+                cut += not found and row.cut_tokens > 0 and end == one.tokens
     pad, pad_reason = padding_token(tokenizer)
     return Proof(
-        rows=sum(row.trained > 0 for row in rows),
+        rows=_trained_rows(rows),
         rows_decoded=len(chosen),
         turns=turns,
         turns_ending=ending,
@@ -228,25 +237,35 @@ def _show(tokenizer: ChatTokenizer, token: int) -> str:
     return tokenizer.decode([token], special=True)
 
 
+def _trained_rows(rows: Sequence[TokenRow]) -> int:
+    if isinstance(rows, JoinedRows):
+        return int((rows.trained > 0).sum())
+    return sum(row.trained > 0 for row in rows)
+
+
 def _fault(
-    row: TokenRow, spans: Sequence[tuple[int, int]], tokenizer: ChatTokenizer
+    row: TokenRow,
+    one: TokenSequence,
+    spans: Sequence[tuple[int, int]],
+    answers: Sequence[Message],
+    tokenizer: ChatTokenizer,
 ) -> Fault | None:
-    """Return what is wrong with one row's mask, or None."""
-    answers = [message for message in row.row.learnt if message["role"] == "assistant"]
+    """Return what is wrong with the mask of one sequence, or None."""
     expected = [str(message.get("content") or "").strip() for message in answers]
     trained = [
-        tokenizer.decode(row.input_ids[start:end].tolist(), special=False).strip()
+        tokenizer.decode(one.input_ids[start:end].tolist(), special=False).strip()
         for start, end in spans
     ]
     calls_tools = any("tool_calls" in message for message in answers)
-    problem = _problem(row, expected, trained, exact=not calls_tools)
+    cut = row.cut_tokens > 0
+    problem = _problem(one, expected, trained, cut=cut, exact=not calls_tools)
     if problem is None:
         return None
     # What a tokenizer rewrites before it cuts (such as NFD to NFC) cannot come back from its ids.
     seen, wanted = (_normalised(texts, tokenizer) for texts in (trained, expected))
-    if _problem(row, wanted, seen, exact=not calls_tools) is None:
+    if _problem(one, wanted, seen, cut=cut, exact=not calls_tools) is None:
         return None
-    return Fault(row.row.row_id, row.row.place, problem, " | ".join(trained), " | ".join(expected))
+    return Fault(row.row_id, row.row.place, problem, " | ".join(trained), " | ".join(expected))
 
 
 def _normalised(texts: Sequence[str], tokenizer: ChatTokenizer) -> list[str]:
@@ -257,11 +276,11 @@ def _normalised(texts: Sequence[str], tokenizer: ChatTokenizer) -> list[str]:
 
 
 def _problem(
-    row: TokenRow, expected: Sequence[str], trained: Sequence[str], *, exact: bool
+    one: TokenSequence, expected: Sequence[str], trained: Sequence[str], *, cut: bool, exact: bool
 ) -> str | None:
-    if row.trained == 0:
+    if one.trained == 0:
         return "no trainable token"
-    if row.cut_tokens:  # the end is gone: what is left must be a beginning
+    if cut:  # the end is gone: what is left must be a beginning
         whole, left = " ".join(expected), " ".join(trained)
         return None if whole.startswith(left.rstrip("\N{REPLACEMENT CHARACTER}")) else "other text"
     if len(trained) != len(expected):
@@ -279,7 +298,7 @@ def _spread(rows: Sequence[TokenRow]) -> list[TokenRow]:
     """Return a few rows with the sources in turn, so that each kind of row is shown."""
     by_source: dict[tuple[str, str], list[TokenRow]] = {}
     for row in rows:
-        by_source.setdefault((row.role, row.row.source), []).append(row)
+        by_source.setdefault((row.role, row.source), []).append(row)
     out: list[TokenRow] = []
     depth = 0
     while len(out) < min(_EXAMPLES, len(rows)):
@@ -290,28 +309,33 @@ def _spread(rows: Sequence[TokenRow]) -> list[TokenRow]:
     return out
 
 
-def segments(row: TokenRow, tokenizer: ChatTokenizer) -> list[tuple[str, bool]]:
-    """Return a row's text in stretches with equal mask."""
+def segments(one: TokenSequence, tokenizer: ChatTokenizer) -> list[tuple[str, bool]]:
+    """Return a sequence's text in stretches with equal mask."""
     out: list[tuple[str, bool]] = []
     start = 0
-    mask = row.loss_mask.tolist()
+    mask = one.loss_mask.tolist()
     for index in range(1, len(mask) + 1):
         if index == len(mask) or mask[index] != mask[start]:
-            ids = row.input_ids[start:index].tolist()
+            ids = one.input_ids[start:index].tolist()
             out.append((tokenizer.decode(ids, special=True), mask[start]))
             start = index
     return out
 
 
 def example(row: TokenRow, tokenizer: ChatTokenizer) -> dict[str, Any]:
-    """Return a row as plain data, its text in stretches with equal mask."""
+    """Return a row as plain data, its text in stretches with equal mask.
+
+    The stretches of several sequences follow one another; each names its `sequence`.
+    """
     return {
-        "row_id": row.row.row_id,
+        "row_id": row.row_id,
         "role": row.role,
         "place": row.row.place,
         "tokens": row.tokens,
         "trained": row.trained,
         "segments": [
-            {"text": text, "trained": is_trained} for text, is_trained in segments(row, tokenizer)
+            {"sequence": number, "text": text, "trained": is_trained}
+            for number, one in enumerate(row.sequences)
+            for text, is_trained in segments(one, tokenizer)
         ],
     }

@@ -176,7 +176,7 @@ def test_a_trainable_token_must_be_one_token(bench: Any) -> None:
         ({"prompt": "a", "chosen": "b", "rejected": "c"}, "preference rows"),
         ({"prompt": "a", "completion": "b", "label": True}, "good/bad label"),
         ({"prompt": "a", "answer": "4"}, "verifiable answer"),
-        ({"text": "a"}, "no column"),
+        ({"story": "a"}, "these columns"),
     ],
 )
 def test_another_type_of_dataset_is_refused_with_its_name(

@@ -1,0 +1,9 @@
+"""Ways to learn: a closed registry. Another is a class here, its settings and a trainer."""
+
+from train.methods.base import Method, Unusable
+from train.methods.dpo import Dpo
+from train.methods.sft import Sft
+
+METHODS: dict[str, Method] = {method.name: method for method in (Sft(), Dpo())}
+
+__all__ = ["METHODS", "Method", "Unusable"]

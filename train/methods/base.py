@@ -1,0 +1,61 @@
+"""What a way of learning is, as far as it can be known before a model is loaded.
+
+A method says which rows it reads, which token sequences it makes of one, and what the assistant
+wrote in each of them, against which the mask is proved. What it does with them is in
+`train.trl_bridge`, in a module of the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+
+from train.data import DataRow, DataType, Message
+from train.rows import TokenSequence
+
+if TYPE_CHECKING:
+    from evalsuite.models.chat import ChatTokenizer, TokenisedChat
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Why a row cannot be learnt from."""
+
+    reason: str
+    tokens: int
+
+
+class Method(Protocol):
+    """One way of learning."""
+
+    name: ClassVar[str]
+    accepts: ClassVar[tuple[DataType, ...]]
+    """Types of dataset it learns from."""
+    sequences: ClassVar[tuple[str, ...]]
+    """Names of the token sequences of each row."""
+    rates: ClassVar[dict[tuple[str, bool], tuple[float, str]]]
+    """(adapter, is small) → highest learning rate where the recipe leaves it out, and why."""
+
+    def encode(
+        self, row: DataRow, tokenizer: ChatTokenizer
+    ) -> tuple[TokenSequence, ...] | Unusable:
+        """Return the sequences of a row.
+
+        Raises:
+            ModelError: the chat template refuses the row.
+        """
+        ...
+
+    def answers(self, row: DataRow) -> tuple[Sequence[Message], ...]:
+        """Return, for each sequence, the assistant's messages that it must train, in order."""
+        ...
+
+
+def sequence(chat: TokenisedChat) -> TokenSequence:
+    """Return a tokenised chat as a sequence."""
+    return TokenSequence(
+        np.array(chat.input_ids, dtype=np.int32), np.array(chat.loss_mask, dtype=np.bool_)
+    )

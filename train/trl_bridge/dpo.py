@@ -1,0 +1,97 @@
+"""trl's DPOTrainer on the plan's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+from trl import DPOConfig, DPOTrainer
+from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+from train.trl_bridge.arguments import shared_arguments
+from train.trl_bridge.planned import Planned, Seen, dataset_of, token_lists
+from train.trl_bridge.request import FitRequest
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+    from train.rows import TokenRows
+
+
+class PlannedDpo(Planned, DPOTrainer):
+    """Chosen over rejected, near what the model was.
+
+    With an adapter, what the model was is the base without it. Where all weights are trained, its
+    likelihoods are computed before the first step, so that no second model is held.
+    """
+
+    @classmethod
+    def build(
+        cls,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        adapter: PeftConfig | None,
+        request: FitRequest,
+        callbacks: Sequence[TrainerCallback],
+    ) -> Self:
+        """Return the trainer."""
+        method = request.prepared.plan.method
+        loss = method["loss"]
+        arguments = DPOConfig(
+            **shared_arguments(request),
+            beta=method["beta"],
+            loss_type=[loss] if isinstance(loss, str) else list(loss),
+            loss_weights=method["loss_weights"] and list(method["loss_weights"]),
+            label_smoothing=method["label_smoothing"],
+            ld_alpha=method["length_weight"],
+            f_divergence_type=method["divergence"],
+            use_weighting=method["weighting"],
+            disable_dropout=True,
+            precompute_ref_log_probs=adapter is None,
+        )
+        return cls(
+            request=request,
+            model=model,
+            args=arguments,
+            train_dataset=dataset_of(request.prepared, _columns),
+            processing_class=tokenizer,
+            data_collator=DataCollatorForPreference(pad_token_id=request.pad_id, max_length=None),
+            peft_config=adapter,
+            callbacks=list(callbacks),
+        )
+
+    def _prepare_dataset(self, dataset: Any, *rest: Any, **options: Any) -> Any:
+        """Leave the rows as planned: they are tokenised."""
+        return dataset
+
+    def seen(self, inputs: Any) -> list[Seen]:
+        """Return what a collated batch trains on: all chosen answers, then all rejected ones."""
+        masks = inputs["completion_mask"].cpu().numpy()
+        ids, attention = inputs["input_ids"].cpu().numpy(), inputs["attention_mask"].cpu().numpy()
+        return [
+            Seen(one, mask.astype(bool), int(read.sum()))
+            for one, mask, read in zip(ids, masks, attention, strict=True)
+        ]
+
+
+def _columns(part: TokenRows) -> dict[str, pa.LargeListArray]:
+    """Return the prompt and the answers: what carries no loss, and the rest of either sequence."""
+    starts = part.offsets[:-1].reshape(-1, 2)
+    ends = part.offsets[1:].reshape(-1, 2)
+    trained = np.concatenate(([0], np.cumsum(part.mask, dtype=np.int64)))
+    answers = ends - (trained[ends] - trained[starts])  # where each answer begins: it is a suffix
+    return {
+        "prompt_ids": _spans(part, starts[:, 0], answers[:, 0]),
+        "chosen_ids": _spans(part, answers[:, 0], ends[:, 0]),
+        "rejected_ids": _spans(part, answers[:, 1], ends[:, 1]),
+    }
+
+
+def _spans(part: TokenRows, begin: Any, end: Any) -> pa.LargeListArray:
+    lengths = end - begin
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    places = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], lengths)
+    return token_lists(part.ids[places], offsets)

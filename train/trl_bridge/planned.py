@@ -1,0 +1,165 @@
+"""What every trainer here does alike: proved batches, our checkpoints, the plan's rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+import transformers
+from datasets import Dataset
+from numpy.typing import NDArray
+
+from train.plan import Prepared
+from train.trl_bridge.request import FitRequest
+from workspace.errors import LimitExceeded
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+    from train.rows import TokenRows
+
+IGNORED = -100
+"""The label of a token without loss."""
+# A pickle of the arguments, which nothing reads and nobody should, and peft's form of a card.
+_NOT_KEPT = ("training_args.bin", "README.md")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One sequence of a collated batch."""
+
+    input_ids: NDArray[Any]
+    """With its padding."""
+    loss_mask: NDArray[np.bool_]
+    attended: int
+    """Tokens that are read."""
+
+
+def dataset_of(
+    prepared: Prepared, columns: Callable[[TokenRows], dict[str, pa.LargeListArray]]
+) -> Dataset:
+    """Return every row once, seen through the schedule's order."""
+    parts = [pa.table(columns(part)) for part in prepared.rows.parts]
+    return Dataset(pa.concat_tables(parts)).select(prepared.schedule.order)
+
+
+def token_lists(values: NDArray[Any], offsets: NDArray[np.int64]) -> pa.LargeListArray:
+    """Return flat values as lists: list i is `values[offsets[i]:offsets[i + 1]]`."""
+    return pa.LargeListArray.from_arrays(
+        pa.array(offsets, type=pa.int64()), pa.array(values.astype(np.int64))
+    )
+
+
+class Planned(transformers.Trainer):
+    """Comes before a trainer of trl: checks each micro-batch and saves our checkpoints."""
+
+    def __init__(self, *, request: FitRequest, **options: Any) -> None:
+        """Build trl's trainer; `request` says what it must do."""
+        self.request = request
+        self._micro_batch = (-1, -1)
+        """(step, micro-batch) seen last, both from 0."""
+        self._writing: Path | None = None
+        super().__init__(**options)
+
+    @classmethod
+    def build(
+        cls,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        adapter: PeftConfig | None,
+        request: FitRequest,
+        callbacks: Sequence[TrainerCallback],
+    ) -> Self:
+        """Return the trainer of a method, which wraps `model` in the adapter if there is one."""
+        raise NotImplementedError
+
+    def seen(self, inputs: Any) -> list[Seen]:
+        """Return the sequences of a collated batch: the first of every row, then the second …"""
+        raise NotImplementedError
+
+    def training_step(self, model: Any, inputs: Any, *rest: Any, **options: Any) -> torch.Tensor:
+        """Train on one micro-batch, after proving that it is the planned one."""
+        step, last = int(self.state.global_step), self._micro_batch
+        self._micro_batch = (step, last[1] + 1 if last[0] == step else 0)
+        self._prove_batch(inputs, *self._micro_batch)
+        parent: Any = super()
+        loss: torch.Tensor = parent.training_step(model, inputs, *rest, **options)
+        return loss
+
+    def _prove_batch(self, inputs: Any, step: int, number: int) -> None:
+        prepared = self.request.prepared
+        rows = [prepared.rows[i] for i in list(prepared.schedule.micro_batches(step))[number]]
+        expected = [row.sequences[place] for place in range(prepared.rows.per_row) for row in rows]
+        seen = self.seen(inputs)
+        equal = len(seen) == len(expected) and all(
+            np.array_equal(found.input_ids[: one.tokens], one.input_ids)
+            and np.array_equal(found.loss_mask[: one.tokens], one.loss_mask)
+            and not found.loss_mask[one.tokens :].any()
+            and found.attended == one.tokens
+            for found, one in zip(seen, expected, strict=True)
+        )
+        if not equal:
+            raise LimitExceeded(
+                "the trainer's batch is not the planned one",
+                where=f"step {step + 1}, micro-batch {number + 1}",
+                cause="Rows, order or masks differ; nothing was learnt from this batch.",
+                cure="This is a fault of welltempered or of the installed trl: report it.",
+            )
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Load both, then put the plan's rate and decay back in force.
+
+        The saved states carry the old ones, so a change that a person accepted would be ignored
+        without a word. Where nothing changed this sets what is there, to the bit.
+        """
+        optimizer, scheduler = self.optimizer, self.lr_scheduler
+        assert optimizer is not None and scheduler is not None
+        decays = [group["weight_decay"] for group in optimizer.param_groups]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        rate = float(self.args.learning_rate)
+        scheduler.base_lrs = [rate] * len(decays)
+        for group, decay, shape in zip(
+            optimizer.param_groups, decays, scheduler.lr_lambdas, strict=True
+        ):
+            group["initial_lr"], group["weight_decay"] = rate, decay
+            group["lr"] = rate * shape(scheduler.last_epoch)
+        scheduler._last_lr = [group["lr"] for group in optimizer.param_groups]
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Return 0: the base class walks over all modules on every micro-batch to count them."""
+        return 0
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, and keep no history: events.jsonl is the history, checkpoints would repeat it."""
+        super().log(logs, start_time)
+        self.state.log_history.clear()
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._writing) if self._writing else str(super()._get_output_dir(trial))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Let transformers write its files into a directory that our store completes."""
+        step = int(self.state.global_step)
+        plan = self.request.prepared.plan
+        with self.request.store.writing(step, plan_digest=plan.digest) as directory:
+            self._writing = directory
+            try:
+                # past trl's method, which only adds a model card to each checkpoint
+                transformers.Trainer._save_checkpoint(self, model, trial)
+            finally:
+                self._writing = None
+            inner = directory / f"checkpoint-{step}"
+            for file in inner.iterdir():
+                file.rename(directory / file.name)
+            inner.rmdir()
+            for name in _NOT_KEPT:
+                (directory / name).unlink(missing_ok=True)
+        self.request.job.events.append("checkpoint", step=step, path=f"checkpoints/step-{step}")

@@ -1,0 +1,45 @@
+"""What a trainer is asked to do, and what it tells of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from train.checkpoints import CheckpointStore
+from train.plan import Prepared
+from workspace.jobs import Job
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimiser step showed."""
+
+    step: int
+    max_steps: int
+    loss: float
+    """What was minimised; for `sft` the mean cross-entropy over the trained tokens, in nats."""
+    grad_norm: float
+    """Before clipping."""
+    learning_rate: float
+    tokens_per_second: float
+    """Tokens of the step, padding not counted, by its wall time."""
+    eta_seconds: float
+    values: Mapping[str, float] = field(default_factory=dict)
+    """What else the method measures, by trl's names, such as `rewards/accuracies`."""
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What the trainer needs beside the model."""
+
+    prepared: Prepared
+    store: CheckpointStore
+    job: Job
+    pad_id: int
+    device: str
+    """`cpu` or `cuda`."""
+    precision: str
+    """`float32` or `bfloat16`."""
+    report: Callable[[StepReport], None]
+    resume_from: Path | None = None
