@@ -110,7 +110,7 @@ class DatasetRows:
 
     @property
     def uses_template(self) -> bool:
-        """Whether its rows pass the chat template: a column has one type, so the first row tells."""
+        """Whether its rows pass the chat template; a column has one type, so one row tells."""
         return not self.rows[0].is_plain_text
 
 

@@ -27,18 +27,16 @@ def test_the_loss_trajectory_is_the_golden_one(
 
 def build(bench: Any, train: dict[str, Any]) -> Any:
     """Return trl's trainer for a recipe, not yet run."""
-    from transformers import AutoTokenizer, set_seed
+    from transformers import AutoTokenizer
 
     from evalsuite.models.load import load_model
-    from train.adapters import adapted
     from train.checkpoints import CheckpointStore
     from train.run import _quiet_libraries
     from train.trl_bridge import FitRequest, build_trainer
 
     prepared = bench.prepare(train)
     with run_job(bench.workspace, "train", ["test"]) as job, _quiet_libraries():
-        set_seed(0)
-        model = adapted(load_model(bench.model), prepared.plan)
+        model = load_model(bench.model)
         store = CheckpointStore(bench.root / "checkpoints", keep=1)
         request = FitRequest(prepared, store, job, 0, "cpu", "float32", lambda report: None)
         return build_trainer(model, AutoTokenizer.from_pretrained(bench.model), request)

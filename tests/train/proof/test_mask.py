@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from evalsuite.models import ChatTokenizer
 from train.proof import prove
 from train.proof.mask import check_template, padding_token, segments
+from train.rows import TokenRow
 from workspace.errors import LimitExceeded, ModelError
 
 START = "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -116,21 +118,24 @@ def test_a_mask_that_trains_the_wrong_text_is_disproved(
     assert "train-0" in caught.value.cause
 
 
+def masked(row: TokenRow, mask: NDArray[np.bool_]) -> TokenRow:
+    """Return the row with another mask."""
+    return replace(row, sequences=(replace(row.sequences[0], loss_mask=mask),))
+
+
 def test_a_turn_whose_end_is_not_trained_is_disproved(bench: Any) -> None:
     rows = bench.prepare().rows
     last = rows[0].loss_mask.nonzero()[0][-1]
     mask = rows[0].loss_mask.copy()
     mask[last] = False
-    proof = prove(
-        [replace(rows[0], loss_mask=mask), *rows[1:]], ChatTokenizer.from_dir(bench.model)
-    )
+    proof = prove([masked(rows[0], mask), *rows[1:]], ChatTokenizer.from_dir(bench.model))
     with pytest.raises(LimitExceeded, match="1 of 37 assistant turns do not train an end token"):
         proof.enforce()
 
 
 def test_a_row_without_trainable_tokens_is_disproved(bench: Any) -> None:
     rows = bench.prepare().rows
-    empty = replace(rows[0], loss_mask=np.zeros_like(rows[0].loss_mask))
+    empty = masked(rows[0], np.zeros_like(rows[0].loss_mask))
     proof = prove([empty], ChatTokenizer.from_dir(bench.model))
     assert proof.rows == 0 and proof.faults[0].problem == "no trainable token"
 
@@ -171,9 +176,10 @@ def test_an_answer_that_the_tokenizer_normalises_is_proved(composing: Any) -> No
 
 
 def test_a_normaliser_does_not_let_other_text_pass(composing: Any) -> None:
-    rows = composing.prepare().rows
+    row = composing.prepare().rows[0]
     chat = {"messages": [{"role": "assistant", "content": "cafe\u0301"}]}
-    other = replace(rows[0], row=replace(rows[0].row, record=chat))
+    others = replace(row.dataset, rows=[replace(row.row, record=chat)])
+    other = replace(row, dataset=others, position=0)
     proof = prove([other], ChatTokenizer.from_dir(composing.model))
     assert [fault.problem for fault in proof.faults] == ["other text"]
 
@@ -191,5 +197,5 @@ def test_padding_is_never_a_stop_token(tiny_model: Path) -> None:
 def test_segments_are_the_row(bench: Any) -> None:
     tokenizer = ChatTokenizer.from_dir(bench.model)
     for row in bench.prepare().rows:
-        text = "".join(piece for piece, _ in segments(row, tokenizer))
+        text = "".join(piece for piece, _ in segments(row.sequences[0], tokenizer))
         assert text == tokenizer.decode(row.input_ids.tolist(), special=True)
