@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from evalsuite.models import ChatTokenizer
 from train.plan.facts import read_facts
+from train.proof import prove
 from workspace.errors import DataError, LimitExceeded, ModelError
 
 
@@ -205,8 +207,6 @@ def test_assistant_turns_of_a_prompt_are_not_learnt(bench: Any) -> None:
     completion = [{"role": "assistant", "content": "refund"}]
     bench.dataset("toy", [{"id": "1", "prompt": prompt, "completion": completion}])
     (row,) = bench.prepare().rows
-    from evalsuite.models import ChatTokenizer
-
     tokenizer = ChatTokenizer.from_dir(bench.model)
     assert tokenizer.decode(row.input_ids[row.loss_mask].tolist()) == "refund"
 
@@ -308,3 +308,18 @@ def test_a_token_that_the_model_does_not_know_is_named_with_its_row(
         f"the model knows {known:,} tokens" in caught.value.cause and content in caught.value.cause
     )
     assert "padding" in caught.value.where if pads else "id " in caught.value.where
+
+
+def test_plain_texts_are_learnt_whole_and_need_no_template(bench: Any, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(bench.model, tmp_path / "no-template"))
+    (model / "chat_template.jinja").unlink()
+    bench = replace(bench, model=model)
+    bench.dataset("toy", [{"id": str(n), "text": "card late refund"} for n in range(3)])
+    prepared = bench.prepare({"batch_size": 2})
+    row = prepared.rows[0]
+    assert row.loss_mask.all() and row.input_ids[-1] == 2
+    proof = prove(prepared.rows, ChatTokenizer.from_dir(model))
+    assert proof.passed and proof.turns_ending == 3
+    bench.dataset("toy", bench.chats(3))
+    with pytest.raises(ModelError, match="no chat template"):
+        bench.prepare()
