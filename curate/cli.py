@@ -60,6 +60,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but write the dataset.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute everything again, and keep nothing of it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Make the dataset that a recipe describes."""
@@ -72,10 +75,12 @@ def run(
     with Progress("curating", unit="rows") as progress:
         speaker = Speaker(progress)
         if dry_run:
-            result = run_curate(loaded, workspace, speaker.reporter(), dry_run=True)
+            result = run_curate(
+                loaded, workspace, speaker.reporter(), dry_run=True, cache=not no_cache
+            )
         else:
             with run_job(workspace, "curate", context.argv) as job:
-                result = run_curate(loaded, workspace, speaker.stoppable(job))
+                result = run_curate(loaded, workspace, speaker.stoppable(job), cache=not no_cache)
                 if result.path is not None:
                     job.result(result.path)
         progress.update(result.ledger.rows_read, detail="")

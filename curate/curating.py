@@ -43,6 +43,7 @@ def run_curate(
     report: Reporter | None = None,
     *,
     dry_run: bool = False,
+    cache: bool = True,
 ) -> CurateResult:
     """Make the dataset that a recipe describes and point `datasets/<name>/current` at it.
 
@@ -51,6 +52,8 @@ def run_curate(
         workspace: where `datasets/` is.
         report: told what happens.
         dry_run: do everything but publish.
+        cache: take from `cache/steps/` what an earlier curation computed of the same, and keep
+            there what this one computes. The rows are the same without it.
 
     Raises:
         UsageError: the recipe has no `curate` section.
@@ -58,6 +61,7 @@ def run_curate(
         LimitExceeded: too many rows quarantined, or a step drops too much of a source.
         WorkError: the ledger does not balance, or the disk refuses.
     """
+    from curate.caching.store import Store
     from curate.pipeline import Reporter, curate_rows
     from curate.private import write_private
     from curate.publish import check_replaceable, logical_digest, publish
@@ -77,6 +81,7 @@ def run_curate(
             model=model,
             decisions=decisions_file(recipe.base_dir, recipe.name, section.decisions),
             report=report,
+            cache=Store(steps_cache(workspace)) if cache else None,
         )
         path, existed = None, False
         if dry_run:
@@ -92,9 +97,15 @@ def run_curate(
     notes = [*swept, note] if note else [*swept]
     notes += [said for time in curated.ledger.times for said in time.notes]
     notes += curated.ledger.split_notes
+    notes += curated.notes
     return CurateResult(
         recipe.name, curated.type, path, digest, existed, curated.ledger, tuple(notes)
     )
+
+
+def steps_cache(workspace: Workspace) -> Path:
+    """Return where results of curations are kept for later ones."""
+    return workspace.cache / "steps"
 
 
 def decisions_file(base_dir: Path, name: str, given: str | None) -> Path:

@@ -47,6 +47,8 @@ def logical_digest(curated: Curated, settings: Mapping[str, Any]) -> str:
     """
     total = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     total.update(f"\n{curated.type}\n".encode())
+    if curated.ledger.tokenizer is not None:  # `meta.tokens` is part of the rows
+        total.update(f"{curated.ledger.tokenizer}\n".encode())
     kept = curated.kept.select("split", "id", "content_hash", "group", "source", "row").collect()
     for name in SPLITS:
         _update(total, kept.filter(pl.col("split") == name))

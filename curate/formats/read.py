@@ -99,18 +99,32 @@ def read_sources(
     rows = PartWriter(work / "rows", ROWS)
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
-    found = [
-        (_as_told(file, source), source.columns, entry)
-        for entry, source in enumerate(sources)
-        for file in find_files(source.path, base, source.format)
-    ]
-    files = named_apart([file for file, _, _ in found], base)
-    for file, (_, columns, entry) in zip(files, found, strict=True):
-        counts[file.name] = _read_file(file, columns, rows, quarantine, tick)
+    found = files_of(sources, base)
+    for file, entry in found:
+        counts[file.name] = _read_file(file, sources[entry].columns, rows, quarantine, tick)
         counts[file.name].entry = entry
     rows.flush()
     quarantine.flush()
     return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
+
+
+def files_of(sources: Sequence[Source], base: Path) -> list[tuple[SourceFile, int]]:
+    """Return every file of the sources in the order in which they are read, with its source.
+
+    Args:
+        sources: as the recipe has them.
+        base: what relative paths are relative to.
+
+    Raises:
+        DataError: a file is missing, named twice, or of no known format.
+    """
+    found = [
+        (_as_told(file, source), entry)
+        for entry, source in enumerate(sources)
+        for file in find_files(source.path, base, source.format)
+    ]
+    files = named_apart([file for file, _ in found], base)
+    return [(file, entry) for file, (_, entry) in zip(files, found, strict=True)]
 
 
 def _as_told(file: SourceFile, source: Source) -> SourceFile:
