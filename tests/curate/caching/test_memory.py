@@ -35,8 +35,15 @@ tasks:
      gold: "{{ a }}", scorer: {kind: exact}}
 """
 ASKS = st.sampled_from(
-    ["how do I top up my account", "how do I top up my account now", "what is 3 * 4 + 2"]
-    + ["what is 3 * 2 + 4", "what is the capital of France", "write to me at a.b@example.org", ""]
+    [
+        "how do I top up my account",
+        "how do I top up my account now",
+        "what is 3 * 4 + 2",
+        "what is 3 * 2 + 4",
+        "what is the capital of France",
+        "write to me at a.b@example.org",
+        "",
+    ]
 )
 SAYS = st.sampled_from(["Paris", "paris.", "14", f"{LONG}.", f"{LONG} it", "", "I cannot help."])
 ROW = st.builds(
@@ -92,8 +99,12 @@ def outcome(root: Path, section: dict[str, Any], *, cache: bool, model: bool = F
     return result.digest, logical(result)
 
 
+Chain = list[tuple[list[Any], list[dict[str, Any]], dict[str, Any], bool]]
+"""Recipes one after the other: steps, rows, split, and whether a model counts tokens."""
+
+
 @st.composite
-def edits(draw: st.DrawFn) -> list[tuple[list[Any], list[dict[str, Any]], dict[str, Any], bool]]:
+def edits(draw: st.DrawFn) -> Chain:
     """Draw a recipe and rows, then a few changes of either, some of them back to what was."""
     steps = draw(st.lists(STEP, max_size=4))
     rows = draw(st.lists(ROW, min_size=3, max_size=14))
@@ -121,10 +132,19 @@ def edits(draw: st.DrawFn) -> list[tuple[list[Any], list[dict[str, Any]], dict[s
 
 
 @given(edits())
-@settings(max_examples=25, deadline=None)
-def test_any_chain_of_edits_gives_the_same_with_and_without_the_cache(
-    chain: list[tuple[list[Any], list[dict[str, Any]], dict[str, Any], bool]],
-) -> None:
+@settings(max_examples=6, deadline=None)
+def test_a_chain_of_edits_gives_the_same_with_and_without_the_cache(chain: Chain) -> None:
+    check_chain(chain)
+
+
+@pytest.mark.slow
+@given(edits())
+@settings(max_examples=100, deadline=None)
+def test_many_chains_of_edits_give_the_same_with_and_without_the_cache(chain: Chain) -> None:
+    check_chain(chain)
+
+
+def check_chain(chain: Chain) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         write(root / "items.jsonl", [{"q": "what is the capital of France", "a": "Paris"}])
@@ -219,9 +239,10 @@ def test_a_changed_suite_or_file_of_items_is_looked_for_again(rows: Path) -> Non
 
 
 def test_another_tokenizer_counts_again_and_makes_another_dataset(rows: Path) -> None:
-    from evalsuite.models.source import builtin_directory
+    from evalsuite.models import resolve_model
 
-    shutil.copytree(builtin_directory(), rows / "mine")
+    builtin = resolve_model(ModelSection(path="builtin"), rows).path
+    shutil.copytree(builtin, rows / "mine")
     template = rows / "mine" / "chat_template.jinja"
 
     def made() -> CurateResult:
