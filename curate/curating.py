@@ -44,6 +44,7 @@ def run_curate(
     *,
     dry_run: bool = False,
     cache: bool = True,
+    force: bool = False,
 ) -> CurateResult:
     """Make the dataset that a recipe describes and point `datasets/<name>/current` at it.
 
@@ -54,15 +55,18 @@ def run_curate(
         dry_run: do everything but publish.
         cache: take from `cache/steps/` what an earlier curation computed of the same, and keep
             there what this one computes. The rows are the same without it.
+        force: begin although the plan says that memory or disk will not do.
 
     Raises:
         UsageError: the recipe has no `curate` section.
         DataError: a source cannot be used, or no row is left.
-        LimitExceeded: too many rows quarantined, or a step drops too much of a source.
+        LimitExceeded: too many rows quarantined, a step drops too much of a source, or the sources
+            are too large for this machine.
         WorkError: the ledger does not balance, or the disk refuses.
     """
     from curate.caching.store import Store
     from curate.pipeline import Reporter, curate_rows
+    from curate.planning.plan import plan_curation
     from curate.private import write_private
     from curate.publish import check_replaceable, logical_digest, publish
 
@@ -71,6 +75,10 @@ def run_curate(
     report = report or Reporter()
     model, note = token_model(recipe)
     check_replaceable(workspace.datasets / recipe.name)
+    plan = plan_curation(section, recipe.base_dir, workspace.root, counts_tokens=model is not None)
+    report.plan(plan)
+    if not force:
+        plan.check()
     with work_directory(workspace.make(workspace.datasets)) as work:
         swept = sweep(workspace.datasets, work)
         curated = curate_rows(

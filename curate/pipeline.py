@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -38,6 +38,9 @@ from curate.steps.redact import hidden
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
 
+if TYPE_CHECKING:
+    from curate.planning.plan import CurationPlan
+
 
 @dataclass(frozen=True)
 class Reporter:
@@ -51,6 +54,8 @@ class Reporter:
     """Raises if a signal asked for a stop."""
     advance: Callable[[int, int, str], None] = lambda done, total, what: None
     """Done so far of how many, and what they are, in a stage whose end is known."""
+    plan: Callable[[CurationPlan], None] = lambda plan: None
+    """What the work is expected to take, before it begins."""
 
 
 @dataclass(frozen=True)

@@ -110,13 +110,14 @@ class Memory:
 
     def shared(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
         """Return what steps share about all rows: a dataclass of arrays."""
-        return self.remembered(
+        found: T = self.remembered(
             name,
             self.of_base("shared", name),
             compute,
             save_arrays,
             lambda directory: load_arrays(directory, kind),
         )
+        return found
 
     def notes(self) -> tuple[str, ...]:
         """Return what a person should know of the cache, one sentence each."""

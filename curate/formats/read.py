@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -175,9 +175,9 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
     return Glance(count.read, count.formats, fault)
 
 
-def records(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
+def records(stream: BinaryIO, file: SourceFile) -> Generator[RawRow, None, None]:
     """Yield the records of an open file as they are, in the format it is in."""
-    return _READERS[file.format](stream, file)
+    yield from _READERS[file.format](stream, file)
 
 
 def _read_file(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from curate.formats.files import STDIN, SourceFile, open_bytes, telling_damage
 from curate.formats.read import files_of, records
@@ -76,9 +77,11 @@ def _first(file: SourceFile) -> tuple[list[int], float | None, bool]:
 
     The second is None where the file is compressed.
     """
-    place = [0]
-    with open_bytes(file) as stream, telling_damage(file, place):
-        some = records(stream, file)
+    with (
+        open_bytes(file) as stream,
+        telling_damage(file, [0]),
+        closing(records(stream, file)) as some,
+    ):
         lengths = [len(raw.raw) for raw in itertools.islice(some, _ROWS)]
         ended = next(some, None) is None
     return lengths, None if _is_packed(file) else float(sum(lengths) + len(lengths)), ended
@@ -94,7 +97,7 @@ def _expansion(file: SourceFile, size: int) -> float:
     if not _is_packed(file):
         return 1.0
     with file.path.open("rb", buffering=0) as raw:
-        packed = cast("BufferedReader[Any]", BufferedReader(raw, _PART))
+        packed: BufferedReader[Any] = BufferedReader(raw, _PART)
         whole = replace(file, stream=packed)
         with open_bytes(whole) as stream, telling_damage(file, [0]):
             made = len(stream.read(1 << 22))
