@@ -6,7 +6,7 @@ First two corpora, one of short rows and one of long ones, are curated in proces
 what a row and a megabyte cost at each stage is solved from both and printed as it stands in
 `curate/planning/plan.py`. Then a corpus of each of --rows is planned and curated, and what was
 predicted is printed beside what was taken: seconds of each stage, peak memory, disk. Tokens are
-counted in the two small corpora only.
+counted in the two small corpora only. Seconds are those of the machine as busy as it is.
 """
 
 from __future__ import annotations
@@ -121,8 +121,7 @@ def measure(rows: int, words: int, model: str) -> tuple[dict[str, Any], float]:
 
 
 def fit(model: str) -> None:
-    found = [measure(100, 50, "")[0]]
-    sizes = []
+    found, sizes = [], []
     for rows, words in (SHORT, LONG):
         one, size = measure(rows, words, model)
         found.append(one)
@@ -130,16 +129,13 @@ def fit(model: str) -> None:
     matrix = np.array(sizes)
     print("| stage | seconds per row | seconds per megabyte |\n|---|---:|---:|")
     for stage in ("reading", "counting tokens", "comparing rows", "steps", "splitting", "writing"):
-        times = np.array([one["seconds"].get(stage, 0.0) for one in found[1:]])
+        times = np.array([one["seconds"].get(stage, 0.0) for one in found])
         if stage == "steps":
             times /= 3  # what is not comparison: contradictions, empty answers, filter
         row, megabyte = solved(matrix, times)
         print(f"| {stage} | {row:.2e} | {megabyte:.3f} |")
-    base = found[0]["memory"]
-    for what, fixed in (("memory", base), ("disk", 0)):
-        values = np.array([one[what] - fixed for one in found[1:]], float)
-        row, megabyte = solved(matrix, values)
-        print(f"{what}: {fixed / 1e6:.0f} MB, {row:.0f} bytes a row, {megabyte:.2e} a megabyte")
+    disk = solved(matrix, np.array([one["disk"] for one in found], float))
+    print(f"disk: {disk[0]:.0f} bytes a row, {disk[1]:.2e} a megabyte")
 
 
 def solved(matrix: Any, values: Any) -> tuple[float, float]:
@@ -148,8 +144,8 @@ def solved(matrix: Any, values: Any) -> tuple[float, float]:
     return float(row), float(megabyte)
 
 
-def compare(rows: int) -> None:
-    """Print predicted beside real for a corpus of rows of about 115 words."""
+def compare(rows: int) -> tuple[float, float]:
+    """Print predicted beside real for rows of about 115 words; return megabytes and peak memory."""
     from curate.planning.plan import plan_curation
     from curate.recipe import CurateSection
 
@@ -158,7 +154,7 @@ def compare(rows: int) -> None:
         write_corpus(root / "rows.jsonl", rows, 115)
         wanted = CurateSection.model_validate(section())
         plan = plan_curation(wanted, root, root, counts_tokens=False)
-    real, _ = measure(rows, 115, "")
+    real, size = measure(rows, 115, "")
     print(f"\n| {rows:,} rows | predicted | real |\n|---|---:|---:|")
     print(f"| rows | {plan.expected.rows:,} | {rows:,} |")
     for stage in plan.stages:
@@ -169,6 +165,7 @@ def compare(rows: int) -> None:
     print(f"| all, s | {plan.seconds:.1f} | {total:.1f} |")
     print(f"| memory, GB | {plan.peak_memory_bytes / 1e9:.2f} | {real['memory'] / 1e9:.2f} |")
     print(f"| disk, GB | {plan.disk_bytes / 1e9:.2f} | {real['disk'] / 1e9:.2f} |", flush=True)
+    return size, real["memory"]
 
 
 def main() -> None:
@@ -183,8 +180,11 @@ def main() -> None:
         return
     if not options.no_fit:
         fit(options.model)
-    for rows in options.rows:
-        compare(rows)
+    sizes = [compare(rows) for rows in options.rows]
+    if len(sizes) > 1:  # small corpora say nothing of it: blocks of rows take the most there
+        slope = (sizes[-1][1] - sizes[0][1]) / (sizes[-1][0] - sizes[0][0])
+        fixed = sizes[0][1] - slope * sizes[0][0]
+        print(f"memory: {fixed / 1e6:.0f} MB and {slope / 1e6:.2f} MB a megabyte")
 
 
 if __name__ == "__main__":

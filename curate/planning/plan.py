@@ -31,16 +31,16 @@ class Cost:
 
 # Seconds on two cores at about 2.5 GHz; `python bench/curate_plan.py` measures them again.
 SECONDS = {
-    "reading": Cost(2.6e-5, 0.05),
-    "counting tokens": Cost(1.5e-4, 1.0),
-    "comparing rows": Cost(3.0e-5, 0.1),
-    "steps": Cost(6.0e-6, 0.01),
-    "splitting": Cost(1.0e-4, 0.3),
-    "writing": Cost(2.0e-5, 0.05),
+    "reading": Cost(2.0e-5, 0.07),
+    "counting tokens": Cost(5.0e-5, 1.6),
+    "comparing rows": Cost(3.0e-5, 0.13),
+    "steps": Cost(4.0e-6, 0.01),
+    "splitting": Cost(5.0e-5, 0.4),
+    "writing": Cost(2.0e-5, 0.055),
 }
 PEAK_BYTES_FIXED = 450e6
 PEAK_BYTES = Cost(600.0, 5.0e6)
-DISK_BYTES = Cost(100.0, 3.5e6)
+DISK_BYTES = Cost(180.0, 3.5e6)
 """Work files, what the cache keeps, and the dataset, together."""
 _COMPARING = frozenset(
     {"exact_duplicates", "near_duplicates", "contradictions", "repeated_prompts"}
