@@ -18,6 +18,7 @@ from curate.caching.store import link_or_copy
 from curate.decisions import Decisions
 from curate.frame import ALTERED, DROPPED, ROW, BaseFrame, rewritten
 from curate.ledger import Ledger, StepTime
+from curate.sinking import sink
 from curate.steps.base import Outcome, Private, Step, StepContext
 from workspace.files import hash_file
 
@@ -72,6 +73,8 @@ class Steps:
     ledger: Ledger
     work: Path
     decisions: Decisions
+    stop: Callable[[], None]
+    """Raises if a signal asked for a stop."""
     check: Callable[[str, pl.DataFrame, BaseFrame], None]
     """Called with the name of a step, what it dropped, and all rows; may stop the work."""
 
@@ -126,8 +129,8 @@ class Steps:
         altered = _altered(outcome)
         base = None
         if altered.height:
-            base = rewritten(rows.base, outcome.kept, self.work, name)
-            base = _recounted(base, altered[ROW], self.context.model)
+            base = rewritten(rows.base, outcome.kept, self.work, name, self.stop)
+            base = _recounted(base, altered[ROW], self.context)
         usual = base is not None or _columns(outcome.kept) == _columns(rows.base.scan())
         return Applied(
             outcome.dropped,
@@ -179,14 +182,17 @@ def _altered(outcome: Outcome) -> pl.DataFrame:
     return pl.concat(both)
 
 
-def _recounted(base: BaseFrame, rows: pl.Series, model: Path | None) -> BaseFrame:
+def _recounted(base: BaseFrame, rows: pl.Series, context: StepContext) -> BaseFrame:
     """Count the tokens of changed and new rows again, where tokens are counted at all."""
-    if model is None:
+    if context.model is None:
         return base
     from curate.counting import tokens_of_rows
 
     some = base.scan().join(rows.unique().to_frame().lazy(), on=ROW, how="semi").sort(ROW)
-    tokens = tokens_of_rows(some, base.type, model, lambda count: None)
+    total = rows.n_unique()
+    tokens = tokens_of_rows(
+        some, base.type, context.model, lambda done: context.advance(done, total, "rows")
+    )
     again = some.select(ROW).collect().with_columns(tokens.alias("again"))
     path = base.path.with_name(f"{base.path.stem}-counted.parquet")
     frame = base.scan().join(again.lazy(), on=ROW, how="left", maintain_order="left")
@@ -194,7 +200,7 @@ def _recounted(base: BaseFrame, rows: pl.Series, model: Path | None) -> BaseFram
     counted = frame.with_columns(
         pl.when(known).then("again").otherwise("tokens").alias("tokens")
     ).drop("again")
-    counted.sink_parquet(path, compression="lz4")
+    sink(counted, path, check=lambda: context.advance(total, total, "rows"))
     base.path.unlink()
     return BaseFrame(path, base.type, base.misfits)
 

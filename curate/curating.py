@@ -97,7 +97,9 @@ def run_curate(
         else:
             report.tell("writing")
             write_private(curated.private)
-            published = publish(curated, recipe.name, workspace, settings, recipe.to_yaml())
+            yaml = recipe.to_yaml()
+            stop = report.check_stop
+            published = publish(curated, recipe.name, workspace, settings, yaml, check=stop)
             path, digest, existed = published.path, published.digest, published.existed
     if dry_run:
         with suppress(OSError):  # made for the work alone, if nothing is in it

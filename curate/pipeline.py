@@ -27,6 +27,7 @@ from curate.limits import (
 )
 from curate.reading import read_base
 from curate.recipe import CurateSection
+from curate.sinking import sink
 from curate.splitting import SPLITS, Assignment, split_rows
 from curate.steps.balancing.configs import Mix
 from curate.steps.base import Private, Step, StepContext, positions
@@ -109,7 +110,7 @@ def curate_rows(
     memory = Memory(cache, work, report.tell)
     report.tell("reading")
     begun = time.monotonic()
-    reading = read_base(section, base_dir, work, memory, report.tick)
+    reading = read_base(section, base_dir, work, memory, report.tick, report.check_stop)
     found = bool(memory.recalled)
     enter_reading(ledger, reading, time.monotonic() - begun, from_cache=found)
     lost = pl.concat([_hidden(reading.lost, section), reading.base.misfits], how="diagonal_relaxed")
@@ -130,7 +131,7 @@ def curate_rows(
     )
     decided = load_decisions(decisions) if decisions else Decisions()
     check = _breaker(section, ledger, base.type)
-    steps = Steps(context, memory, ledger, work, decided, check)
+    steps = Steps(context, memory, ledger, work, decided, report.check_stop, check)
     rows, dropped, altered = steps.apply(_steps(section, decided, reading.sources), base)
     check_something_left(ledger, rows.frame)
     report.check_stop()
@@ -219,7 +220,7 @@ def _counted(
         )
         path = work / "counted.parquet"
         frame = pl.concat([base.scan(), tokens.to_frame().lazy()], how="horizontal")
-        frame.sink_parquet(path, compression="lz4")
+        sink(frame, path, check=report.check_stop)
         return path
 
     path = memory.remembered_file("token counts", key, count)

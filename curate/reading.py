@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,12 @@ class _File:
 
 
 def read_base(
-    section: CurateSection, base_dir: Path, work: Path, memory: Memory, tick: Tick
+    section: CurateSection,
+    base_dir: Path,
+    work: Path,
+    memory: Memory,
+    tick: Tick,
+    check: Callable[[], None] = lambda: None,
 ) -> Reading:
     """Read and normalise the sources, or find what was read of the same bytes before.
 
@@ -60,6 +65,7 @@ def read_base(
         work: where the rows go.
         memory: the cache.
         tick: told how far it is.
+        check: called now and then; what it raises ends the work.
 
     Raises:
         DataError: a source cannot be used, or no row of it.
@@ -71,7 +77,7 @@ def read_base(
         key = memory.key("rows", told, section.type)
     reading = memory.recall(_STAGE, key, _load)
     if reading is None:
-        reading = _read(section, base_dir, work, tick)
+        reading = _read(section, base_dir, work, tick, check)
         if files is None or not _unchanged(files, reading):
             key = None
         memory.keep(key, lambda directory: _save(directory, reading))
@@ -107,13 +113,15 @@ def _unchanged(files: Sequence[_File], reading: Reading) -> bool:
     )
 
 
-def _read(section: CurateSection, base_dir: Path, work: Path, tick: Tick) -> Reading:
+def _read(
+    section: CurateSection, base_dir: Path, work: Path, tick: Tick, check: Callable[[], None]
+) -> Reading:
     read = read_sources(section.sources, base_dir, work, tick)
     rows, quarantined = numbered(read.rows, read.quarantine)
     lost = quarantined.drop("raw_hash", "user_id").collect()
     check_something_read(rows, lost)
     kind = choose_type(rows, section.type)
-    base = build_base(rows, kind, work / "base.parquet")
+    base = build_base(rows, kind, work / "base.parquet", check)
     return Reading(base, lost, read.sources)
 
 

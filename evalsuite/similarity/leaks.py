@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -142,10 +142,10 @@ def find_leaks(
         tick: told texts compared, of how many, and what they are; what it raises ends the work.
     """
     rows, asked = _Probes.of(prompts), _Probes.of(items).without_common(len(items))
-    row_tokens, item_tokens = tokenise(rows.texts), tokenise(asked.texts)
+    row_tokens, item_tokens = tokenise(_told(rows.texts, tick)), tokenise(asked.texts)
     exact = _exact(rows, asked, row_tokens, item_tokens)
     lines = _Probes.lines(prompts)
-    stated = _exact(lines, asked, tokenise(lines.texts), item_tokens)
+    stated = _exact(lines, asked, tokenise(_told(lines.texts, tick)), item_tokens)
     contained = _contained(whole, tokenise(items), answers, ngram, threshold)
     near, capped = _near(rows, asked, row_tokens, item_tokens, threshold, tick)
     row, item, tier, score, run = (
@@ -156,6 +156,12 @@ def find_leaks(
     first[1:] = (np.diff(row[order]) != 0) | (np.diff(item[order]) != 0)
     chosen = order[first]
     return Leaks(row[chosen], item[chosen], tier[chosen], score[chosen], run[chosen], capped)
+
+
+def _told(texts: pl.Series, tick: Callable[[int, int, str], None]) -> Iterator[pl.Series]:
+    for begin in range(0, len(texts), BLOCK_ROWS):
+        tick(begin, len(texts), "texts read")
+        yield texts.slice(begin, BLOCK_ROWS)
 
 
 _Found = tuple[Rows, Rows, Rows, Scores, Rows]
