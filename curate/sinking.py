@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import polars as pl
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.002, 0.1
+_WAIT_SECONDS = 0.1
+_GRACE_SECONDS = 1.0
+"""How long a write that was given up may take to end, so that nothing is removed under it."""
 
 
 def sink(
@@ -21,22 +23,31 @@ def sink(
 ) -> None:
     """Write rows to a file.
 
-    polars works in threads of its own meanwhile, for no signal is seen while it holds this one.
+    polars writes in a thread of its own, for no signal is seen while it holds this one. Its own
+    background queries are no way out: one that is given up panics when it is done (polars 2.1).
 
     Args:
         frame: the rows.
         path: the file; what was there is replaced.
         compression: of the file.
-        check: called several times a second; what it raises ends the work, and is raised.
+        check: called several times a second; what it raises ends the wait, and is raised.
     """
-    lazy = frame.sink_parquet(path, compression=compression, lazy=True)
-    query = lazy.collect(background=True)
-    wait = _FIRST_WAIT
+    failed: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            frame.sink_parquet(path, compression=compression)
+        except BaseException as error:  # raised again in the thread that waits
+            failed.append(error)
+
+    thread = Thread(target=write, name="sink", daemon=True)
+    thread.start()
     try:
-        while query.fetch() is None:
+        while thread.is_alive():
+            thread.join(_WAIT_SECONDS)
             check()
-            time.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
     except BaseException:
-        query.cancel()
+        thread.join(_GRACE_SECONDS)
         raise
+    if failed:
+        raise failed[0]
