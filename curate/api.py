@@ -397,15 +397,29 @@ def split(
     return out
 
 
-def run(recipe: str | Path | None = None, *overrides: str, dry_run: bool = False) -> CurateResult:
-    """Make the dataset that a recipe describes, as `temper curate RECIPE --set …` does."""
+def run(
+    recipe: str | Path | None = None,
+    *overrides: str,
+    dry_run: bool = False,
+    cache: bool = True,
+    force: bool = False,
+) -> CurateResult:
+    """Make the dataset that a recipe describes, as `temper curate RECIPE --set …` does.
+
+    Args:
+        recipe: its file; None: `temper.yaml` here or above.
+        overrides: `key=value` pairs.
+        dry_run: do everything but publish.
+        cache: use and keep results below `cache/steps/`.
+        force: begin although memory or disk will not do, by the plan.
+    """
     from curate.recipe import CurateSection
     from evalsuite.models import ModelSection
     from workspace.recipe import load_recipe
 
     path = Path(recipe) if recipe is not None else None
     loaded = load_recipe(path, {"curate": CurateSection, "model": ModelSection}, overrides)
-    return run_curate(loaded, loaded.workspace, dry_run=dry_run)
+    return run_curate(loaded, loaded.workspace, dry_run=dry_run, cache=cache, force=force)
 
 
 def augment(

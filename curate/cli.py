@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from curate.curating import CurateResult
     from curate.ledger import Ledger
     from curate.pipeline import Reporter
+    from curate.planning.plan import CurationPlan
     from workspace.jobs import Job
 
 _RUN = "run"
@@ -60,6 +61,13 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but write the dataset.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute everything again, and keep nothing of it.")
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Begin although memory or disk will not do, by the plan."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Make the dataset that a recipe describes."""
@@ -69,34 +77,66 @@ def run(
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, tuple(overrides or ()))
     workspace = loaded.workspace
-    with Progress("curating", unit="rows") as progress:
+    with Progress("curating", rates=True) as progress:
         speaker = Speaker(progress)
         if dry_run:
-            result = run_curate(loaded, workspace, speaker.reporter(), dry_run=True)
+            result = run_curate(
+                loaded, workspace, speaker.reporter(), dry_run=True, cache=not no_cache, force=force
+            )
         else:
             with run_job(workspace, "curate", context.argv) as job:
-                result = run_curate(loaded, workspace, speaker.stoppable(job))
+                result = run_curate(
+                    loaded, workspace, speaker.stoppable(job), cache=not no_cache, force=force
+                )
                 if result.path is not None:
                     job.result(result.path)
-        progress.update(result.ledger.rows_read, detail="")
+        speaker.finish(result.ledger.rows_read)
     _show(result, as_json=as_json)
 
 
 class Speaker:
-    """Turns what a curation says into a line of progress."""
+    """Turns what a curation says into a line of progress: done, of how many, how fast, left."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.stage = ""
+        self.rows: int | None = None
+        """About how many rows the sources have, once that is known."""
+        self.what = ""
+        """What is counted now."""
+
+    def plan(self, plan: CurationPlan) -> None:
+        """Show what large sources will take, and remember how many rows to expect."""
+        if not plan.expected.unknown:
+            self.rows = plan.expected.rows
+        if plan.is_large:
+            for line in plan.lines():
+                note(line)
 
     def tell(self, stage: str) -> None:
-        """Show the stage."""
-        self.stage = stage
-        self.progress.update(self.progress.done, detail=stage)
+        """Show that a stage begins."""
+        self.what = ""
+        self.progress.unit = ""
+        self.progress.stage(stage, self.rows if stage == "reading" else None)
 
     def tick(self, rows: int, what: str) -> None:
-        """Show how far the stage is."""
-        self.progress.update(rows, detail=f"{self.stage}: {what}")
+        """Show how many rows were read, and of which file."""
+        self.progress.unit = "rows"
+        if self.progress.total is not None and rows > self.progress.total:
+            self.progress.total = None  # the plan was too low: nobody knows what is left
+        self.progress.update(rows, detail=what)
+
+    def advance(self, done: int, total: int, what: str) -> None:
+        """Show how far a stage is whose end is known."""
+        if (what, total) != (self.what, self.progress.total) or done < self.progress.done:
+            self.what = self.progress.unit = what
+            self.progress.stage(self.progress.what, total)
+        self.progress.update(done)
+
+    def finish(self, rows: int) -> None:
+        """Show that all is done."""
+        self.progress.stage("curated")
+        self.progress.unit = "rows"
+        self.progress.update(rows)
 
     def stoppable(self, job: Job) -> Reporter:
         """Return what a curation reports to, which stops it when a signal asked for that."""
@@ -109,13 +149,17 @@ class Speaker:
             check()
             self.tick(rows, what)
 
-        return Reporter(self.tell, tick, check)
+        def advance(done: int, total: int, what: str) -> None:
+            check()
+            self.advance(done, total, what)
+
+        return Reporter(self.tell, tick, check, advance, self.plan)
 
     def reporter(self) -> Reporter:
         """Return what a curation reports to."""
         from curate.pipeline import Reporter
 
-        return Reporter(self.tell, self.tick)
+        return Reporter(self.tell, self.tick, advance=self.advance, plan=self.plan)
 
 
 def _show(result: CurateResult, *, as_json: bool) -> None:

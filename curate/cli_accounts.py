@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("drop")(drop)
     app.command("diff")(diff)
     app.command("dropped")(dropped)
+    app.command("cache")(cache)
 
 
 def restore(
@@ -101,6 +102,33 @@ def dropped(
             print(plain(f"  like {story.partner_place}, which is {story.partner_state}:"))
             print(f"  {plain(story.partner_text, _WIDE)}")
     note(f"{len(stories):,} of {total:,} rows; all of them with --rows {total}")
+
+
+def cache(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove all of it; what is needed is computed again.")
+    ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(min=0, help="The most it may take, in GB; kept for this workspace."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show what earlier curations left to be used again, and how much room it takes."""
+    from curate.caching.store import Store
+    from curate.curating import steps_cache
+    from workspace.layout import Workspace
+
+    store = Store(steps_cache(Workspace.find()))
+    if limit is not None:
+        store.set_limit(round(limit * 1e9))
+    held = store.clear() if clear else store.held()
+    if as_json:
+        emit_json({"schema_version": 1, "cleared": clear, **vars(held)})
+        return
+    size = f"{held.entries:,} entries, {held.size_bytes / 1e9:.2f} GB"
+    most = f"{held.limit_bytes / 1e9:.1f} GB"
+    note(f"Removed: {size}." if clear else f"{size} of at most {most}, in {store.root}")
 
 
 def _find(dataset: str | None) -> tuple[Workspace, Path]:

@@ -280,14 +280,14 @@ def _run(
 
     if not dry_run:
         check_out(out, force=force, splits=splits)
-    with Progress("curating", unit="rows") as progress:
+    with Progress("curating", rates=True) as progress:
         speaker = Speaker(progress)
         with curated_rows(section, speaker.reporter(), model=model) as curated:
             if not dry_run:
                 settings = section.model_dump(mode="json")
                 write_private(curated.private)
                 write_out(curated, out, settings, _as_yaml(settings))
-        progress.update(curated.ledger.rows_read, detail="")
+        speaker.finish(curated.ledger.rows_read)
     if as_json and out != STREAM:
         emit_json(curated.ledger.document())
     elif out == STREAM and not dry_run:

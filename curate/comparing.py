@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.splitting import SPLITS
 from workspace.errors import DataError
+from workspace.files import read_json
 from workspace.yaml import load_yaml
 
 EXAMPLES = 3
@@ -69,7 +70,9 @@ def compare(before: Path, after: Path) -> Difference:
         DataError: one of the directories is no dataset.
     """
     old, new = _rows(before), _rows(after)
-    both = old.join(new, on="id", how="full", suffix="_after", coalesce=True)
+    both = old.join(
+        new, on="id", how="full", suffix="_after", coalesce=True, maintain_order="left_right"
+    )
     gone, came = pl.col("split_after").is_null(), pl.col("split").is_null()
     stays = ~gone & ~came
     changed = stays & (pl.col("content_hash") != pl.col("content_hash_after"))
@@ -162,9 +165,30 @@ def _settings(before: Path, after: Path) -> Iterator[Setting]:
 
 
 def _recipe(dataset: Path) -> Mapping[str, Any]:
+    """Return what the dataset was made by: the recipe's values, its sources, its tokenizer."""
     path = dataset / "recipe.yaml"
-    found = load_yaml(path).data.get("curate") if path.is_file() else None
-    return found if isinstance(found, dict) else {}
+    whole = load_yaml(path).data if path.is_file() else {}
+    found = whole.get("curate")
+    told = {**found} if isinstance(found, dict) else {}
+    if isinstance(told.get("steps"), list):
+        told["steps"] = _by_name(told["steps"])
+    ledger = read_json(dataset / "ledger.json", kind="ledger")
+    files = {source["name"]: source["sha256"] for source in ledger.get("sources", ())}
+    told |= {"model": whole.get("model"), "tokenizer": ledger.get("tokenizer"), "sha256 of": files}
+    return told
+
+
+def _by_name(steps: Sequence[Any]) -> dict[str, Any]:
+    """Return steps by their names, so that a step put in between renames no other, and their order.
+
+    A step that is there twice is `name`, then `name 2`, as in the ledger.
+    """
+    named: dict[str, Any] = {}
+    for step in steps:
+        name, settings = next(iter(step.items())) if isinstance(step, dict) else (str(step), {})
+        again = sum(1 for known in named if known.split()[0] == name)
+        named[name if not again else f"{name} {again + 1}"] = settings
+    return {"in order": ", ".join(named), **named}
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -174,7 +198,7 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _flat(item, f"{key}.{number}")
-    else:
+    elif value is not None:
         yield key, str(value)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,17 @@ def tokens_of_rows(
         counts += [_count(tokenizer, row, kind) for row in batch.iter_rows(named=True)]
         tick(len(counts))
     return pl.Series("tokens", counts, pl.Int32)
+
+
+def tokenizer_digest(model: Path) -> str:
+    """Return a digest of what decides token counts: tokenizer, template and special tokens.
+
+    Raises:
+        ModelError: the directory has no tokenizer that can be read.
+    """
+    tokenizer = ChatTokenizer.from_dir(model)
+    special = json.dumps(dict(tokenizer.special_tokens), sort_keys=True)
+    return hashlib.sha256(f"{tokenizer.digest}\n{special}".encode()).hexdigest()
 
 
 def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:

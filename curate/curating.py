@@ -43,6 +43,8 @@ def run_curate(
     report: Reporter | None = None,
     *,
     dry_run: bool = False,
+    cache: bool = True,
+    force: bool = False,
 ) -> CurateResult:
     """Make the dataset that a recipe describes and point `datasets/<name>/current` at it.
 
@@ -51,14 +53,20 @@ def run_curate(
         workspace: where `datasets/` is.
         report: told what happens.
         dry_run: do everything but publish.
+        cache: take from `cache/steps/` what an earlier curation computed of the same, and keep
+            there what this one computes. The rows are the same without it.
+        force: begin although the plan says that memory or disk will not do.
 
     Raises:
         UsageError: the recipe has no `curate` section.
         DataError: a source cannot be used, or no row is left.
-        LimitExceeded: too many rows quarantined, or a step drops too much of a source.
+        LimitExceeded: too many rows quarantined, a step drops too much of a source, or the sources
+            are too large for this machine.
         WorkError: the ledger does not balance, or the disk refuses.
     """
+    from curate.caching.store import Store
     from curate.pipeline import Reporter, curate_rows
+    from curate.planning.plan import plan_curation
     from curate.private import write_private
     from curate.publish import check_replaceable, logical_digest, publish
 
@@ -67,6 +75,10 @@ def run_curate(
     report = report or Reporter()
     model, note = token_model(recipe)
     check_replaceable(workspace.datasets / recipe.name)
+    plan = plan_curation(section, recipe.base_dir, workspace.root, counts_tokens=model is not None)
+    report.plan(plan)
+    if not force:
+        plan.check()
     with work_directory(workspace.make(workspace.datasets)) as work:
         swept = sweep(workspace.datasets, work)
         curated = curate_rows(
@@ -77,6 +89,7 @@ def run_curate(
             model=model,
             decisions=decisions_file(recipe.base_dir, recipe.name, section.decisions),
             report=report,
+            cache=Store(steps_cache(workspace)) if cache else None,
         )
         path, existed = None, False
         if dry_run:
@@ -84,7 +97,9 @@ def run_curate(
         else:
             report.tell("writing")
             write_private(curated.private)
-            published = publish(curated, recipe.name, workspace, settings, recipe.to_yaml())
+            yaml = recipe.to_yaml()
+            stop = report.check_stop
+            published = publish(curated, recipe.name, workspace, settings, yaml, check=stop)
             path, digest, existed = published.path, published.digest, published.existed
     if dry_run:
         with suppress(OSError):  # made for the work alone, if nothing is in it
@@ -92,9 +107,15 @@ def run_curate(
     notes = [*swept, note] if note else [*swept]
     notes += [said for time in curated.ledger.times for said in time.notes]
     notes += curated.ledger.split_notes
+    notes += curated.notes
     return CurateResult(
         recipe.name, curated.type, path, digest, existed, curated.ledger, tuple(notes)
     )
+
+
+def steps_cache(workspace: Workspace) -> Path:
+    """Return where results of curations are kept for later ones."""
+    return workspace.cache / "steps"
 
 
 def decisions_file(base_dir: Path, name: str, given: str | None) -> Path:

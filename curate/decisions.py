@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from curate.frame import ROW
 from curate.reasons import Reason
-from curate.steps.base import Outcome, StepContext, dropped_rows, split_off
+from curate.steps.base import Depends, Outcome, StepContext, dropped_rows, split_off
 from workspace.errors import DataError
 from workspace.files import write_text
 from workspace.recipe import Section
@@ -75,6 +75,11 @@ class DecisionsStep:
 
     def __init__(self, decisions: Decisions) -> None:
         self.decisions = decisions
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        known = self.decisions
+        return {"keep": sorted(known.keep), "drop": dict(known.drop)}
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop the rows; say how many decisions are about rows that are not there."""

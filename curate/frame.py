@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import polars as pl
 import polars_hash as plh
 
 from curate.reasons import Reason
+from curate.sinking import sink
 from curate.texts import TYPES, canonical
 
 ROW = "_row"
@@ -106,13 +108,16 @@ def _fits(kind: str) -> pl.Expr:
     return fits.fill_null(False)
 
 
-def build_base(rows: pl.LazyFrame, kind: str, path: Path) -> BaseFrame:
+def build_base(
+    rows: pl.LazyFrame, kind: str, path: Path, check: Callable[[], None] = lambda: None
+) -> BaseFrame:
     """Write the rows of a type to one Parquet file and set the others apart.
 
     Args:
         rows: from `numbered`.
         kind: the dataset type.
         path: where the file goes.
+        check: called now and then; what it raises ends the work.
     """
     fits = _fits(kind)
     misfits = (
@@ -136,7 +141,7 @@ def build_base(rows: pl.LazyFrame, kind: str, path: Path) -> BaseFrame:
     typed = _converted(rows.filter(fits), kind).with_row_index(ROW)
     hashed = hashed_content(typed.with_columns(pl.col(ROW).cast(pl.Int64)), kind)
     columns = [ROW, "id", "content_hash", *TYPES[kind].all, "tools", *MARKS]
-    hashed.select(columns).sink_parquet(path, compression="lz4")
+    sink(hashed.select(columns), path, check=check)
     return BaseFrame(path, kind, misfits)
 
 
@@ -147,7 +152,13 @@ def hashed_content(rows: pl.LazyFrame, kind: str) -> pl.LazyFrame:
     return whole.with_columns(digest.alias("content_hash")).drop("_whole")
 
 
-def rewritten(base: BaseFrame, kept: pl.LazyFrame, work: Path, name: str) -> BaseFrame:
+def rewritten(
+    base: BaseFrame,
+    kept: pl.LazyFrame,
+    work: Path,
+    name: str,
+    check: Callable[[], None] = lambda: None,
+) -> BaseFrame:
     """Write all rows anew: those of `kept` as they are there, the others as they were.
 
     Args:
@@ -155,13 +166,14 @@ def rewritten(base: BaseFrame, kept: pl.LazyFrame, work: Path, name: str) -> Bas
         kept: rows after it, some changed, some new.
         work: where files too large for memory go.
         name: of the files.
+        check: called now and then; what it raises ends the work.
     """
     columns = base.scan().collect_schema().names()
     path = work / f"{name}-kept.parquet"
-    hashed_content(kept, base.type).select(columns).sink_parquet(path, compression="lz4")
+    sink(hashed_content(kept, base.type).select(columns), path, check=check)
     now = pl.scan_parquet(path, glob=False)
     others = base.scan().join(now.select(ROW), on=ROW, how="anti", maintain_order="left")
     whole = work / f"{name}.parquet"
-    pl.concat([now, others]).sort(ROW).sink_parquet(whole, compression="lz4")
+    sink(pl.concat([now, others]).sort(ROW), whole, check=check)
     path.unlink()
     return BaseFrame(whole, base.type, base.misfits)

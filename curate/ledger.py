@@ -65,6 +65,8 @@ class StepTime:
     step: str
     seconds: float
     notes: tuple[str, ...] = ()
+    from_cache: bool = False
+    """The outcome was computed by an earlier curation; the seconds are those of finding it."""
 
 
 @dataclass
@@ -79,6 +81,10 @@ class Ledger:
     split_notes: tuple[str, ...] = ()
     tokens_by: str | None = None
     """Which tokenizer counted; None: tokens were not counted."""
+    tokenizer: str | None = None
+    """Digest of that tokenizer and its template."""
+    from_cache: tuple[str, ...] = ()
+    """The stages of which an earlier curation had the result, in their order."""
 
     @property
     def steps(self) -> list[str]:
@@ -137,11 +143,14 @@ class Ledger:
                 "made": self.rows_made,
             },
             "tokens_by": self.tokens_by,
+            "tokenizer": self.tokenizer,
+            "from_cache": list(self.from_cache),
             "splits": {name: asdict(count) for name, count in self.splits.items()},
             "steps": [
                 {
                     **_plain(self.total(time.step)),
                     "seconds": round(time.seconds, 3),
+                    "from_cache": time.from_cache,
                     "notes": list(time.notes),
                 }
                 for time in self.times

@@ -112,14 +112,27 @@ def curated_rows(
         report: told what happens.
         base: what relative paths are relative to; default the current directory.
         model: `builtin` or a model's directory, whose tokenizer counts the tokens.
+
+    Where the workspace has a cache of steps it is used; none is begun for a single command.
     """
-    from curate.curating import work_directory
+    from curate.caching.store import Store
+    from curate.curating import steps_cache, work_directory
     from curate.pipeline import curate_rows
 
     base = base or Path.cwd()
     tokenizer = _model_directory(model, base)
+    workspace = Workspace.find(base)
+    kept = steps_cache(workspace)
     with work_directory(Path(_temporary())) as work:
-        yield curate_rows(section, Workspace.find(base), base, work, model=tokenizer, report=report)
+        yield curate_rows(
+            section,
+            workspace,
+            base,
+            work,
+            model=tokenizer,
+            report=report,
+            cache=Store(kept) if kept.is_dir() else None,
+        )
 
 
 def _model_directory(model: str | None, base: Path) -> Path | None:

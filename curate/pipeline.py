@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.accounting import enter_reading, enter_splits
+from curate.applying import Rows, Steps, tokens_of
+from curate.caching.arrays import load_arrays, save_arrays
+from curate.caching.memory import Memory
+from curate.caching.store import Store
 from curate.decisions import Decisions, DecisionsStep, load_decisions
-from curate.formats.read import ReadResult, read_sources
-from curate.frame import (
-    ALTERED,
-    DROPPED,
-    ROW,
-    BaseFrame,
-    build_base,
-    choose_type,
-    numbered,
-    rewritten,
-    scan_parts,
-)
-from curate.ledger import Count, Entry, Ledger, StepTime
+from curate.formats.read import SourceCount
+from curate.frame import ROW, BaseFrame
+from curate.ledger import Ledger
 from curate.limits import (
     check_breaker,
     check_quarantine,
     check_something_left,
-    check_something_read,
     check_something_to_train,
 )
-from curate.recipe import CurateSection, Split
+from curate.reading import read_base
+from curate.recipe import CurateSection
+from curate.sinking import sink
 from curate.splitting import SPLITS, Assignment, split_rows
 from curate.steps.balancing.configs import Mix
-from curate.steps.base import Outcome, Private, Step, StepContext, positions
+from curate.steps.base import Private, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
 from curate.steps.mix import MixStep
 from curate.steps.quality.configs import Redact
@@ -43,8 +39,8 @@ from curate.steps.redact import hidden
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
 
-_SHORT_SPLIT = 0.5
-"""A split with less than this part of the rows asked for is told as a warning."""
+if TYPE_CHECKING:
+    from curate.planning.plan import CurationPlan
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,10 @@ class Reporter:
     """Rows done so far in a long stage."""
     check_stop: Callable[[], None] = lambda: None
     """Raises if a signal asked for a stop."""
+    advance: Callable[[int, int, str], None] = lambda done, total, what: None
+    """Done so far of how many, and what they are, in a stage whose end is known."""
+    plan: Callable[[CurationPlan], None] = lambda plan: None
+    """What the work is expected to take, before it begins."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Curated:
     ledger: Ledger
     private: tuple[Private, ...] = ()
     """What is for its owner alone; written apart from the dataset."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of this run, such as what came from the cache; not of the rows."""
 
 
 def curate_rows(
@@ -85,6 +87,7 @@ def curate_rows(
     model: Path | None = None,
     decisions: Path | None = None,
     report: Reporter | None = None,
+    cache: Store | None = None,
 ) -> Curated:
     """Read, normalise, filter and split.
 
@@ -96,6 +99,7 @@ def curate_rows(
         model: a model directory whose tokenizer counts the tokens; None leaves them uncounted.
         decisions: a file of decisions about single rows, if it is there.
         report: told what happens.
+        cache: where results of earlier curations are; the rows are the same without it.
 
     Raises:
         DataError: a source cannot be used, or no row is left.
@@ -103,47 +107,77 @@ def curate_rows(
     """
     report = report or Reporter()
     ledger = Ledger()
+    memory = Memory(cache, work, report.tell)
     report.tell("reading")
     begun = time.monotonic()
-    read = read_sources(section.sources, base_dir, work, report.tick)
-    base, quarantined = _typed(read, section, work)
-    _enter_reading(ledger, read, base, time.monotonic() - begun)
-    lost = pl.concat([quarantined, base.misfits], how="diagonal_relaxed")
+    reading = read_base(section, base_dir, work, memory, report.tick, report.check_stop)
+    found = bool(memory.recalled)
+    enter_reading(ledger, reading, time.monotonic() - begun, from_cache=found)
+    lost = pl.concat([_hidden(reading.lost, section), reading.base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
-    context = StepContext(
-        base.scan(), base.type, workspace, base_dir, _loosest(section), report.tell, model
-    )
+    base = reading.base
     if model is not None:
-        report.tell("counting tokens")
-        base = _counted(base, model, work, report)
-        context.base = base.scan()
-        ledger.tokens_by = model.name
-    decided = load_decisions(decisions) if decisions else Decisions()
-    first = [DecisionsStep(decided)] if decided.keep or decided.drop else []
-    steps = [*first, *map(make_step, section.steps), *_mixing(section, read)]
-    applied = _apply_steps(
-        steps, section, base, context, ledger, report, work=work, model=model, decisions=decided
+        base = _counted(base, model, work, report, memory, ledger)
+    context = StepContext(
+        base.scan(),
+        base.type,
+        workspace,
+        base_dir,
+        _loosest(section),
+        _telling(report),
+        model,
+        recall=memory.shared,
+        advance=report.advance,
     )
-    base, frame, dropped, altered = applied
-    check_something_left(ledger, frame)
+    decided = load_decisions(decisions) if decisions else Decisions()
+    check = _breaker(section, ledger, base.type)
+    steps = Steps(context, memory, ledger, work, decided, report.check_stop, check)
+    rows, dropped, altered = steps.apply(_steps(section, decided, reading.sources), base)
+    check_something_left(ledger, rows.frame)
+    report.check_stop()
     report.tell("splitting")
-    rows = positions(frame)
-    assignment = split_rows(rows, frame, section.split, context)
-    kept = _with_split(frame, rows, assignment, context)
-    _enter_splits(ledger, kept, assignment, section.split)
+    kept = _split(rows, section, context, memory, ledger)
     check_something_to_train(ledger, section.split)
-    dropped = _hidden(_all_dropped(lost, dropped, base), section)
+    dropped = _hidden(_all_dropped(lost, dropped, rows.base), section)
+    ledger.from_cache = tuple(memory.recalled)
     private = tuple(context.private)
-    return Curated(base.type, kept, dropped, _named(altered, base), ledger, private)
+    return Curated(
+        base.type, kept, dropped, _named(altered, rows.base), ledger, private, memory.notes()
+    )
 
 
-def _typed(read: ReadResult, section: CurateSection, work: Path) -> tuple[BaseFrame, pl.DataFrame]:
-    rows, quarantined = numbered(read.rows, read.quarantine)
-    lost = _hidden(quarantined.drop("raw_hash", "user_id").collect(), section)
-    check_something_read(rows, lost)
-    kind = choose_type(rows, section.type)
-    base = build_base(rows, kind, work / "base.parquet")
-    return base, lost
+def _telling(report: Reporter) -> Callable[[str], None]:
+    def tell(text: str) -> None:
+        report.check_stop()
+        report.tell(text)
+
+    return tell
+
+
+def _steps(
+    section: CurateSection, decided: Decisions, sources: tuple[SourceCount, ...]
+) -> list[Step]:
+    first = [DecisionsStep(decided)] if decided.keep or decided.drop else []
+    return [*first, *map(make_step, section.steps), *_mixing(section, sources)]
+
+
+def _breaker(
+    section: CurateSection, ledger: Ledger, kind: str
+) -> Callable[[str, pl.DataFrame, BaseFrame], None]:
+    kinds = _masks(section)
+
+    def check(name: str, gone: pl.DataFrame, base: BaseFrame) -> None:
+        check_breaker(
+            ledger,
+            name,
+            gone,
+            base.scan(),
+            kind,
+            section.circuit_breaker,
+            hide=lambda text: masked(text, kinds),
+        )
+
+    return check
 
 
 def _masks(section: CurateSection) -> tuple[str, ...]:
@@ -168,189 +202,63 @@ def _loosest(section: CurateSection) -> float:
     return min([*wanted, section.split.similarity])
 
 
-def _counted(base: BaseFrame, model: Path, work: Path, report: Reporter) -> BaseFrame:
-    from curate.counting import tokens_of_rows
+def _counted(
+    base: BaseFrame, model: Path, work: Path, report: Reporter, memory: Memory, ledger: Ledger
+) -> BaseFrame:
+    """Return the rows with their tokens counted."""
+    from curate.counting import tokenizer_digest, tokens_of_rows
 
-    tokens = tokens_of_rows(base.scan(), base.type, model, lambda rows: report.tick(rows, "tokens"))
-    path = work / "counted.parquet"
-    frame = pl.concat([base.scan(), tokens.to_frame().lazy()], how="horizontal")
-    frame.sink_parquet(path, compression="lz4")
+    report.tell("counting tokens")
+    ledger.tokens_by = model.name
+    ledger.tokenizer = tokenizer_digest(model)
+    key = memory.of_base("tokens", ledger.tokenizer)
+
+    def count() -> Path:
+        total = base.scan().select(pl.len()).collect().item()
+        tokens = tokens_of_rows(
+            base.scan(), base.type, model, lambda rows: report.advance(rows, total, "rows")
+        )
+        path = work / "counted.parquet"
+        frame = pl.concat([base.scan(), tokens.to_frame().lazy()], how="horizontal")
+        sink(frame, path, check=report.check_stop)
+        return path
+
+    path = memory.remembered_file("token counts", key, count)
+    if memory.base_key is not None:
+        memory.base_key = memory.key("rows", memory.base_key, ledger.tokenizer)
     return BaseFrame(path, base.type, base.misfits)
 
 
-def _mixing(section: CurateSection, read: ReadResult) -> list[Step]:
+def _mixing(section: CurateSection, sources: tuple[SourceCount, ...]) -> list[Step]:
     """Return the last step, which mixes, if the sources have weights."""
     weights = [source.weight for source in section.sources if source.weight is not None]
     if not weights:
         return []
-    entries = {source.name: source.entry for source in read.sources}
+    entries = {source.name: source.entry for source in sources}
     names = [source.path for source in section.sources]
     return [MixStep(section.mix or Mix(), entries, weights, names)]
 
 
-def _apply_steps(
-    steps: Sequence[Step],
-    section: CurateSection,
-    base: BaseFrame,
-    context: StepContext,
-    ledger: Ledger,
-    report: Reporter,
-    *,
-    work: Path,
-    model: Path | None,
-    decisions: Decisions,
-) -> tuple[BaseFrame, pl.LazyFrame, pl.DataFrame, pl.DataFrame]:
-    """Return all rows as they are now, those that stay, those dropped, and what was altered."""
-    frame = base.scan()
-    places = _places(frame)
-    dropped = pl.DataFrame(schema=DROPPED)
-    altered = pl.DataFrame(schema=ALTERED | {"what": pl.String})
-    kinds = _masks(section)
-    for number, step in enumerate(steps, 1):
-        report.check_stop()
-        report.tell(step.name.replace("_", " "))
-        begun = time.monotonic()
-        outcome = decisions.spare(step.apply(frame, context), frame, context)
-        name = _fresh(step.name, ledger)
-        gone = outcome.dropped.with_columns(pl.lit(name).alias("step"))
-        now = _altered(outcome, name)
-        if now.height:
-            base = rewritten(base, outcome.kept, work, f"after-step-{number}")
-            base = _recounted(base, now[ROW], model)
-            context.rebase(base.scan())
-        frame = outcome.kept
-        before, places = places, places.join(gone.select(ROW), on=ROW, how="anti")
-        if now.height:
-            ids = pl.concat([places[ROW], outcome.made[ROW]]).to_frame().lazy()
-            frame = base.scan().join(ids, on=ROW, how="semi", maintain_order="left")
-            places = _places(frame)
-        _enter_step(ledger, name, before, places, gone, now)
-        ledger.times.append(StepTime(name, time.monotonic() - begun, outcome.notes))
-        if outcome.private is not None:
-            context.private.append(outcome.private)
-        check_breaker(
-            ledger,
-            name,
-            gone,
-            base.scan(),
-            context.type,
-            section.circuit_breaker,
-            hide=lambda text: masked(text, kinds),
-        )
-        dropped = pl.concat([dropped, gone])
-        altered = pl.concat([altered, now])
-    return base, frame, dropped, altered
-
-
-def _places(frame: pl.LazyFrame) -> pl.DataFrame:
-    return frame.select(ROW, "source", _tokens(frame)).collect()
-
-
-def _altered(outcome: Outcome, name: str) -> pl.DataFrame:
-    both = [
-        frame.with_columns(pl.lit(name).alias("step"), pl.lit(what).alias("what"))
-        for what, frame in (("changed", outcome.changed), ("made", outcome.made))
-    ]
-    return pl.concat(both)
-
-
-def _recounted(base: BaseFrame, rows: pl.Series, model: Path | None) -> BaseFrame:
-    """Count the tokens of changed and new rows again, where tokens are counted at all."""
-    if model is None:
-        return base
-    from curate.counting import tokens_of_rows
-
-    some = base.scan().join(rows.unique().to_frame().lazy(), on=ROW, how="semi").sort(ROW)
-    tokens = tokens_of_rows(some, base.type, model, lambda count: None)
-    again = some.select(ROW).collect().with_columns(tokens.alias("again"))
-    path = base.path.with_name(f"{base.path.stem}-counted.parquet")
-    frame = base.scan().join(again.lazy(), on=ROW, how="left", maintain_order="left")
-    known = pl.col(ROW).is_in(again[ROW].implode())
-    counted = frame.with_columns(
-        pl.when(known).then("again").otherwise("tokens").alias("tokens")
-    ).drop("again")
-    counted.sink_parquet(path, compression="lz4")
-    base.path.unlink()
-    return BaseFrame(path, base.type, base.misfits)
-
-
-def _fresh(name: str, ledger: Ledger) -> str:
-    """A step that is there twice is `name`, then `name 2`."""
-    taken = sum(1 for step in ledger.steps if step.split()[0] == name)
-    return name if not taken else f"{name} {taken + 1}"
-
-
-def _tokens(frame: pl.LazyFrame) -> pl.Expr:
-    known = "tokens" in frame.collect_schema().names()
-    return pl.col("tokens") if known else pl.lit(None, pl.Int32).alias("tokens")
-
-
-def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: float) -> None:
-    typed = dict(base.misfits.group_by("source").len().iter_rows())
-    quarantined = scan_parts(read.quarantine)
-    by_step = quarantined.group_by("source", "step", "reason").len().collect()
-    for step in ("read", "normalise"):
-        for source in read.sources:
-            mine = by_step.filter((pl.col("source") == source.name) & (pl.col("step") == step))
-            gone = {reason: Count(rows) for reason, rows in mine.select("reason", "len").rows()}
-            before = source.read if step == "read" else _kept(ledger, "read", source.name)
-            if step == "normalise" and source.name in typed:
-                gone["type"] = Count(typed[source.name])
-            left = before - sum(count.rows for count in gone.values())
-            ledger.entries.append(
-                Entry(step, source.name, Count(before), Count(left), dict(sorted(gone.items())))
-            )
-        ledger.times.append(StepTime(step, seconds if step == "read" else 0.0))
-    ledger.sources = [
-        {
-            "name": source.name,
-            "sha256": source.digest,
-            "rows": source.read,
-            "formats": dict(sorted(source.formats.items())),
-            "ignored_columns": dict(sorted(source.ignored.items())),
-        }
-        for source in read.sources
-    ]
-
-
-def _kept(ledger: Ledger, step: str, source: str) -> int:
-    return next(e.kept.rows for e in ledger.entries if (e.step, e.source) == (step, source))
-
-
-def _enter_step(
-    ledger: Ledger,
-    name: str,
-    before: pl.DataFrame,
-    after: pl.DataFrame,
-    gone: pl.DataFrame,
-    altered: pl.DataFrame,
-) -> None:
-    dropped = before.join(gone.select(ROW, "reason"), on=ROW, how="inner")
-    now = after.join(altered.select(ROW, "reason", "what"), on=ROW, how="inner")
-    for previous in [entry for entry in ledger.entries if entry.step == ledger.steps[-1]]:
-        mine = pl.col("source") == previous.source
-        here = now.filter(mine)
-        ledger.entries.append(
-            Entry(
-                name,
-                previous.source,
-                _count(before.filter(mine)),
-                _count(after.filter(mine)),
-                _reasons(dropped.filter(mine)),
-                made=_reasons(here.filter(pl.col("what") == "made")),
-                changed=_reasons(here.filter(pl.col("what") == "changed")),
-            )
-        )
-
-
-def _reasons(rows: pl.DataFrame) -> dict[str, Count]:
-    reasons = sorted(rows["reason"].unique().to_list())
-    return {reason: _count(rows.filter(pl.col("reason") == reason)) for reason in reasons}
-
-
-def _count(rows: pl.DataFrame) -> Count:
-    counted = rows["tokens"].null_count() < max(rows.height, 1)
-    return Count(rows.height, int(rows["tokens"].sum()) if counted else None)
+def _split(
+    rows: Rows, section: CurateSection, context: StepContext, memory: Memory, ledger: Ledger
+) -> pl.LazyFrame:
+    """Return the kept rows, each with its split and group, and enter them."""
+    wanted = section.split
+    held = positions(rows.frame)
+    key = None
+    if rows.known and (wanted.validation or wanted.test):
+        settings = wanted.model_dump(mode="json")
+        key = memory.of_base("split", rows.digest, settings, context.loosest)
+    assignment = memory.remembered(
+        "split",
+        key,
+        lambda: split_rows(held, rows.frame, wanted, context),
+        save_arrays,
+        lambda directory: load_arrays(directory, Assignment),
+    )
+    kept = _with_split(rows.frame, held, assignment, context)
+    enter_splits(ledger, kept, assignment, wanted)
+    return kept
 
 
 def _with_split(
@@ -366,53 +274,7 @@ def _with_split(
         }
     )
     joined = frame.join(where.lazy(), on=ROW, how="inner", maintain_order="left").sort(ROW)
-    return joined.with_columns(_tokens(frame))
-
-
-def _enter_splits(
-    ledger: Ledger, kept: pl.LazyFrame, assignment: Assignment, wanted: Split
-) -> None:
-    sums = kept.group_by("split").agg(
-        pl.len(), pl.col("tokens").sum(), pl.col("tokens").count().alias("n")
-    )
-    found = {row["split"]: row for row in sums.collect().iter_rows(named=True)}
-    for name in SPLITS:
-        if name in found:
-            row = found[name]
-            ledger.splits[name] = Count(row["len"], row["tokens"] if row["n"] else None)
-    ledger.split_notes = tuple(_split_notes(ledger, assignment, wanted))
-
-
-def _split_notes(ledger: Ledger, assignment: Assignment, wanted: Split) -> Iterable[str]:
-    if not wanted.validation and not wanted.test:
-        return
-    total = sum(count.rows for count in ledger.splits.values())
-    for name in ("validation", "test"):
-        share = getattr(wanted, name)
-        asked = round(share * total) if share < 1 else int(share)
-        got = ledger.splits[name].rows if name in ledger.splits else 0
-        if got < asked * _SHORT_SPLIT:
-            yield (
-                f"WARNING: {name} has {got:,} rows; {asked:,} were asked for. The largest group of "
-                f"alike rows has {assignment.largest_group:,} of {total:,}, and a group is never "
-                f"divided: raise split.similarity above {wanted.similarity:g}, or remove more "
-                "near-duplicates."
-            )
-    if set(ledger.splits) == {"train"}:
-        return
-    yield from assignment.strata_notes
-    yield f"The largest group of alike rows has {assignment.largest_group:,} rows."
-    if assignment.joined_rounds:
-        yield (
-            "Groups were joined because rows of two splits were found nearly equal "
-            f"({assignment.joined_rounds} rounds)."
-        )
-    leaks = sum(assignment.leaks.values())
-    yield (
-        f"{leaks:,} rows of train or validation still hold a row of a later split."
-        if leaks
-        else "No row of train or validation holds a row of a later split."
-    )
+    return joined.with_columns(tokens_of(frame))
 
 
 def _all_dropped(lost: pl.DataFrame, dropped: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:

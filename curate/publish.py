@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
 from curate.report.page import write_report
 from curate.schema import dataset_schema, uses_tools, with_meta
+from curate.sinking import sink
 from curate.splitting import SPLITS
 from workspace.errors import DataError, UsageError
 from workspace.files import (
@@ -47,6 +48,8 @@ def logical_digest(curated: Curated, settings: Mapping[str, Any]) -> str:
     """
     total = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     total.update(f"\n{curated.type}\n".encode())
+    if curated.ledger.tokenizer is not None:  # `meta.tokens` is part of the rows
+        total.update(f"{curated.ledger.tokenizer}\n".encode())
     kept = curated.kept.select("split", "id", "content_hash", "group", "source", "row").collect()
     for name in SPLITS:
         _update(total, kept.filter(pl.col("split") == name))
@@ -72,6 +75,7 @@ def publish(
     settings: Mapping[str, Any],
     recipe_yaml: str,
     tables: Mapping[str, pl.DataFrame] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Published:
     """Write the dataset below `datasets/<name>/` and point `current` at it.
 
@@ -82,6 +86,7 @@ def publish(
         settings: the resolved `curate` section, part of the digest.
         recipe_yaml: the whole resolved recipe, as it is kept beside the rows.
         tables: name → further table, written beside the rows as `name.parquet`.
+        check: called now and then; what it raises ends the work, and nothing is published.
 
     Raises:
         WorkError: the ledger does not balance, or the disk refuses.
@@ -95,7 +100,7 @@ def publish(
             path, existed = _place(parent, digest)
             if not existed:
                 try:
-                    write_dataset(curated, path, name, digest, recipe_yaml, tables)
+                    write_dataset(curated, path, name, digest, recipe_yaml, tables, check)
                 except UsageError:  # another process may have made the same one meanwhile
                     existed = path.is_dir() and _recorded_digest(path) == digest
                     if not existed:
@@ -164,10 +169,11 @@ def write_dataset(
     digest: str,
     recipe_yaml: str,
     tables: Mapping[str, pl.DataFrame] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a dataset directory; it appears under its name only when it is complete."""
     with publish_directory(path) as directory:
-        rows = write_splits(curated, directory)
+        rows = write_splits(curated, directory, check)
         curated.dropped.write_parquet(directory / "dropped.parquet", compression="zstd")
         if curated.altered.height:
             curated.altered.write_parquet(directory / "altered.parquet", compression="zstd")
@@ -180,7 +186,9 @@ def write_dataset(
         write_json(directory / "ledger.json", ledger_document(curated, digest))
 
 
-def write_splits(curated: Curated, directory: Path) -> dict[str, int]:
+def write_splits(
+    curated: Curated, directory: Path, check: Callable[[], None] = lambda: None
+) -> dict[str, int]:
     """Write one Parquet file for each split that has rows; return rows really in each."""
     tool_turns, tools = uses_tools(curated.kept, curated.type)
     schema = dataset_schema(curated.type, tool_turns=tool_turns, tools=tools)
@@ -188,6 +196,6 @@ def write_splits(curated: Curated, directory: Path) -> dict[str, int]:
     for split in curated.ledger.splits:
         part = with_meta(curated.kept.filter(pl.col("split") == split), schema)
         file = directory / f"{split}.parquet"
-        part.sink_parquet(file, compression="zstd")
+        sink(part, file, "zstd", check)
         rows[split] = pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
     return rows

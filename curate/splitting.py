@@ -183,6 +183,7 @@ def _crossing(
             joined(context.prompts.take(rows[before]), context.answers.take(rows[before])),
             table["prompt"].gather(held),
             table["answer"].gather(held),
+            tick=context.advance,
         )
         leaking.append(before[found.row])
         leaked.append(held[found.item])

@@ -11,7 +11,7 @@ from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
 from tui.doctor import Finding
-from workspace.errors import TemperError
+from workspace.errors import DataError, TemperError
 from workspace.recipe import Recipe
 
 
@@ -21,7 +21,7 @@ def check_recipe(recipe: Recipe) -> list[Finding]:
     No code from data or plugins runs, nothing is written, and torch is not imported.
     """
     findings = [Finding("ok", "recipe", f"{recipe.path.name}: {', '.join(recipe.sections)}")]
-    for look in (_model, _sources, _augment, _suites, _training):
+    for look in (_model, _sources, _curation, _augment, _suites, _training):
         findings += _told(look, recipe)
     return findings
 
@@ -81,6 +81,31 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
         size = sum(file.stat().st_size for file in files) / 1e6
         count = f"{len(files):,} file{'s' if len(files) > 1 else ''}, {size:.1f} MB"
         yield from _first_rows(source, recipe.base_dir, f"{source.path}: {count}")
+
+
+def _curation(recipe: Recipe) -> Iterator[Finding]:
+    """Say what `temper curate` will take."""
+    from curate.curating import token_model
+    from curate.planning.plan import plan_curation
+    from workspace.context import duration
+
+    section = recipe.section("curate", CurateSection)
+    if section is None:
+        return
+    model, _ = token_model(recipe)
+    disk = recipe.workspace.root
+    try:
+        plan = plan_curation(section, recipe.base_dir, disk, counts_tokens=model is not None)
+    except DataError:  # told as a finding about the source
+        return
+    told = (
+        f"about {plan.expected.rows:,} rows, {duration(plan.seconds)}, "
+        f"{plan.peak_memory_bytes / 1e9:.1f} GB of memory, {plan.disk_bytes / 1e9:.1f} GB of disk"
+    )
+    if plan.lacks:
+        yield Finding("warn", "curation", f"{told}. {plan.lacks}", "Curate in parts, or elsewhere.")
+    else:
+        yield Finding("ok", "curation", told)
 
 
 def _first_rows(source: Source, base: Path, what: str) -> Iterator[Finding]:

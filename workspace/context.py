@@ -122,16 +122,26 @@ class Progress:
     """
 
     def __init__(
-        self, what: str, total: int | None = None, *, unit: str = "", done: int = 0
+        self,
+        what: str,
+        total: int | None = None,
+        *,
+        unit: str = "",
+        done: int = 0,
+        rates: bool = False,
     ) -> None:
-        """Start a task called `what` of `total` units (None: not known yet), `done` of them."""
+        """Start a task called `what` of `total` units (None: not known yet), `done` of them.
+
+        With `rates` the units done in a second are shown.
+        """
+        self.rates = rates
         self.what = what
         self.total = total
         self.unit = unit
         self.done = self._before = done
         self.detail = ""
         self._live = sys.stderr.isatty()
-        self._started = self._shown = time.monotonic()
+        self._started = self._begun = self._shown = time.monotonic()
 
     def __enter__(self) -> Self:
         if not self._live:
@@ -153,10 +163,20 @@ class Progress:
         """Set how far the work is, with an optional word on what it shows."""
         self.done, self.detail = done, detail
         self.total = total if total is not None else self.total
+        self._print_if_due()
+
+    def _print_if_due(self) -> None:
         now = time.monotonic()
         if now - self._shown >= (0.2 if self._live else 10.0):
             self._shown = now
             self._print()
+
+    def stage(self, what: str, total: int | None = None) -> None:
+        """Begin another part of the work: it is counted, and its rate taken, from 0."""
+        self.what, self.total, self.detail = what, total, ""
+        self.done = self._before = 0
+        self._begun = time.monotonic()
+        self._print_if_due()
 
     def advance(self, count: int = 1, *, detail: str = "") -> None:
         """Add `count` to what is done."""
@@ -164,16 +184,23 @@ class Progress:
 
     def line(self, *, final: bool = False) -> str:
         """Return the progress as text."""
-        elapsed = time.monotonic() - self._started
+        now = time.monotonic()
+        elapsed = now - self._begun
         count = f"{self.done:,}" + (f"/{self.total:,}" if self.total else "")
+        known = self.done or self.total or self.unit
         parts = [f"{self.what}: {count}{' ' + self.unit if self.unit else ''}"]
+        if not known:  # a stage that cannot be counted
+            parts = [f"{self.what} …"]
         if self.detail:
             parts.append(self.detail)
         if final:
-            parts.append(f"in {duration(elapsed)}")
-        elif self.total and self.done > self._before:
-            rate = elapsed / (self.done - self._before)
-            parts.append(f"{duration(rate * (self.total - self.done))} left")
+            parts.append(f"in {duration(now - self._started)}")
+        elif self.done > self._before and elapsed > 0:
+            rate = (self.done - self._before) / elapsed
+            if self.rates:
+                parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+            if self.total:
+                parts.append(f"{duration(max(0, self.total - self.done) / rate)} left")
         return " · ".join(parts)
 
     def _print(self, *, final: bool = False) -> None:

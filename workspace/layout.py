@@ -85,6 +85,11 @@ class Workspace:
         """What evaluations found."""
         return self.root / "evals"
 
+    @property
+    def cache(self) -> Path:
+        """What can be computed again; safe to delete at any time."""
+        return self.root / "cache"
+
     def make(self, directory: Path) -> Path:
         """Create one of the directories above, private to its owner (mode 0700)."""
         with telling_disk_errors(directory):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -99,18 +99,32 @@ def read_sources(
     rows = PartWriter(work / "rows", ROWS)
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
-    found = [
-        (_as_told(file, source), source.columns, entry)
-        for entry, source in enumerate(sources)
-        for file in find_files(source.path, base, source.format)
-    ]
-    files = named_apart([file for file, _, _ in found], base)
-    for file, (_, columns, entry) in zip(files, found, strict=True):
-        counts[file.name] = _read_file(file, columns, rows, quarantine, tick)
+    found = files_of(sources, base)
+    for file, entry in found:
+        counts[file.name] = _read_file(file, sources[entry].columns, rows, quarantine, tick)
         counts[file.name].entry = entry
     rows.flush()
     quarantine.flush()
     return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
+
+
+def files_of(sources: Sequence[Source], base: Path) -> list[tuple[SourceFile, int]]:
+    """Return every file of the sources in the order in which they are read, with its source.
+
+    Args:
+        sources: as the recipe has them.
+        base: what relative paths are relative to.
+
+    Raises:
+        DataError: a file is missing, named twice, or of no known format.
+    """
+    found = [
+        (_as_told(file, source), entry)
+        for entry, source in enumerate(sources)
+        for file in find_files(source.path, base, source.format)
+    ]
+    files = named_apart([file for file, _ in found], base)
+    return [(file, entry) for file, (_, entry) in zip(files, found, strict=True)]
 
 
 def _as_told(file: SourceFile, source: Source) -> SourceFile:
@@ -161,9 +175,9 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
     return Glance(count.read, count.formats, fault)
 
 
-def records(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
+def records(stream: BinaryIO, file: SourceFile) -> Generator[RawRow, None, None]:
     """Yield the records of an open file as they are, in the format it is in."""
-    return _READERS[file.format](stream, file)
+    yield from _READERS[file.format](stream, file)
 
 
 def _read_file(

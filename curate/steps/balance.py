@@ -21,7 +21,7 @@ from curate.steps.balancing.levels import (
 from curate.steps.balancing.measure import measured
 from curate.steps.balancing.notes import notes_of
 from curate.steps.balancing.rebalance import Held, rebalanced
-from curate.steps.base import Outcome, StepContext, positions
+from curate.steps.base import Depends, Outcome, StepContext, positions, settings_of
 from workspace.errors import DataError
 from workspace.text import plain
 
@@ -34,6 +34,10 @@ class BalanceStep:
 
     def __init__(self, config: Balance) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Bring the groups to what is wanted of each.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,9 +18,32 @@ from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
 from evalsuite.similarity.tokens import BLOCK_ROWS, TokenTable, tokenise
 from workspace.layout import Workspace
+from workspace.recipe import Section
 
 Rows = NDArray[np.int64]
+T = TypeVar("T")
+Depends = dict[str, Any]
+"""What decides about a step's outcome beside the rows, as JSON can say it."""
 _COMPUTED = ("ids", "prompts", "answers", "marks", "classes", "index")
+
+
+def computed(name: str, kind: type[T], compute: Callable[[], T]) -> T:
+    """Compute what steps share; a curation with a cache looks there first."""
+    return compute()
+
+
+class Recall(Protocol):
+    """Returns what steps share about all rows, from a cache or computed."""
+
+    def __call__(self, name: str, kind: type[T], compute: Callable[[], T]) -> T:
+        """Return a dataclass of arrays.
+
+        Args:
+            name: what it is called; another name for other settings.
+            kind: the dataclass.
+            compute: makes it of the rows as they are now.
+        """
+        ...
 
 
 @dataclass
@@ -41,6 +64,10 @@ class StepContext:
     """A model directory whose tokenizer counts tokens; None: none is known."""
     private: list[Private] = field(default_factory=list)
     """What the steps so far set aside for its owner alone."""
+    recall: Recall = field(default=computed)
+    """Where what is computed once over all rows may be found."""
+    advance: Callable[[int, int, str], None] = field(default=lambda done, total, what: None)
+    """Told how many of how many units are done in a long stage; may raise `Stopped`."""
 
     def rebase(self, base: pl.LazyFrame) -> None:
         """Go on with changed or more rows: what was computed of the old ones is forgotten."""
@@ -56,6 +83,7 @@ class StepContext:
     def in_blocks(self) -> Iterator[pl.LazyFrame]:
         """Yield all rows, a block at a time, so that the texts of a few are in memory."""
         for begin in range(0, len(self.ids), BLOCK_ROWS):
+            self.advance(begin, len(self.ids), "rows")
             yield self.base.slice(begin, BLOCK_ROWS)
 
     def tokens_of(self, text: pl.Expr) -> TokenTable:
@@ -67,12 +95,16 @@ class StepContext:
     @cached_property
     def prompts(self) -> TokenTable:
         """Tokens of every row's prompt."""
-        return self.tokens_of(prompt_text(self.type))
+        return self.recall(
+            "words of the prompts", TokenTable, lambda: self.tokens_of(prompt_text(self.type))
+        )
 
     @cached_property
     def answers(self) -> TokenTable:
         """Tokens of every row's answer."""
-        return self.tokens_of(answer_text(self.type))
+        return self.recall(
+            "words of the answers", TokenTable, lambda: self.tokens_of(answer_text(self.type))
+        )
 
     @cached_property
     def marks(self) -> Rows | None:
@@ -85,14 +117,27 @@ class StepContext:
     @cached_property
     def classes(self) -> Classes:
         """Which rows are equal after normalising."""
-        return normalised_classes(self.prompts, self.answers, self.marks)
+        return self.recall(
+            "equal rows",
+            Classes,
+            lambda: normalised_classes(self.prompts, self.answers, self.marks),
+        )
 
     @cached_property
     def index(self) -> Index:
         """Which rows are alike."""
+        name = f"rows alike, from {self.loosest!r} on"
+        return self.recall(name, Index, self._compared)
+
+    def _compared(self) -> Index:
         self.tell(f"comparing {len(self.ids):,} rows with each other")
         return build_index(
-            self.prompts, self.answers, self.classes, self.marks, loosest=self.loosest
+            self.prompts,
+            self.answers,
+            self.classes,
+            self.marks,
+            loosest=self.loosest,
+            tick=self.advance,
         )
 
 
@@ -128,7 +173,11 @@ class Outcome:
 
 
 class Step(Protocol):
-    """One act of curation."""
+    """One act of curation.
+
+    A step whose outcome may be kept has a method `depends_on(context) -> Depends | None`; None, or
+    no such method, has it applied anew every time.
+    """
 
     name: ClassVar[str]
     scope: ClassVar[Literal["row", "global"]]
@@ -137,6 +186,11 @@ class Step(Protocol):
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Decide on the rows that are still there."""
         ...
+
+
+def settings_of(config: Section) -> Depends:
+    """Return the settings of a step that depends on nothing else."""
+    return {"settings": config.model_dump(mode="json")}
 
 
 def positions(frame: pl.LazyFrame) -> Rows:

@@ -9,7 +9,15 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.reasons import Reason
-from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
+from curate.steps.base import (
+    Depends,
+    Outcome,
+    StepContext,
+    dropped_rows,
+    positions,
+    settings_of,
+    split_off,
+)
 from curate.steps.configs import Contradictions
 from evalsuite.similarity.tokens import sequence_hashes
 
@@ -22,6 +30,10 @@ class ContradictionsStep:
 
     def __init__(self, config: Contradictions) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop (or only count) the rows of prompts that have more than one answer."""

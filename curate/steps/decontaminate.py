@@ -12,7 +12,15 @@ import polars as pl
 from curate.formats.files import find_files, open_bytes, telling_damage
 from curate.formats.read import records
 from curate.reasons import Reason
-from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
+from curate.steps.base import (
+    Depends,
+    Outcome,
+    StepContext,
+    dropped_rows,
+    positions,
+    settings_of,
+    split_off,
+)
 from curate.steps.configs import Decontaminate, DecontaminateFile
 from curate.texts import prompt_text
 from evalsuite.similarity.leaks import Leaks, Tier, find_leaks
@@ -44,10 +52,20 @@ class DecontaminateStep:
 
     def __init__(self, config: Decontaminate) -> None:
         self.config = config
+        self._known: list[EvalItem] | None = None
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows: the items themselves.
+
+        Raises:
+            DataError: an item cannot be used.
+        """
+        items = [(item.name, item.question, item.answer) for item in self._all_items(context)]
+        return {**settings_of(self.config), "items": items}
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop rows that hold an item."""
-        items = list(self._items(context))
+        items = self._all_items(context)
         if not items:
             raise DataError(
                 "there is nothing to decontaminate against",
@@ -64,6 +82,7 @@ class DecontaminateStep:
             pl.Series([item.answer for item in items]),
             threshold=self.config.threshold,
             ngram=self.config.ngram,
+            tick=context.advance,
         )
         one = leaks.surest()
         dropped = dropped_rows(
@@ -73,6 +92,12 @@ class DecontaminateStep:
             _details(one, items),
         )
         return split_off(frame, dropped, _statement(leaks, len(items)))
+
+    def _all_items(self, context: StepContext) -> list[EvalItem]:
+        """Read the items once: what was hashed is what is looked for."""
+        if self._known is None:
+            self._known = list(self._items(context))
+        return self._known
 
     def _items(self, context: StepContext) -> Iterator[EvalItem]:
         from evalsuite.tasks import find_suite, load_suite

@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.reasons import Reason
-from curate.steps.base import Outcome, StepContext, dropped_rows, split_off
+from curate.steps.base import Depends, Outcome, StepContext, dropped_rows, settings_of, split_off
 from curate.steps.configs import EmptyAnswers
 from curate.texts import TYPES
 
@@ -22,6 +22,10 @@ class EmptyAnswersStep:
 
     def __init__(self, config: EmptyAnswers) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop rows with a blank answer."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.frame import ROW
-from curate.steps.base import Outcome, StepContext, dropped_rows, split_off
+from curate.steps.base import Depends, Outcome, StepContext, dropped_rows, settings_of, split_off
 from curate.steps.quality.cells import blocks
 from curate.steps.quality.configs import Filter
 from curate.steps.quality.rules.arithmetic import ArithmeticRule
@@ -49,6 +49,10 @@ class FilterStep:
 
     def __init__(self, config: Filter) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop the rows that break a rule."""

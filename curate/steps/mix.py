@@ -16,7 +16,7 @@ from curate.steps.balancing.levels import in_whole_rows, shared_out
 from curate.steps.balancing.measure import measured
 from curate.steps.balancing.notes import notes_of
 from curate.steps.balancing.rebalance import Held, rebalanced
-from curate.steps.base import Outcome, StepContext, positions
+from curate.steps.base import Depends, Outcome, StepContext, positions, settings_of
 from workspace.errors import DataError
 from workspace.text import plain
 
@@ -46,6 +46,15 @@ class MixStep:
         self.entries = dict(entries)
         self.weights = np.array(weights, np.float64)
         self.names = tuple(names)
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return {
+            **settings_of(self.config),
+            "entries": self.entries,
+            "weights": self.weights.tolist(),
+            "names": self.names,
+        }
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Bring the sources to their shares.

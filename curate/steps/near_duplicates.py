@@ -8,7 +8,16 @@ import numpy as np
 import polars as pl
 
 from curate.reasons import Reason
-from curate.steps.base import Outcome, Rows, StepContext, dropped_rows, positions, split_off
+from curate.steps.base import (
+    Depends,
+    Outcome,
+    Rows,
+    StepContext,
+    dropped_rows,
+    positions,
+    settings_of,
+    split_off,
+)
 from curate.steps.configs import NearDuplicates
 
 
@@ -20,6 +29,11 @@ class NearDuplicatesStep:
 
     def __init__(self, config: NearDuplicates) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        # Long answers of a pair must be as alike as the loosest pairs that anything asks for.
+        return {**settings_of(self.config), "loosest": context.loosest}
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop near-duplicates of better rows."""

@@ -9,7 +9,15 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.reasons import Reason
-from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
+from curate.steps.base import (
+    Depends,
+    Outcome,
+    StepContext,
+    dropped_rows,
+    positions,
+    settings_of,
+    split_off,
+)
 from curate.steps.configs import PreferencePairs
 from curate.texts import turns_text
 from evalsuite.similarity.tokens import sequence_hashes
@@ -24,6 +32,10 @@ class PreferencePairsStep:
 
     def __init__(self, config: PreferencePairs) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop pairs without a difference and preferences that go both ways.

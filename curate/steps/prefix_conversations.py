@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from curate.frame import ROW
 from curate.reasons import Reason
-from curate.steps.base import Outcome, Rows, StepContext, dropped_rows, positions, split_off
+from curate.steps.base import (
+    Depends,
+    Outcome,
+    Rows,
+    StepContext,
+    dropped_rows,
+    positions,
+    settings_of,
+    split_off,
+)
 from curate.steps.configs import PrefixConversations
 from curate.texts import turn_lines
 from evalsuite.similarity.tokens import BLOCK_ROWS, mix
@@ -28,6 +37,10 @@ class PrefixConversationsStep:
 
     def __init__(self, config: PrefixConversations) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop what a longer conversation begins with.

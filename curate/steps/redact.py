@@ -12,7 +12,7 @@ import polars as pl
 from curate.frame import ROW
 from curate.private import private_path
 from curate.reasons import Reason
-from curate.steps.base import Outcome, Private, StepContext, dropped_rows
+from curate.steps.base import Depends, Outcome, Private, StepContext, dropped_rows, settings_of
 from curate.steps.quality.cells import Rewritten, blocks, visit_row
 from curate.steps.quality.configs import Redact
 from curate.steps.quality.personal import MIGHT_HOLD
@@ -31,6 +31,10 @@ class RedactStep:
 
     def __init__(self, config: Redact) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends | None:
+        """Return what the outcome depends on beside the rows; a map of secrets is kept nowhere."""
+        return None if self.config.map else settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Return the rows without personal data."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.reasons import Reason
-from curate.steps.base import Outcome, StepContext, dropped_rows
+from curate.steps.base import Depends, Outcome, StepContext, dropped_rows, settings_of
 from curate.steps.quality.cells import Rewritten, blocks, counted, row_text, visit_row
 from curate.steps.quality.configs import Repair
 from curate.steps.quality.mending import Mended, mend
@@ -28,6 +28,10 @@ class RepairStep:
 
     def __init__(self, config: Repair) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Return all rows, the damaged ones mended."""

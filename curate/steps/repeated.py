@@ -9,7 +9,15 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.reasons import Reason
-from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
+from curate.steps.base import (
+    Depends,
+    Outcome,
+    StepContext,
+    dropped_rows,
+    positions,
+    settings_of,
+    split_off,
+)
 from curate.steps.configs import RepeatedAnswers, RepeatedPrompts
 from evalsuite.similarity.tokens import TokenTable, sequence_hashes
 
@@ -22,6 +30,10 @@ class RepeatedPromptsStep:
 
     def __init__(self, config: RepeatedPrompts) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop the rows of a prompt beyond the wanted number."""
@@ -47,6 +59,10 @@ class RepeatedAnswersStep:
 
     def __init__(self, config: RepeatedAnswers) -> None:
         self.config = config
+
+    def depends_on(self, context: StepContext) -> Depends:
+        """Return what the outcome depends on beside the rows."""
+        return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop the rows of a long answer beyond the wanted number."""

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from curate.reasons import Reason
 from curate.steps.balancing.rebalance import quality_of
-from curate.steps.base import Outcome, Rows, StepContext, dropped_rows, positions, split_off
+from curate.steps.base import (
+    Depends,
+    Outcome,
+    Rows,
+    StepContext,
+    dropped_rows,
+    positions,
+    settings_of,
+    split_off,
+)
 from curate.steps.selection.configs import Select
 from curate.steps.selection.facility import EXACT_ROWS, SAMPLE_ROWS, facility_location
 from curate.steps.selection.farthest import farthest_first
@@ -29,6 +38,11 @@ class SelectStep:
         """Take vectors of one's own, one for each row that is still there, instead of words."""
         self.config = config
         self.vectors = vectors
+
+    def depends_on(self, context: StepContext) -> Depends | None:
+        """Return what the outcome depends on beside the rows, if that is all in the recipe."""
+        alone = self.vectors is None and self.config.vectors == "lexical"
+        return settings_of(self.config) if alone else None
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Drop the rows that are not chosen.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,18 +52,24 @@ def _bucket_pairs(keys: Hashes, rows: Rows, full: int) -> tuple[Hashes, int]:
     return np.concatenate(pairs), int(np.count_nonzero(large))
 
 
-def candidates(keys: Hashes, full: int = 32) -> Candidates:
+def candidates(
+    keys: Hashes,
+    full: int = 32,
+    tick: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> Candidates:
     """Return the pairs of rows that share a band key.
 
     Args:
         keys: band keys, shape (bands, rows).
         full: largest bucket of which all pairs are taken.
+        tick: told bands done, of how many, and what they are.
     """
     found = np.empty(0, np.uint64)
     waiting: list[Hashes] = []
     capped = 0
     rows = np.arange(keys.shape[1], dtype=np.int64)
-    for band in keys:
+    for number, band in enumerate(keys):
+        tick(number, len(keys), "bands sorted")
         shared = pl.Series(band).is_duplicated().to_numpy()
         if shared.any():
             pairs, full_rows = _bucket_pairs(band[shared], rows[shared], full)

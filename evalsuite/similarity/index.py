@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,13 +129,18 @@ def _weights(table: TokenTable) -> Weights:
     return Weights.learn(unique_per_row(some), of_rows=len(table))
 
 
-def _overlap_of(table: TokenTable, pairs: Candidates, weights: Weights) -> Overlap:
+def _overlap_of(
+    table: TokenTable,
+    pairs: Candidates,
+    weights: Weights,
+    tick: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> Overlap:
     """Compare the pairs; only of rows that are in one are the distinct tokens sought."""
     both = np.concatenate([pairs.first, pairs.second])
     rows, place = np.unique(both, return_inverse=True)
     sets = unique_per_row(table.take(rows))
     chosen = Candidates(place[: pairs.size], place[pairs.size :], pairs.capped_rows)
-    return overlap(sets, sets, chosen, weights)
+    return overlap(sets, sets, chosen, weights, tick)
 
 
 def _agree(
@@ -178,6 +184,7 @@ def build_index(
     loosest: float = 0.6,
     shingle: int = 2,
     bands: Bands | None = None,
+    tick: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Index:
     """Compare all rows with each other.
 
@@ -188,6 +195,7 @@ def build_index(
         loosest: pairs under this similarity are forgotten.
         shingle: words in a shingle of the candidate search.
         bands: of the candidate search; 48 bands of 2 functions by default.
+        tick: told units done, of how many, and what they are; what it raises ends the work.
     """
     whole = joined(prompts, answers)
     classes = classes or normalised_classes(prompts, answers, marks)
@@ -197,9 +205,9 @@ def build_index(
     if rows.size <= SMALL:
         pairs = all_pairs(rows.size)
     else:
-        pairs = candidates(band_keys(table, shingle, bands or Bands()))
+        pairs = candidates(band_keys(table, shingle, bands or Bands(), tick), tick=tick)
     weights = _weights(table)
-    compared = _overlap_of(table, pairs, weights)
+    compared = _overlap_of(table, pairs, weights, tick)
     score = np.minimum(compared.cosine, compared.plain_cosine)
     symbols = sequence_hashes(only_symbols(table))
     variant = number_variants(compared, symbols[pairs.first], symbols[pairs.second])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -127,6 +128,7 @@ def find_leaks(
     *,
     threshold: float = 0.8,
     ngram: int = 8,
+    tick: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Leaks:
     """Find which rows hold which evaluation items.
 
@@ -137,14 +139,15 @@ def find_leaks(
         answers: their answers; empty where there is none.
         threshold: least covered share, and least Jaccard similarity of character 4-grams.
         ngram: words in an n-gram.
+        tick: told texts compared, of how many, and what they are; what it raises ends the work.
     """
     rows, asked = _Probes.of(prompts), _Probes.of(items).without_common(len(items))
-    row_tokens, item_tokens = tokenise(rows.texts), tokenise(asked.texts)
+    row_tokens, item_tokens = tokenise(_told(rows.texts, tick)), tokenise(asked.texts)
     exact = _exact(rows, asked, row_tokens, item_tokens)
     lines = _Probes.lines(prompts)
-    stated = _exact(lines, asked, tokenise(lines.texts), item_tokens)
+    stated = _exact(lines, asked, tokenise(_told(lines.texts, tick)), item_tokens)
     contained = _contained(whole, tokenise(items), answers, ngram, threshold)
-    near, capped = _near(rows, asked, row_tokens, item_tokens, threshold)
+    near, capped = _near(rows, asked, row_tokens, item_tokens, threshold, tick)
     row, item, tier, score, run = (
         np.concatenate(columns) for columns in zip(exact, stated, contained, near, strict=True)
     )
@@ -153,6 +156,12 @@ def find_leaks(
     first[1:] = (np.diff(row[order]) != 0) | (np.diff(item[order]) != 0)
     chosen = order[first]
     return Leaks(row[chosen], item[chosen], tier[chosen], score[chosen], run[chosen], capped)
+
+
+def _told(texts: pl.Series, tick: Callable[[int, int, str], None]) -> Iterator[pl.Series]:
+    for begin in range(0, len(texts), BLOCK_ROWS):
+        tick(begin, len(texts), "texts read")
+        yield texts.slice(begin, BLOCK_ROWS)
 
 
 _Found = tuple[Rows, Rows, Rows, Scores, Rows]
@@ -224,7 +233,12 @@ class _Grams:
 
 
 def _near(
-    rows: _Probes, asked: _Probes, left: TokenTable, right: TokenTable, threshold: float
+    rows: _Probes,
+    asked: _Probes,
+    left: TokenTable,
+    right: TokenTable,
+    threshold: float,
+    tick: Callable[[int, int, str], None],
 ) -> tuple[_Found, int]:
     """Return prompts that share at least `threshold` of their character 4-grams.
 
@@ -238,6 +252,7 @@ def _near(
     scores: list[Scores] = [np.empty(0)]
     capped = 0
     for begin in range(0, len(rows.texts), BLOCK_ROWS):
+        tick(begin, len(rows.texts), "texts compared")
         block = _Grams.of(rows.texts.slice(begin, BLOCK_ROWS), bands)
         pairs = cross_candidates(block.keys, items.keys)
         similarity = _similar(block, items, pairs, threshold)

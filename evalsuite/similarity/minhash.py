@@ -9,6 +9,7 @@ Massive Datasets, 3.4). The bands are wide open on purpose (48 x 2: J = .3 is fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,7 +47,12 @@ def _cuts(offsets: NDArray[np.int64]) -> list[int]:
     return cuts
 
 
-def band_keys(table: TokenTable, shingle: int, bands: Bands) -> Hashes:
+def band_keys(
+    table: TokenTable,
+    shingle: int,
+    bands: Bands,
+    tick: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> Hashes:
     """Return the band keys of every row, shape (bands, rows). Every row must have a token.
 
     Signatures are folded into keys block by block and never kept.
@@ -55,6 +61,7 @@ def band_keys(table: TokenTable, shingle: int, bands: Bands) -> Hashes:
     keys = np.empty((bands.count, len(table)), np.uint64)
     cuts = _cuts(table.offsets)
     for begin, end in pairwise(cuts):
+        tick(begin, len(table), "rows indexed")
         grams = shingles(table.take(np.arange(begin, end)), shingle)
         values = (grams.hashes >> np.uint64(32)).astype(np.uint32)
         scratch = np.empty_like(values)

@@ -7,6 +7,7 @@ what two rows of one template share is exactly what is common.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +109,11 @@ def _shared(
 
 
 def overlap(
-    left: TokenTable, right: TokenTable, pairs: Candidates, weights: Weights | None = None
+    left: TokenTable,
+    right: TokenTable,
+    pairs: Candidates,
+    weights: Weights | None = None,
+    tick: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Overlap:
     """Return how much the rows of each pair share.
 
@@ -117,6 +122,7 @@ def overlap(
         right: those that `pairs.second` counts in (the same table within one corpus).
         pairs: rows to compare.
         weights: of the tokens; None counts each as 1.
+        tick: told pairs done, of how many, and what they are.
     """
 
     def weigh(hashes: Hashes) -> Scores:
@@ -133,6 +139,7 @@ def overlap(
         sizes.append(table.lengths[rows].astype(np.float64))
     shared, shared_symbols, shared_tokens = np.zeros((3, pairs.size))
     for begin in range(0, pairs.size, _CHUNK):
+        tick(begin, pairs.size, "pairs verified")
         chunk = slice(begin, begin + _CHUNK)
         pair, token = _shared(left, right, pairs.first[chunk], pairs.second[chunk])
         value = weigh(token)

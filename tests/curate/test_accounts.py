@@ -139,3 +139,42 @@ def test_a_comparison_says_what_came_went_changed_and_moved_and_why(workspace: W
     assert compare(new, new).groups == ()
     with pytest.raises(DataError, match="no dataset"):
         compare(workspace.root, new)
+
+
+def test_a_comparison_of_cached_runs_names_every_setting_that_differs(workspace: Workspace) -> None:
+    old = made(workspace)
+    new = made(
+        workspace,
+        "curate.steps=[empty_answers, exact_duplicates, {near_duplicates: {threshold: 1.0}}]",
+    )
+    cached = json.loads((new / "ledger.json").read_text())["from_cache"]
+    assert cached[:2] == ["reading", "exact duplicates"] and "near duplicates" not in cached
+    found = compare(old, new)
+    assert [(one.what, one.why, one.rows) for one in found.groups] == [
+        ("came", "near_duplicates: near_duplicate", 1)
+    ]
+    settings = {one.key: (one.before, one.after) for one in found.settings}
+    assert settings == {
+        "steps.in order": (
+            "exact_duplicates, near_duplicates",
+            "empty_answers, exact_duplicates, near_duplicates",
+        ),
+        "steps.near_duplicates.threshold": ("0.8", "1.0"),
+    }
+
+
+def test_a_comparison_tells_changed_and_made_rows_and_another_source(workspace: Workspace) -> None:
+    old = made(workspace)
+    file = workspace.root / "rows.jsonl"
+    lines = file.read_text().replace("dove", "glove, or mail a.b@example.org").splitlines()
+    file.write_text("\n".join([*lines, json.dumps({"prompt": "new", "completion": "row"})]))
+    steps = "[exact_duplicates, near_duplicates, redact]"
+    new = made(workspace, f"curate.steps={steps}")
+    told = {(one.what, one.why): one.rows for one in compare(old, new).groups}
+    assert told == {("went", "not read, or not made"): 1, ("came", "not read before"): 2}
+    assert "sha256 of.rows.jsonl" in {one.key for one in compare(old, new).settings}
+    plain = made(workspace, "curate.steps=[exact_duplicates, near_duplicates]")
+    told = {(one.what, one.why): one.rows for one in compare(plain, new).groups}
+    assert told == {("changed", "redact: personal_data"): 1}
+    back = {(one.what, one.why): one.rows for one in compare(new, plain).groups}
+    assert back == {("changed", "as it was read"): 1}

@@ -28,6 +28,7 @@ def blocks(
     rows = positions(frame)
     total = int(rows[-1]) + 1 if rows.size else 0
     for begin in range(0, total, BLOCK_ROWS):
+        context.advance(begin, total, "rows")
         low, high = np.searchsorted(rows, (begin, begin + BLOCK_ROWS))
         if low == high:
             continue

@@ -1,0 +1,1 @@
+"""What a curation computed before, found again by what it depends on."""

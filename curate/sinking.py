@@ -1,0 +1,53 @@
+"""Lazy rows to a Parquet file, in a way that can be stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_WAIT_SECONDS = 0.1
+_GRACE_SECONDS = 1.0
+"""How long a write that was given up may take to end, so that nothing is removed under it."""
+
+
+def sink(
+    frame: pl.LazyFrame,
+    path: Path,
+    compression: Literal["lz4", "zstd"] = "lz4",
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Write rows to a file.
+
+    polars writes in a thread of its own, for no signal is seen while it holds this one. Its own
+    background queries are no way out: one that is given up panics when it is done (polars 2.1).
+
+    Args:
+        frame: the rows.
+        path: the file; what was there is replaced.
+        compression: of the file.
+        check: called several times a second; what it raises ends the wait, and is raised.
+    """
+    failed: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            frame.sink_parquet(path, compression=compression)
+        except BaseException as error:  # raised again in the thread that waits
+            failed.append(error)
+
+    thread = Thread(target=write, name="sink", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_WAIT_SECONDS)
+            check()
+    except BaseException:
+        thread.join(_GRACE_SECONDS)
+        raise
+    if failed:
+        raise failed[0]
