@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from curate.decisions import Decisions, DecisionsStep, load_decisions
+from curate.evidence import PARENTS, Evidence
 from curate.formats.read import ReadResult, read_sources
 from curate.frame import (
     ALTERED,
@@ -74,6 +75,10 @@ class Curated:
     ledger: Ledger
     private: tuple[Private, ...] = ()
     """What is for its owner alone; written apart from the dataset."""
+    evidence: Evidence | None = None
+    """What the report shows beside the rows; None: nothing was read, the rows were made."""
+    parents: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PARENTS))
+    """A few of the rows that made rows come from, where they are not rows of this dataset."""
 
 
 def curate_rows(
@@ -118,6 +123,7 @@ def curate_rows(
         base = _counted(base, model, work, report)
         context.base = base.scan()
         ledger.tokens_by = model.name
+    read_rows = base.scan()
     decided = load_decisions(decisions) if decisions else Decisions()
     first = [DecisionsStep(decided)] if decided.keep or decided.drop else []
     steps = [*first, *map(make_step, section.steps), *_mixing(section, read)]
@@ -134,7 +140,8 @@ def curate_rows(
     check_something_to_train(ledger, section.split)
     dropped = _hidden(_all_dropped(lost, dropped, base), section)
     private = tuple(context.private)
-    return Curated(base.type, kept, dropped, _named(altered, base), ledger, private)
+    evidence = Evidence.of(read_rows, section, model, _masks(section), context)
+    return Curated(base.type, kept, dropped, _named(altered, base), ledger, private, evidence)
 
 
 def _typed(read: ReadResult, section: CurateSection, work: Path) -> tuple[BaseFrame, pl.DataFrame]:
@@ -226,8 +233,7 @@ def _apply_steps(
             places = _places(frame)
         _enter_step(ledger, name, before, places, gone, now)
         ledger.times.append(StepTime(name, time.monotonic() - begun, outcome.notes))
-        if outcome.private is not None:
-            context.private.append(outcome.private)
+        context.note_outcome(outcome, name)
         check_breaker(
             ledger,
             name,
