@@ -106,16 +106,14 @@ def _heading(name: str) -> str:
 
 def _summary(facts: Facts) -> Iterator[str]:
     ledger, tokens = facts.ledger, tokens_kept(facts)
-    counted = (
-        f" ({tokens:,} tokens by {code(ledger.tokens_by)})" if tokens and ledger.tokens_by else ""
-    )
+    counted = f" ({tokens:,} tokens)" if tokens is not None else ""
     if facts.steps_run:
-        share = ledger.rows_kept / max(ledger.rows_read, 1)
+        share = 100 * ledger.rows_kept / max(ledger.rows_read, 1)
         made = f", {ledger.rows_made:,} were made" if ledger.rows_made else ""
         yield (
             f"{_rows(ledger.rows_kept)}{counted}: {TYPES[facts.type]}. {ledger.rows_read:,} rows "
-            f"were read{made}; {ledger.rows_kept:,} were kept ({share:.1%} of those read) and "
-            f"{ledger.rows_dropped:,} dropped, each with its reason in `dropped.parquet`."
+            f"were read{made}; {ledger.rows_kept:,} were kept ({share:.1f} % of those read) "
+            f"and {ledger.rows_dropped:,} dropped, each with its reason in `dropped.parquet`."
         )
     else:
         yield (
@@ -147,7 +145,8 @@ def _splits(facts: Facts) -> Iterator[str]:
     if len(facts.splits.parts) > 1:
         yield ""
         yield "Rows that are alike, or of one document or conversation, are in one split."
-        yield from (f" {code(note, 500)}" for note in facts.ledger.split_notes)
+        yield ""
+        yield from (f"- {_sentence(note)}" for note in facts.ledger.split_notes)
 
 
 def _ledger(facts: Facts) -> Iterator[str]:
@@ -194,7 +193,7 @@ def _made(facts: Facts) -> Iterator[str]:
     made, kept = facts.made, max(facts.ledger.rows_kept, 1)
     if made.makers:
         accepted = sum(maker.accepted for maker in made.makers)
-        yield f"{accepted / kept:.1%} of the rows were made, by:"
+        yield f"{100 * accepted / kept:.1f} % of the rows were made, by:"
         yield ""
         yield from _table(
             ("generator", "model", "accepted", "begun", "cost"),
@@ -219,8 +218,8 @@ def _made(facts: Facts) -> Iterator[str]:
     if from_parents > made.copies:
         other = from_parents - made.copies
         yield (
-            f"{_rows(other)} ({other / kept:.1%}) name parents in `meta.parents`: they were made "
-            "before they were read here."
+            f"{_rows(other)} ({100 * other / kept:.1f} %) name parents in `meta.parents`: they "
+            "were made before they were read here."
         )
     if not from_parents:
         yield "None that is marked as such: no row names parents, and no step made any."

@@ -51,8 +51,8 @@ def contamination(curated: Curated) -> Statement:
         said += _notes(curated.ledger, name)
         said.append(
             "A row was dropped if it asks what an item asks, if it holds at least "
-            f"{config.threshold:.0%} of an item's runs of {config.ngram} words (the rarer the "
-            f"heavier), or if the two are at least {config.threshold:g} alike by runs of four "
+            f"{100 * config.threshold:g} % of an item's runs of {config.ngram} words (the rarer "
+            f"the heavier), or if the two are at least {config.threshold:g} alike by runs of four "
             "characters."
         )
         said += _afterwards(curated, name)

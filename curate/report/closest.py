@@ -75,14 +75,28 @@ class Closeness:
 
 
 def chosen_pairs(nearest: pl.DataFrame) -> pl.DataFrame:
-    """Return the twenty pairs nearest to each step's threshold, both sides alike if they can."""
+    """Return the twenty pairs nearest to each step's threshold, both sides alike if they can.
+
+    Where there is a choice, no row is shown twice.
+    """
     parts = []
     for rows in nearest.partition_by("step", maintain_order=True):
-        gone, kept = rows.filter("dropped"), rows.filter(~pl.col("dropped"))
+        gone, kept = (_varied(rows.filter(pl.col("dropped") == side)) for side in (True, False))
         each = SHOWN // 2
         parts += [gone.head(max(each, SHOWN - kept.height)).head(SHOWN)]
         parts += [kept.head(max(each, SHOWN - gone.height)).head(SHOWN)]
     return pl.concat(parts) if parts else nearest
+
+
+def _varied(rows: pl.DataFrame) -> pl.DataFrame:
+    """Put pairs of which a row was in an earlier one behind the others."""
+    seen: set[str] = set()
+    again = []
+    for pair in rows.select("row", "partner").iter_rows():
+        again.append(not seen.isdisjoint(pair))
+        seen.update(pair)
+    order = pl.Series("again", again, pl.Boolean)
+    return rows.with_columns(order).sort("again", maintain_order=True).drop("again")
 
 
 def closeness(

@@ -168,7 +168,8 @@ def _notes(ledger: Ledger, pictures: Sequence[Shares]) -> Iterator[Note]:
             text = f"{picture.lost:,} of {picture.before.groups:,} labels have no row left."
             yield Note("labels", text, True)
     told = [(time.step, note) for time in ledger.times for note in time.notes]
-    for step, text in [*told, *(("split", note) for note in ledger.split_notes)]:
+    split = [("split", note) for note in ledger.split_notes if note.startswith(_WARNING)]
+    for step, text in [*told, *split]:
         yield Note(step, text.removeprefix(_WARNING), text.startswith(_WARNING))
     if ledger.tokens_by is None:
         yield Note("tokens", "Tokens were not counted: no model is known whose they are.", False)

@@ -76,7 +76,13 @@ class Histogram:
 
 
 def histogram(
-    name: str, title: str, unit: str, before: pl.Series | None, after: pl.Series, hint: str = ""
+    name: str,
+    title: str,
+    unit: str,
+    before: pl.Series | None,
+    after: pl.Series,
+    hint: str = "",
+    stands_for: tuple[float, float] = (1.0, 1.0),
 ) -> Histogram | None:
     """Lay out two distributions; None where no row has a number.
 
@@ -87,6 +93,7 @@ def histogram(
         before: whole numbers, not negative, of the rows read; None: there were none.
         after: of the rows kept.
         hint: a sentence that goes before how the picture is drawn.
+        stands_for: how many rows each number of either side stands for, where they are a sample.
     """
     sides = [
         side.drop_nulls().to_numpy().astype(np.float64) if side is not None else np.empty(0)
@@ -96,8 +103,11 @@ def histogram(
     if not both.size:
         return None
     edges, logarithmic = _edges(both)
-    counts = [np.histogram(side, edges)[0] for side in sides]
-    as_shares = sides[1].size < _FEW_KEPT * sides[0].size
+    counts = [
+        np.rint(np.histogram(side, edges)[0] * rows).astype(np.int64)
+        for side, rows in zip(sides, stands_for, strict=True)
+    ]
+    as_shares = bool(counts[1].sum() < _FEW_KEPT * counts[0].sum())
     axis = np.log10(np.maximum(edges, 0.5)) if logarithmic else edges
     scale = Scale(float(axis[0]), float(axis[-1]))
     said = [hint] if hint else []
@@ -122,7 +132,7 @@ def _edges(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
     low, high = float(values.min()), float(values.max())
     if high > _WIDE * max(low, 1.0):
         edges = np.unique(np.round(np.geomspace(max(low, 1.0), high + 1, _BINS + 1)))
-        edges[0] = min(low, 1.0)
+        edges[0] = low
         return edges - 0.5, True
     width = max(1.0, math.ceil((high - low + 1) / _BINS))
     begin = math.floor(low / width) * width

@@ -38,6 +38,11 @@ class RowNumbers:
         """Whether the sample is not all rows."""
         return self.sample.height < self.rows.height
 
+    @property
+    def stands_for(self) -> float:
+        """How many rows each row of the sample stands for."""
+        return self.rows.height / max(self.sample.height, 1)
+
 
 def numbers_of(
     frame: pl.LazyFrame, kind: str, model: Path | None, masks: tuple[str, ...] = ()

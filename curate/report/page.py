@@ -26,6 +26,7 @@ TYPES = {
     "answer": "prompts with an answer that can be checked",
     "text": "plain texts",
 }
+_FOR = {"train": "to train on", "validation": "to validate on", "test": "to test on"}
 
 
 def write_report(path: Path, facts: Facts) -> None:
@@ -45,6 +46,7 @@ def render_report(facts: Facts) -> str:
         ledger=ledger,
         style=Markup(style),
         kind=TYPES[facts.type],
+        purposes=_FOR,
         tokens=tokens_kept(facts),
         totals=[ledger.total(step) for step in ledger.steps],
         sources=ledger.sources[:_SOURCES],

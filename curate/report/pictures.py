@@ -39,7 +39,8 @@ def histograms_of(before: RowNumbers | None, after: RowNumbers, kind: str) -> tu
         now = _column(after, table, column)
         if now is None:
             continue
-        one = histogram(name, title, unit, then, now, hint)
+        sampled = _stand_for(before, after) if table == "sample" else (1.0, 1.0)
+        one = histogram(name, title, unit, then, now, hint, sampled)
         if one is not None:
             found.append(one)
     return tuple(found)
@@ -63,11 +64,16 @@ def shares_of(before: RowNumbers | None, after: RowNumbers) -> tuple[Shares, ...
         for side in (before, after)
     ]
     assert sides[1] is not None  # kept rows there are always
-    found.append(shares(column, title, sides[0], sides[1], _sampled(after)))
+    sampled = _stand_for(before, after)
+    found.append(shares(column, title, sides[0], sides[1], _sampled(after), sampled))
     return tuple(one for one in found if one is not None)
+
+
+def _stand_for(before: RowNumbers | None, after: RowNumbers) -> tuple[float, float]:
+    return (before.stands_for if before else 1.0, after.stands_for)
 
 
 def _sampled(numbers: RowNumbers) -> str:
     if not numbers.sampled:
         return ""
-    return f"Found of a sample: every {-(-numbers.rows.height // numbers.sample.height):,}th row."
+    return f"Estimated from {numbers.sample.height:,} of the kept rows, evenly spread."

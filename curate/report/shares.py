@@ -67,9 +67,8 @@ class Shares:
 
     @property
     def widest(self) -> float:
-        """The largest share that is drawn, per cent."""
-        drawn = [*self.shown, *([self.others] if self.others else [])]
-        return max([max(one.before_share, one.after_share) for one in drawn], default=0) or 100.0
+        """The largest share of a group, per cent."""
+        return max([max(one.before_share, one.after_share) for one in self.shown], default=0) or 100
 
     @property
     def lost(self) -> int:
@@ -78,7 +77,12 @@ class Shares:
 
 
 def shares(
-    name: str, title: str, before: pl.Series | None, after: pl.Series, hint: str = ""
+    name: str,
+    title: str,
+    before: pl.Series | None,
+    after: pl.Series,
+    hint: str = "",
+    stands_for: tuple[float, float] = (1.0, 1.0),
 ) -> Shares | None:
     """Count groups; None where no row has a value.
 
@@ -88,8 +92,9 @@ def shares(
         before: the group of each row read; None: there were none.
         after: of each row kept.
         hint: what a reader should know of the groups.
+        stands_for: how many rows each value of either side stands for, where they are a sample.
     """
-    sides = [_counted(side) for side in (before, after)]
+    sides = [_counted(side, rows) for side, rows in zip((before, after), stands_for, strict=True)]
     if not any(name is not None for side in sides for name in side):
         return None
     totals = [max(sum(side.values()), 1) for side in sides]
@@ -117,11 +122,12 @@ def shares(
     )
 
 
-def _counted(side: pl.Series | None) -> dict[str | None, int]:
+def _counted(side: pl.Series | None, stands_for: float) -> dict[str | None, int]:
     if side is None:
         return {}
     counts = side.alias("group").value_counts()
-    return dict(counts.sort("count", "group", descending=[True, False]).iter_rows())
+    ordered = counts.sort("count", "group", descending=[True, False])
+    return {group: round(count * stands_for) for group, count in ordered.iter_rows()}
 
 
 def _together(rows: list[Share]) -> Share:
