@@ -108,7 +108,7 @@ def _summary(facts: Facts) -> Iterator[str]:
     ledger, tokens = facts.ledger, tokens_kept(facts)
     counted = f" ({tokens:,} tokens)" if tokens is not None else ""
     if facts.steps_run:
-        share = 100 * ledger.rows_kept / max(ledger.rows_read, 1)
+        share = 100 * facts.read_and_kept / max(ledger.rows_read, 1)
         made = f", {ledger.rows_made:,} were made" if ledger.rows_made else ""
         yield (
             f"{_rows(ledger.rows_kept)}{counted}: {TYPES[facts.type]}. {ledger.rows_read:,} rows "

@@ -128,7 +128,7 @@ def reason_blocks(
 
 
 def _shown(example: Example, partner: ShownRow | None) -> Shown:
-    detail = excerpt(example.detail, _DETAIL)
+    detail = excerpt(example.detail.removeprefix(f"{example.place}: "), _DETAIL)
     short = Example(
         example.id, example.place, detail, "", "", example.duplicate_of
     )  # the whole text is not kept

@@ -66,6 +66,8 @@ class Facts:
     """Codes of the languages that a good part of the sampled rows is in, the most used first."""
     recipe: str
     """The resolved recipe as YAML."""
+    read_and_kept: int
+    """Rows that were read and are still there; the other kept rows were made."""
     steps_run: bool
     """Whether rows were read and curated; otherwise they were made."""
 
@@ -115,6 +117,7 @@ def facts_of(
         _trained_share(after),
         _languages(after),
         recipe,
+        _read_and_kept(curated),
         evidence is not None,
     )
 
@@ -184,6 +187,12 @@ def _by_source(ledger: Ledger) -> Iterator[tuple[str, int, int]]:
     for entry in ledger.entries:
         if entry.step == first and entry.rows_in.rows:
             yield entry.source, entry.rows_in.rows, kept.get(entry.source, 0)
+
+
+def _read_and_kept(curated: Curated) -> int:
+    made = curated.altered.filter(pl.col("what") == "made").select("id")
+    lost = made.join(curated.dropped.select("id"), on="id", how="semi")
+    return curated.ledger.rows_kept - (made.height - lost.height)
 
 
 def _trained_share(after: RowNumbers) -> float | None:

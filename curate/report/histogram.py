@@ -15,8 +15,8 @@ from evalsuite.report.axis import LEFT, RIGHT, Scale, Tick, round_step
 HEIGHT = 120
 """Pixels from the axis to the highest bar."""
 _BINS = 32
-_WIDE = 20.0
-"""Where the largest value is more than this many times the smallest, the axis is logarithmic."""
+_WIDE = 8.0
+"""Where the largest value is more than this many times the median, the axis is logarithmic."""
 _FEW_KEPT = 0.2
 """Under this share of rows kept, both sides are drawn as shares, or the kept ones would be flat."""
 
@@ -130,7 +130,7 @@ def histogram(
 def _edges(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
     """Return the edges of the bins, halves of whole numbers, and whether they widen."""
     low, high = float(values.min()), float(values.max())
-    if high > _WIDE * max(low, 1.0):
+    if high > _WIDE * max(float(np.median(values)), _WIDE):
         edges = np.unique(np.round(np.geomspace(max(low, 1.0), high + 1, _BINS + 1)))
         edges[0] = low
         return edges - 0.5, True
