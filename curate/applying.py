@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from curate.accounting import enter_step
 from curate.caching.memory import Memory
 from curate.caching.store import link_or_copy
 from curate.decisions import Decisions
-from curate.frame import ALTERED, DROPPED, ROW, BaseFrame, rewritten
+from curate.frame import ALTERED, DROPPED, NEAREST, ROW, SIMILARITIES, BaseFrame, rewritten
 from curate.ledger import Ledger, StepTime
 from curate.sinking import sink
 from curate.steps.base import Outcome, Private, Step, StepContext
@@ -62,6 +62,8 @@ class Applied:
     frame: pl.LazyFrame | None = None
     """The rows that stay; None: those of the base that were not dropped."""
     private: Private | None = None
+    nearest: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NEAREST))
+    similarities: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SIMILARITIES))
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,19 @@ class Steps:
             rows, base = after, after.base
             seconds = time.monotonic() - begun
             self.ledger.times.append(StepTime(name, seconds, done.notes, found))
-            if done.private is not None:
-                self.context.private.append(done.private)
+            self._remember(name, done)
             self.check(name, gone, base)
             dropped.append(gone)
             altered.append(now)
         return rows, pl.concat(dropped), pl.concat(altered)
+
+    def _remember(self, name: str, done: Applied) -> None:
+        """Keep what a step found beside the rows."""
+        if done.private is not None:
+            self.context.private.append(done.private)
+        named = pl.lit(name).alias("step")
+        self.context.nearest.append(done.nearest.with_columns(named))
+        self.context.similarities.append(done.similarities.with_columns(named))
 
     def _key(self, step: Step, rows: Rows) -> str | None:
         """Return the name of the step's outcome, or None where it must be applied anew."""
@@ -139,6 +148,8 @@ class Steps:
             base,
             None if usual else outcome.kept,
             outcome.private,
+            outcome.nearest,
+            outcome.similarities,
         )
 
     def _after(self, rows: Rows, done: Applied, key: str | None) -> Rows:
@@ -214,6 +225,8 @@ def _fresh(name: str, ledger: Ledger) -> str:
 def _save(directory: Path, done: Applied) -> None:
     done.dropped.write_parquet(directory / "dropped.parquet", compression="lz4")
     done.altered.write_parquet(directory / "altered.parquet", compression="lz4")
+    done.nearest.write_parquet(directory / "nearest.parquet", compression="lz4")
+    done.similarities.write_parquet(directory / "similarities.parquet", compression="lz4")
     (directory / "notes.json").write_text(json.dumps(done.notes), encoding="utf-8")
     if done.base is not None:
         link_or_copy(done.base.path, directory / "base.parquet")
@@ -226,4 +239,6 @@ def _load(directory: Path, before: BaseFrame) -> Applied:
         pl.read_parquet(directory / "altered.parquet", glob=False),
         tuple(json.loads((directory / "notes.json").read_bytes())),
         BaseFrame(path, before.type, before.misfits) if path.is_file() else None,
+        nearest=pl.read_parquet(directory / "nearest.parquet", glob=False),
+        similarities=pl.read_parquet(directory / "similarities.parquet", glob=False),
     )

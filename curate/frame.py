@@ -23,6 +23,25 @@ DROPPED = {
     "detail": pl.String,
     "duplicate_of": pl.String,
 }
+NEAREST = {
+    "step": pl.String,
+    "threshold": pl.Float64,
+    "similarity": pl.Float64,
+    "dropped": pl.Boolean,
+    "row": pl.String,
+    "partner": pl.String,
+}
+"""A pair of rows near a threshold, by their ids: `row` was dropped for `partner`, or both stay."""
+SIMILARITIES = {
+    "step": pl.String,
+    "threshold": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "pairs": pl.Int64,
+    "duplicates": pl.Int64,
+}
+"""How many pairs have a similarity from `low` to below `high`, and of how many answers, numbers and
+negations agree too, so that only their similarity decides."""
 ALTERED = {name: kind for name, kind in DROPPED.items() if name != "duplicate_of"}
 _OF_KIND = {
     "messages": ("messages",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from curate.caching.arrays import load_arrays, save_arrays
 from curate.caching.memory import Memory
 from curate.caching.store import Store
 from curate.decisions import Decisions, DecisionsStep, load_decisions
+from curate.evidence import PARENTS, Evidence
 from curate.formats.read import SourceCount
 from curate.frame import ROW, BaseFrame
 from curate.ledger import Ledger
@@ -76,6 +77,10 @@ class Curated:
     """What is for its owner alone; written apart from the dataset."""
     notes: tuple[str, ...] = ()
     """What a person should know of this run, such as what came from the cache; not of the rows."""
+    evidence: Evidence | None = None
+    """What the report shows beside the rows; None: nothing was read, the rows were made."""
+    parents: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PARENTS))
+    """A few of the rows that made rows come from, where they are not rows of this dataset."""
 
 
 def curate_rows(
@@ -118,6 +123,7 @@ def curate_rows(
     base = reading.base
     if model is not None:
         base = _counted(base, model, work, report, memory, ledger)
+    read_rows = base.scan()
     context = StepContext(
         base.scan(),
         base.type,
@@ -141,8 +147,16 @@ def curate_rows(
     dropped = _hidden(_all_dropped(lost, dropped, rows.base), section)
     ledger.from_cache = tuple(memory.recalled)
     private = tuple(context.private)
+    evidence = Evidence.of(read_rows, section, model, _masks(section), context)
     return Curated(
-        base.type, kept, dropped, _named(altered, rows.base), ledger, private, memory.notes()
+        base.type,
+        kept,
+        dropped,
+        _named(altered, rows.base),
+        ledger,
+        private,
+        memory.notes(),
+        evidence,
     )
 
 

@@ -16,6 +16,7 @@ import polars as pl
 from curate.card import write_card
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
+from curate.report.facts import facts_of
 from curate.report.page import write_report
 from curate.schema import dataset_schema, uses_tools, with_meta
 from curate.sinking import sink
@@ -181,8 +182,9 @@ def write_dataset(
             frame.write_parquet(directory / f"{table}.parquet", compression="zstd")
         verify(curated.ledger, curated.dropped.height, rows)
         write_text(directory / "recipe.yaml", recipe_yaml)
-        write_report(directory / "report.html", curated, name, digest)
-        write_card(directory / "README.md", curated, name, digest)
+        facts = facts_of(curated, name, digest, recipe_yaml, tables)
+        write_report(directory / "report.html", facts)
+        write_card(directory / "README.md", facts)
         write_json(directory / "ledger.json", ledger_document(curated, digest))
 
 

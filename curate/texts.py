@@ -37,7 +37,12 @@ TYPES: dict[str, TypeColumns] = {
 
 
 def _contents(turns: pl.Expr) -> pl.Expr:
-    """Return what is said in a list of turns, a tool call by its function and arguments."""
+    """Return what is said in a list of turns."""
+    return turns.list.eval(_said().str.strip_chars_end("\n")).list.join("\n\n")
+
+
+def _said() -> pl.Expr:
+    """Return what an element of a list of turns says, a tool call by its function and arguments."""
     turn = pl.element().struct
     calls = turn.field("tool_calls").list.eval(
         pl.concat_str(
@@ -46,10 +51,9 @@ def _contents(turns: pl.Expr) -> pl.Expr:
             separator=" ",
         )
     )
-    said = pl.concat_str(
+    return pl.concat_str(
         turn.field("content"), calls.list.join("\n"), separator="\n", ignore_nulls=True
     )
-    return turns.list.eval(said.str.strip_chars_end("\n")).list.join("\n\n")
 
 
 def _without_system(turns: pl.Expr) -> pl.Expr:
@@ -91,6 +95,28 @@ def answer_text(kind: str) -> pl.Expr:
         return _contents(last).fill_null("")
     parts = [_contents(pl.col(column)) for column in TYPES[kind].answers]
     return pl.concat_str(parts, separator="\n\n").fill_null("")
+
+
+def shown_prompt(kind: str) -> pl.Expr:
+    """Return everything before the answer as a person reads it: who speaks, if several turns do."""
+    if kind == "text":
+        return prompt_text(kind)
+    turns = _before_answer(kind)
+    speaker = pl.element().struct.field("role")
+    told = pl.concat_str(speaker, pl.lit(": "), _said())
+    several = turns.list.eval(told).list.join("\n\n")
+    return pl.when(turns.list.len() > 1).then(several).otherwise(_contents(turns)).fill_null("")
+
+
+def shown_answer(kind: str) -> pl.Expr:
+    """Return the answer as a person reads it: which is chosen, which rejected, which good."""
+    if kind == "preference":
+        both = [turns_text("chosen"), turns_text("rejected")]
+        return pl.format("chosen: {}\n\nrejected: {}", *both)
+    if kind == "unpaired_preference":
+        good = pl.when("label").then(pl.lit("good: ")).otherwise(pl.lit("bad: "))
+        return pl.concat_str(good, answer_text(kind))
+    return answer_text(kind)
 
 
 def turns_text(column: str) -> pl.Expr:

@@ -2,112 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jinja2
-import polars as pl
 from markupsafe import Markup
 
-from curate.pipeline import Curated
-from curate.reasons import Reason
-from curate.report.funnel import funnel
-from curate.texts import answer_text, prompt_text
+from curate.report.closest import HEIGHT as PAIRS_HEIGHT
+from curate.report.facts import Facts
+from curate.report.flow import HEIGHT as REACH_HEIGHT
+from curate.report.histogram import HEIGHT as HISTOGRAM_HEIGHT
+from evalsuite.report.environment import HOUSE_STYLE, TEMPLATES, report_environment
 from workspace.files import write_text
-from workspace.text import plain
 
-_PER_REASON = 4
-
-
-@dataclass(frozen=True)
-class Example:
-    """A dropped row."""
-
-    where: str
-    detail: str
-    asks: str
-    says: str
-
-
-@dataclass(frozen=True)
-class ReasonBlock:
-    """A reason with its count and a few rows."""
-
-    step: str
-    reason: str
-    description: str
-    count: int
-    examples: tuple[Example, ...]
+_HERE = Path(__file__).parent
+_RECIPE = 100_000
+"""Characters of the recipe that are shown; the whole is in `recipe.yaml`."""
+_SOURCES = 100
+_NOTES = 100
+TYPES = {
+    "messages": "conversations",
+    "prompt_completion": "prompts with completions",
+    "preference": "prompts with a chosen and a rejected answer",
+    "unpaired_preference": "answers rated good or bad",
+    "answer": "prompts with an answer that can be checked",
+    "text": "plain texts",
+}
+_FOR = {"train": "to train on", "validation": "to validate on", "test": "to test on"}
 
 
-def write_report(path: Path, curated: Curated, name: str, digest: str) -> None:
+def write_report(path: Path, facts: Facts) -> None:
     """Write `report.html`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_inert,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    write_text(path, render_report(facts))
+
+
+def render_report(facts: Facts) -> str:
+    """Return the page: no script, nothing loaded, and the same for the same rows and recipe."""
+    environment = report_environment(_HERE, TEMPLATES)
+    style = "\n".join(
+        path.read_text(encoding="utf-8") for path in (TEMPLATES / HOUSE_STYLE, _HERE / "report.css")
     )
-    ledger = curated.ledger
-    page = environment.get_template("page.html.jinja").render(
-        name=name,
-        digest=digest,
-        type=curated.type,
+    ledger = facts.ledger
+    return environment.get_template("page.html.jinja").render(
+        facts=facts,
         ledger=ledger,
-        funnel=funnel(ledger),
+        style=Markup(style),
+        kind=TYPES[facts.type],
+        purposes=_FOR,
+        tokens=tokens_kept(facts),
         totals=[ledger.total(step) for step in ledger.steps],
-        seconds={time.step: time.seconds for time in ledger.times},
-        notes=[note for time in ledger.times for note in time.notes] + [*ledger.split_notes],
-        reasons=reason_blocks(curated),
-    )
-    write_text(path, page)
+        sources=ledger.sources[:_SOURCES],
+        sources_hidden=max(0, len(ledger.sources) - _SOURCES),
+        notes=facts.notes[:_NOTES],
+        notes_hidden=max(0, len(facts.notes) - _NOTES),
+        recipe=facts.recipe[:_RECIPE],
+        recipe_cut=len(facts.recipe) > _RECIPE,
+        heights={
+            "reach": REACH_HEIGHT, "histogram": HISTOGRAM_HEIGHT, "pairs": PAIRS_HEIGHT
+        },
+    )  # fmt: skip
 
 
-def _inert(value: Any) -> Any:
-    """Make control characters visible in whatever is printed: file names are text from data too."""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def reason_blocks(curated: Curated) -> list[ReasonBlock]:
-    """Return each step's reasons with examples, in the order of the steps."""
-    frame = curated.dropped
-    if frame.is_empty():
-        return []
-    blocks = []
-    groups = frame.group_by("step", "reason", maintain_order=True)
-    for (step, reason), rows in groups:
-        blocks.append(
-            ReasonBlock(
-                str(step),
-                str(reason),
-                Reason(str(reason)).description,
-                rows.height,
-                tuple(_examples(rows.head(_PER_REASON), curated.type)),
-            )
-        )
-    return blocks
-
-
-def _examples(rows: pl.DataFrame, kind: str) -> list[Example]:
-    texts = rows.select(
-        pl.format("{}:{}", "source", "row").alias("where"),
-        pl.col("detail").fill_null(""),
-        prompt_text(kind).alias("asks") if _has_text(rows, kind) else pl.lit("").alias("asks"),
-        answer_text(kind).alias("says") if _has_text(rows, kind) else pl.lit("").alias("says"),
-        (pl.col("raw") if "raw" in rows.columns else pl.lit(None, pl.String)).alias("raw"),
-    )
-    return [
-        Example(
-            plain(where, 120), plain(detail, 300), plain(asks or raw or "", 400), plain(says, 300)
-        )
-        for where, detail, asks, says, raw in texts.iter_rows()
-    ]
-
-
-def _has_text(rows: pl.DataFrame, kind: str) -> bool:
-    from curate.texts import TYPES
-
-    return all(column in rows.columns for column in TYPES[kind].all)
+def tokens_kept(facts: Facts) -> int | None:
+    """Return the tokens of all splits; None where they were not counted."""
+    counts = [count.tokens for count in facts.ledger.splits.values()]
+    return None if None in counts or not counts else sum(filter(None, counts))

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.frame import ALTERED, DROPPED, ROW
+from curate.frame import ALTERED, DROPPED, NEAREST, ROW, SIMILARITIES
 from curate.reasons import Reason
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
@@ -68,6 +68,10 @@ class StepContext:
     """Where what is computed once over all rows may be found."""
     advance: Callable[[int, int, str], None] = field(default=lambda done, total, what: None)
     """Told how many of how many units are done in a long stage; may raise `Stopped`."""
+    nearest: list[pl.DataFrame] = field(default_factory=list)
+    """Pairs of rows that the steps so far nearly kept or nearly dropped."""
+    similarities: list[pl.DataFrame] = field(default_factory=list)
+    """How alike the rows are that the steps so far compared."""
 
     def rebase(self, base: pl.LazyFrame) -> None:
         """Go on with changed or more rows: what was computed of the old ones is forgotten."""
@@ -145,6 +149,14 @@ def _none() -> pl.DataFrame:
     return pl.DataFrame(schema=ALTERED)
 
 
+def _no_pairs() -> pl.DataFrame:
+    return pl.DataFrame(schema=NEAREST)
+
+
+def _no_similarities() -> pl.DataFrame:
+    return pl.DataFrame(schema=SIMILARITIES)
+
+
 @dataclass(frozen=True)
 class Private:
     """What a step sets aside for its owner alone; it is never part of a dataset."""
@@ -170,6 +182,10 @@ class Outcome:
     made: pl.DataFrame = field(default_factory=_none)
     """The same of each new row; new rows are numbered on from the last of all rows."""
     private: Private | None = None
+    nearest: pl.DataFrame = field(default_factory=_no_pairs)
+    """The pairs nearest to the step's threshold, a few on either side; columns of `NEAREST`."""
+    similarities: pl.DataFrame = field(default_factory=_no_similarities)
+    """How many pairs are how alike; columns of `SIMILARITIES`."""
 
 
 class Step(Protocol):

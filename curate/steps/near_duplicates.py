@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from curate.steps.base import (
     split_off,
 )
 from curate.steps.configs import NearDuplicates
+from curate.steps.nearness import Judged
 
 
 class NearDuplicatesStep:
@@ -57,7 +59,12 @@ class NearDuplicatesStep:
             if index.capped_rows
             else ()
         )
-        return split_off(frame, dropped, notes)
+        judged = Judged(self.name, self.config.threshold, rows, partner, score)
+        return replace(
+            split_off(frame, dropped, notes),
+            nearest=judged.nearest(index, context.ids),
+            similarities=judged.similarities(index, context.loosest),
+        )
 
     def _rank(self, rows: Rows, context: StepContext) -> Rows:
         if self.config.keep == "first":

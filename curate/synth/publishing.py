@@ -11,9 +11,11 @@ from typing import Any, get_args
 
 import polars as pl
 
+from curate.evidence import PARENTS
 from curate.frame import ALTERED, hashed_content
 from curate.ledger import Count, Entry, Ledger, StepTime
 from curate.pipeline import Curated
+from curate.report.made import chosen_made
 from curate.schema import TOOL_TURN
 from curate.synth.generators.base import Draft
 from curate.synth.making import LostRow, MadeRow, Making, Stage
@@ -78,7 +80,26 @@ def curated_from(
         kept = kept.with_columns(count_tokens(kept.lazy()).alias("tokens"))
     ledger = _ledger(making, kept, seconds, notes)
     ledger.tokens_by = tokens_by
-    return Curated(kind, kept.lazy(), _dropped(making.lost, kind), _altered(making.made), ledger)
+    return Curated(
+        kind,
+        kept.lazy(),
+        _dropped(making.lost, kind),
+        _altered(making.made),
+        ledger,
+        parents=_parents_shown(making),
+    )
+
+
+def _parents_shown(making: Making) -> pl.DataFrame:
+    """Return the texts of the rows from which those were made that the report shows."""
+    shown = set(chosen_made(made_table(making))["id"])
+    seeds = {
+        parent.id: (parent.id, parent.question, parent.answer)
+        for row in making.made
+        if row.id in shown
+        for parent in row.draft.parents
+    }
+    return pl.DataFrame(list(seeds.values()), schema=PARENTS, orient="row")
 
 
 def _turn(role: str, content: str) -> dict[str, Any]:

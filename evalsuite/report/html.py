@@ -6,14 +6,13 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
 
 from evalsuite import sentences
 from evalsuite.report.document import ComparisonRecord, Results
+from evalsuite.report.environment import HOUSE_STYLE, TEMPLATES, report_environment
 from evalsuite.report.flips import Flips
 from evalsuite.report.plot import forests
 from evalsuite.verdict import AbilityResult
@@ -21,7 +20,6 @@ from workspace.text import plain
 
 FLIP_BYTES = 2_000_000
 """Room for answers in all comparisons together; the whole file stays below 3 MB."""
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_html(results: Results, flips: Mapping[str, Flips]) -> str:
@@ -35,7 +33,9 @@ def render_html(results: Results, flips: Mapping[str, Flips]) -> str:
         flips: by name of the tuned model.
     """
     environment = _environment()
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    style = "\n".join(
+        (TEMPLATES / name).read_text(encoding="utf-8") for name in (HOUSE_STYLE, "report.css")
+    )
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     room = FLIP_BYTES // max(1, len(results.comparisons))
     return environment.get_template("report.html.j2").render(
@@ -74,30 +74,17 @@ def worst(comparison: ComparisonRecord) -> AbilityResult | None:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_inert,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = report_environment(TEMPLATES)
     environment.filters.update(
         score=sentences.score,
         change=sentences.change,
         size=sentences.size,
         p_value=sentences.p_value,
-        count=lambda value: f"{value:,}",
         short=lambda value: str(value)[:12],
         worst=worst,
     )
     environment.globals.update(unit=sentences.unit, meaning=sentences.meaning)
     return environment
-
-
-def _inert(value: Any) -> Any:
-    """Make control characters visible in whatever is printed; autoescape does the rest."""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _hash(script: str) -> str:

@@ -9,35 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalsuite.report.axis import Scale, Tick, round_step
 from evalsuite.sentences import change, size
 from evalsuite.verdict import AbilityResult
-
-LEFT, RIGHT = 3.0, 97.0
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A linear axis."""
-
-    low: float
-    """Value at the left end."""
-    high: float
-    """Value at the right end."""
-
-    def at(self, value: float) -> float:
-        """Return the position of a value in per cent of the width, cut to the axis."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(LEFT + (RIGHT - LEFT) * min(1.0, max(0.0, share)), 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A mark on the axis."""
-
-    at: float
-    """Position, per cent."""
-    label: str
-    """What is written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +119,7 @@ def _scale(rows: Sequence[AbilityResult]) -> Scale:
 
 
 def _ticks(scale: Scale, *, bounded: bool) -> list[Tick]:
-    step = _step((scale.high - scale.low) / 5)
+    step = round_step((scale.high - scale.low) / 5)
     first, last = math.ceil(scale.low / step), math.floor(scale.high / step)
     ticks = []
     for index in range(first, last + 1):
@@ -153,9 +127,3 @@ def _ticks(scale: Scale, *, bounded: bool) -> list[Tick]:
         sign = "" if index == 0 else change(value, bounded=bounded)[0]
         ticks.append(Tick(scale.at(value), sign + size(abs(value), bounded=bounded)))
     return ticks
-
-
-def _step(rough: float) -> float:
-    """Return the next of 1, 2, 5, 10 … at or above `rough`."""
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)

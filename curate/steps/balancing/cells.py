@@ -135,7 +135,7 @@ def _scripts(context: StepContext) -> pl.Series:
     both = pl.concat_str(prompt_text(context.type), answer_text(context.type), separator=" ")
     parts = [
         block.select(both.alias("said"))
-        .select(_script(pl.col("said")).alias("key"))
+        .select(script(pl.col("said")).alias("key"))
         .collect()["key"]
         for block in context.in_blocks()
     ]
@@ -153,7 +153,7 @@ def _bands(words: Rows, edges: Sequence[int]) -> pl.Series:
     return pl.Series("key", names, pl.String).gather(band)
 
 
-def _script(text: pl.Expr) -> pl.Expr:
+def script(text: pl.Expr) -> pl.Expr:
     """Return the writing system with the most letters; kana makes Japanese of Han."""
     counts = {name: text.str.count_matches(pattern) for name, pattern in _SCRIPTS.items()}
     kana = counts.pop("Kana")

@@ -59,14 +59,14 @@ def measured(rows: Rows, count: Count, context: StepContext) -> Measure:
 def _words(rows: Rows, context: StepContext) -> NDArray[np.float64]:
     from evalsuite.similarity.tokens import tokenise
 
-    said = _said(context.type)
+    said = said_text(context.type)
     table = tokenise(
         block.select(said.alias("said")).collect()["said"] for block in context.in_blocks()
     )
     return table.lengths[rows].astype(np.float64)
 
 
-def _said(kind: str) -> pl.Expr:
+def said_text(kind: str) -> pl.Expr:
     """Return all that is learnt as text: every turn of the assistant, or the whole of a text."""
     if kind == "text":
         return pl.col("text").fill_null("")
@@ -79,22 +79,38 @@ def _said(kind: str) -> pl.Expr:
 
 def _by_tokenizer(rows: Rows, context: StepContext, model: Path) -> Measure:
     tokenizer = ChatTokenizer.from_dir(model)
-    marked = context.type == "text" or tokenizer.has_generation_marks
-    columns = [*TYPES[context.type].all, "tools"]
     wanted = pl.DataFrame({ROW: rows}).lazy()
     amounts: list[int] = []
     refused = 0
     for block in context.in_blocks():
         here = block.join(wanted, on=ROW, how="semi", maintain_order="left")
-        table = here.select(*columns, _said(context.type).alias("_said")).collect()
-        for row in table.iter_rows(named=True):
-            trained = _trained(tokenizer, row) if marked and context.type in _TRAINED else None
-            refused += trained is None
-            amounts.append(len(tokenizer.encode(row["_said"])) if trained is None else trained)
+        counted, without = trained_tokens(here, context.type, tokenizer)
+        amounts += counted
+        refused += without
     note = f"Trained tokens were counted by {model.name}."
     if refused:
         note += f" {refused:,} rows by the text of their answers alone, without the template."
     return Measure(np.array(amounts, np.float64), "trained tokens", note)
+
+
+def trained_tokens(
+    rows: pl.LazyFrame, kind: str, tokenizer: ChatTokenizer
+) -> tuple[list[int], int]:
+    """Return how many tokens of each row carry loss, and of how many only the text was counted.
+
+    Args:
+        rows: a block that fits into memory, with the columns of the type and `tools`.
+        kind: the dataset type.
+        tokenizer: of the model to be trained.
+    """
+    marked = kind == "text" or tokenizer.has_generation_marks
+    table = rows.select(*TYPES[kind].all, "tools", said_text(kind).alias("_said")).collect()
+    amounts, refused = [], 0
+    for row in table.iter_rows(named=True):
+        trained = _trained(tokenizer, row) if marked and kind in _TRAINED else None
+        refused += trained is None
+        amounts.append(len(tokenizer.encode(row["_said"])) if trained is None else trained)
+    return amounts, refused
 
 
 def _trained(tokenizer: ChatTokenizer, row: dict[str, Any]) -> int | None:

@@ -39,8 +39,7 @@ class LanguageRule:
     def find(self, block: pl.DataFrame) -> pl.DataFrame:
         """Return the rows in another language."""
         begin = measured(self.config.of).str.slice(0, _PREPARED)
-        text = without_code(begin).str.replace_all(_NO_LANGUAGE, " ")
-        shown = block.select(ROW, text.str.slice(0, _LOOKED_AT).alias("text"))
+        shown = block.select(ROW, _prose(begin).alias("text"))
         letters = pl.col("text").str.count_matches(_LETTERS)
         enough = shown.filter(letters >= self.config.min_letters)
         self.short += shown.height - enough.height
@@ -65,6 +64,28 @@ class LanguageRule:
             f"{counted(self.short, 'row')} with under {self.config.min_letters} letters of "
             f"{self.config.of} kept: too short to tell the language.",
         )
+
+
+def _prose(text: pl.Expr) -> pl.Expr:
+    """Return what of a text is of a language, as much as the detector reads."""
+    return without_code(text).str.replace_all(_NO_LANGUAGE, " ").str.slice(0, _LOOKED_AT)
+
+
+def likely_languages(texts: pl.Series, settings: Language) -> pl.Series:
+    """Return the code of each text's language; null where it is short or the detector unsure.
+
+    Args:
+        texts: of which the first 2,000 characters are looked at.
+        settings: `min_letters` and `min_score` are used.
+    """
+    frame = texts.alias("text").to_frame().select(_prose(pl.col("text").str.slice(0, _PREPARED)))
+    detector, found = _detector(), []
+    enough = frame["text"].str.count_matches(_LETTERS) >= settings.min_letters
+    for said, long in zip(frame["text"], enough, strict=True):
+        best = detector.detect(said, model="lite", k=1)[0] if long else None
+        sure = best is not None and float(best["score"]) >= settings.min_score
+        found.append(str(best["lang"]) if best is not None and sure else None)
+    return pl.Series("language", found, pl.String)
 
 
 @cache
