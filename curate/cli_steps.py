@@ -25,7 +25,7 @@ Columns = Annotated[
     str, typer.Option(metavar="A=B,…", help="Your column names, e.g. prompt=text,completion=label.")
 ]
 Format = Annotated[
-    str, typer.Option(help="jsonl, json, csv, tsv or parquet; auto tells it from the name.")
+    str, typer.Option(help="jsonl, json, csv, tsv, parquet or arrow; auto tells it from the name.")
 ]
 Quarantine = Annotated[
     str, typer.Option(metavar="SHARE", help="Stop if more of the rows than this cannot be used.")

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     RAGGED_ROW = "ragged_row"
     TOO_LONG = "too_long"
+    UNREADABLE_VALUE = "unreadable_value"
 
     NO_FORMAT = "no_format"
     NULL_ANSWER = "null_answer"
@@ -85,6 +86,7 @@ _DESCRIPTIONS = {
     Reason.NOT_AN_OBJECT: "the row is JSON, but not an object",
     Reason.RAGGED_ROW: "the row has more or fewer fields than the header",
     Reason.TOO_LONG: "the row is longer than any conversation or document should be",
+    Reason.UNREADABLE_VALUE: "a value of the table cannot be read",
     Reason.NO_FORMAT: "the fields fit no known format",
     Reason.NULL_ANSWER: "the answer is null",
     Reason.NULL_PROMPT: "the prompt is null",

@@ -56,7 +56,7 @@ class Source(Section):
 
     path: str
     """A file or a glob, relative to the recipe; `-` is standard input. May be gzip or zstd."""
-    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet"] = "auto"
+    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet", "arrow"] = "auto"
     """`auto` tells it from the name. Row formats (alpaca, ShareGPT, …) are found row by row."""
     columns: Columns = Columns()
     """Only where the columns do not have the usual names."""

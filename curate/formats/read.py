@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from curate.formats.arrow import read_arrow
 from curate.formats.detect import RowFormat, normalise
 from curate.formats.documents import read_document
 from curate.formats.files import SourceFile, find_files, named_apart, open_bytes, telling_damage
@@ -35,6 +36,7 @@ _READERS: dict[str, Callable[[BinaryIO, SourceFile], Iterator[RawRow]]] = {
     "csv": read_table,
     "tsv": read_table,
     "parquet": read_parquet,
+    "arrow": read_arrow,
 }
 _READ_REASONS = frozenset(
     {
@@ -44,6 +46,7 @@ _READ_REASONS = frozenset(
         Reason.NOT_AN_OBJECT,
         Reason.RAGGED_ROW,
         Reason.TOO_LONG,
+        Reason.UNREADABLE_VALUE,
     }
 )
 
@@ -196,7 +199,7 @@ def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRo
     for raw in records:
         place[0] = raw.shown
         batch.append(raw)
-        size += len(raw.raw)
+        size += len(raw.raw) + raw.held
         if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
