@@ -15,6 +15,7 @@ from curate.formats.read import ReadResult, read_sources
 from curate.frame import (
     ALTERED,
     DROPPED,
+    IMAGES,
     ROW,
     BaseFrame,
     build_base,
@@ -72,6 +73,8 @@ class Curated:
     """`id`, `step`, `what` (changed or made), `reason`, `detail`, `source`, `row`: one line for
     each step that changed or made a row."""
     ledger: Ledger
+    images: Path | None = None
+    """Bytes of the images of the rows; None where no row has one."""
     private: tuple[Private, ...] = ()
     """What is for its owner alone; written apart from the dataset."""
 
@@ -134,7 +137,8 @@ def curate_rows(
     check_something_to_train(ledger, section.split)
     dropped = _hidden(_all_dropped(lost, dropped, base), section)
     private = tuple(context.private)
-    return Curated(base.type, kept, dropped, _named(altered, base), ledger, private)
+    images = read.images if read.images.is_file() else None
+    return Curated(base.type, kept, dropped, _named(altered, base), ledger, images, private)
 
 
 def _typed(read: ReadResult, section: CurateSection, work: Path) -> tuple[BaseFrame, pl.DataFrame]:
@@ -300,7 +304,8 @@ def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: f
             ledger.entries.append(
                 Entry(step, source.name, Count(before), Count(left), dict(sorted(gone.items())))
             )
-        ledger.times.append(StepTime(step, seconds if step == "read" else 0.0))
+        notes = _pictures_told(base) if step == "normalise" else ()
+        ledger.times.append(StepTime(step, seconds if step == "read" else 0.0, notes))
     ledger.sources = [
         {
             "name": source.name,
@@ -311,6 +316,21 @@ def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: f
         }
         for source in read.sources
     ]
+
+
+def _pictures_told(base: BaseFrame) -> tuple[str, ...]:
+    if IMAGES not in base.scan().collect_schema().names():
+        return ()
+    lists = pl.col(IMAGES).list
+    shown = lists.eval(pl.element().struct.field("digest"))
+    counts = base.scan().select(
+        rows=(lists.len() > 0).sum(), images=lists.len().sum(), other=shown.explode().n_unique()
+    )
+    rows, images, other = counts.collect().row(0)
+    return (
+        f"{rows:,} rows have {images:,} images, {other:,} of them different; where tokens are "
+        "counted, those of images are not.",
+    )
 
 
 def _kept(ledger: Ledger, step: str, source: str) -> int:
@@ -435,7 +455,7 @@ def _named(altered: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
 
 _BOOKKEEPING = frozenset(
     {ROW, "id", "source", "row", "content_hash", "user_label", "document", "conversation"}
-    | {"parents", "tokens"}
+    | {"parents", "tokens", "images"}
 )
 
 

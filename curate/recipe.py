@@ -39,6 +39,8 @@ class Columns(Section):
     """Column with your own identifier of the row; kept in `meta.user_id`."""
     label: str | None = None
     """Column with a label or topic; kept in `meta.label`."""
+    images: str | None = None
+    """Column with an image or a list of images."""
     document: str | None = None
     """Column naming the document a row was made from; such rows stay in one split."""
     conversation: str | None = None
@@ -49,6 +51,22 @@ class Columns(Section):
     def chosen_names(self) -> dict[str, str]:
         """Return usual name → the source's name, for those given."""
         return {name: column for name, column in self.model_dump().items() if column is not None}
+
+
+class Images(Section):
+    """What images of rows may be: bytes, `data:` URLs, or paths. URLs are never fetched."""
+
+    read: bool = True
+    """`false`: a column of images is left out like any other that nothing takes."""
+    folder: str | None = None
+    """What paths are relative to, itself relative to the recipe; left out: the folder of the file
+    that names them."""
+    outside: bool = False
+    """Allow paths that leave the folder. A file from elsewhere could then read any image here."""
+    max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
+    """Width times height of an image; a small file may unfold to gigabytes."""
+    max_bytes: Annotated[int, Field(ge=1, le=2**30)] = 32 * 2**20
+    """Size of an image's file."""
 
 
 class Source(Section):
@@ -66,6 +84,8 @@ class Source(Section):
     """Fields of CSV and TSV may stand in double quotes; `false` takes a quote as text."""
     encoding: str = "utf-8"
     """Of a CSV or TSV file, by any name that Python knows, such as `cp1252` or `utf-16`."""
+    images: Images = Images()
+    """How images of the rows are read."""
     weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     """Share of the dataset beside the other sources' weights; all sources have one, or none. To
     mix datasets, name their `datasets/NAME/current/train.parquet`. See `mix`."""

@@ -75,7 +75,7 @@ def _turn(turn: object, where: str) -> Message:
         raise Misfit(
             Reason.NO_FORMAT, f"`{where}.tool_calls` is {describe(calls)}, not a list of calls"
         )
-    if calls and turn.get(key) is None:
+    if calls and turn.get(key) in (None, []):
         content = ""
     else:
         content = text_of(turn.get(key), f"{where}.{key}", null=null)

@@ -17,13 +17,16 @@ from curate.formats.files import SourceFile, find_files, named_apart, open_bytes
 from curate.formats.lines import read_lines, too_long
 from curate.formats.parquet import read_parquet
 from curate.formats.parts import QUARANTINE, ROWS, PartWriter
+from curate.formats.picture import Picture, PictureStore
+from curate.formats.picture_bytes import Gallery
+from curate.formats.picture_rows import check_places, has_pictures, image_key, with_marks
 from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
 from curate.formats.uniform import find_run, run_table
 from curate.formats.used import MARK_KEYS, published_marks, quality_of, used_keys
 from curate.reasons import Reason
-from curate.recipe import Columns, Source
+from curate.recipe import Source
 from workspace.errors import DataError
 from workspace.files import hash_file
 
@@ -82,7 +85,29 @@ class ReadResult:
     """Directory of Parquet parts with the schema `parts.ROWS`."""
     quarantine: Path
     """Directory of Parquet parts with the schema `parts.QUARANTINE`."""
+    images: Path
+    """Bytes of the rows' images; not there where no row has one."""
     sources: tuple[SourceCount, ...]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the rows of one file are read with."""
+
+    names: dict[str, str]
+    """Usual name → the source's own."""
+    gallery: Gallery
+    store: PictureStore
+    count: SourceCount
+
+
+def _desk(
+    file: SourceFile, source: Source, base: Path, store: PictureStore, count: SourceCount
+) -> Desk:
+    folder = file.folder or (None if file.stream is not None else file.path.parent)
+    if source.images.folder is not None:
+        folder = base / Path(source.images.folder).expanduser()
+    return Desk(source.columns.chosen_names(), Gallery(folder, source.images), store, count)
 
 
 def read_sources(
@@ -103,17 +128,20 @@ def read_sources(
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
     found = [
-        (_as_told(file, source), source.columns, entry)
+        (_as_told(file, source), source, entry)
         for entry, source in enumerate(sources)
         for file in find_files(source.path, base, source.format)
     ]
     files = named_apart([file for file, _, _ in found], base)
-    for file, (_, columns, entry) in zip(files, found, strict=True):
-        counts[file.name] = _read_file(file, columns, rows, quarantine, tick)
-        counts[file.name].entry = entry
+    store = PictureStore(work / "images.bin")
+    for file, (_, source, entry) in zip(files, found, strict=True):
+        digest = hash_file(file.path) if file.path.is_file() else None
+        count = counts[file.name] = SourceCount(file.name, digest, entry)
+        _read_file(file, _desk(file, source, base, store, count), rows, quarantine, tick)
     rows.flush()
     quarantine.flush()
-    return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
+    images = work / "images.bin"
+    return ReadResult(rows.directory, quarantine.directory, images, tuple(counts.values()))
 
 
 def _as_told(file: SourceFile, source: Source) -> SourceFile:
@@ -152,13 +180,14 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
     """
     file = _as_told(find_files(source.path, base, source.format)[0], source)
     count = SourceCount(file.name, None)
+    desk = _desk(file, source, base, PictureStore(None), count)
     fault, place = "", [0]
     with open_bytes(file) as stream, telling_damage(file, place):
         for raw in itertools.islice(records(stream, file), most):
             place[0] = raw.shown
             count.read += 1
             try:
-                _row(raw, source.columns.chosen_names(), count)
+                _row(raw, desk)
             except Misfit as misfit:
                 fault = fault or f"{file.name}:{raw.shown}: {misfit.detail}"
     return Glance(count.read, count.formats, fault)
@@ -170,26 +199,22 @@ def records(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
 
 
 def _read_file(
-    file: SourceFile, columns: Columns, rows: PartWriter, quarantine: PartWriter, tick: Tick
-) -> SourceCount:
-    digest = hash_file(file.path) if file.path.is_file() else None
-    count = SourceCount(file.name, digest)
-    names = columns.chosen_names()
-    place = [0]
+    file: SourceFile, desk: Desk, rows: PartWriter, quarantine: PartWriter, tick: Tick
+) -> None:
+    count, place = desk.count, [0]
     with open_bytes(file) as stream, telling_damage(file, place):
         for batch in _batches(records(stream, file), place):
-            table = _uniform(batch, file, names, count)
+            table = _uniform(batch, file, desk)
             if table is not None:
                 rows.add_table(table)
             else:
-                _one_by_one(batch, file, names, count, rows, quarantine)
+                _one_by_one(batch, file, desk, rows, quarantine)
             count.read += len(batch)
             tick(rows.count + quarantine.count, file.name)
     if not count.read:
         raise DataError(
             "this file has no rows", where=file.name, cure="Take it out of `sources`, or fill it."
         )
-    return count
 
 
 def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRow]]:
@@ -207,10 +232,9 @@ def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRo
         yield batch
 
 
-def _uniform(
-    batch: list[RawRow], file: SourceFile, names: dict[str, str], count: SourceCount
-) -> Any:
+def _uniform(batch: list[RawRow], file: SourceFile, desk: Desk) -> Any:
     """Return a batch of plain texts of one shape as a table; None for any other."""
+    names, count = desk.names, desk.count
     if len(batch) < _LEAST_RUN:
         return None
     try:
@@ -234,26 +258,30 @@ def _uniform(
 def _one_by_one(
     batch: list[RawRow],
     file: SourceFile,
-    names: dict[str, str],
-    count: SourceCount,
+    desk: Desk,
     rows: PartWriter,
     quarantine: PartWriter,
 ) -> None:
     for raw in batch:
         try:
-            row = _row(raw, names, count)
+            row = _row(raw, desk)
         except Misfit as misfit:
-            count.quarantined[misfit.reason] += 1
+            desk.count.quarantined[misfit.reason] += 1
             quarantine.add(_quarantined(raw, misfit, file), len(raw.raw))
         else:
             rows.add({**_placed(raw, file), **row}, len(raw.raw))
 
 
 def _used(
-    found: RowFormat, value: Mapping[str, Any], row: Row, raw: Any, names: dict[str, str]
+    found: RowFormat,
+    value: Mapping[str, Any],
+    row: Row,
+    raw: Any,
+    names: dict[str, str],
+    also: str = "",
 ) -> set[str]:
     """Return the record's own keys whose values are in the row or in its marks."""
-    used = used_keys(found, value, row)
+    used = used_keys(found, value, row) | {also}
     if names:
         kept = {*_left(raw, names)}
         used = {names.get(key, key) for key in used if key in names or key in kept}
@@ -261,16 +289,24 @@ def _used(
     return used
 
 
-def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, Any]:
+def _row(raw: RawRow, desk: Desk) -> dict[str, Any]:
     if raw.misfit is not None:
         raise raw.misfit
     if len(raw.raw) > LONGEST_ROW_BYTES:
         raise too_long(len(raw.raw))
+    names, count = desk.names, desk.count
     value: Any = _renamed(raw.value, names) if names else raw.value
+    key, pictures = "", None
     try:
+        if desk.gallery.limits.read and isinstance(value, dict) and has_pictures(value):
+            key = image_key(value)
+            value, pictures = with_marks(value, desk.gallery, desk.store)
         row_format, row = normalise(value)
+        if pictures is not None:
+            check_places(row, pictures)
         made = {"format": row_format.value, **_fields(row), **_marks(value)}
-        used = _used(row_format, value, row, raw.value, names)
+        made["images"] = _shown(pictures)
+        used = _used(row_format, value, row, raw.value, names, key)
     except (Misfit, MemoryError):
         raise
     except Exception as error:
@@ -280,6 +316,10 @@ def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, An
     count.formats[row_format] += 1
     count.ignored.update(key for key in raw.value if key not in used and raw.value[key])
     return made
+
+
+def _shown(pictures: list[Picture] | None) -> list[dict[str, Any]] | None:
+    return [vars(picture) for picture in pictures] if pictures else None
 
 
 def _renamed(value: object, names: dict[str, str]) -> object:

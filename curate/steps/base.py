@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.frame import ALTERED, DROPPED, ROW
+from curate.frame import ALTERED, DROPPED, IMAGES, ROW
 from curate.reasons import Reason
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
@@ -20,7 +20,7 @@ from evalsuite.similarity.tokens import BLOCK_ROWS, TokenTable, tokenise
 from workspace.layout import Workspace
 
 Rows = NDArray[np.int64]
-_COMPUTED = ("ids", "prompts", "answers", "marks", "classes", "index")
+_COMPUTED = ("ids", "prompts", "answers", "marks", "pictures", "classes", "index")
 
 
 @dataclass
@@ -83,6 +83,16 @@ class StepContext:
         return label.to_numpy().astype(np.int64)
 
     @cached_property
+    def pictures(self) -> Rows | None:
+        """A number for each row that rows with the same images share; None where none has any."""
+        if IMAGES not in self.base.collect_schema().names():
+            return None
+        digests = pl.col(IMAGES).list.eval(pl.element().struct.field("digest")).list.join(" ")
+        table = self.base.select(digests.fill_null("").alias("digests")).collect()
+        _, codes = np.unique(table["digests"].to_numpy(), return_inverse=True)
+        return codes.astype(np.int64)
+
+    @cached_property
     def classes(self) -> Classes:
         """Which rows are equal after normalising."""
         return normalised_classes(self.prompts, self.answers, self.marks)
@@ -91,9 +101,10 @@ class StepContext:
     def index(self) -> Index:
         """Which rows are alike."""
         self.tell(f"comparing {len(self.ids):,} rows with each other")
-        return build_index(
-            self.prompts, self.answers, self.classes, self.marks, loosest=self.loosest
-        )
+        apart = self.marks
+        if self.pictures is not None:  # a mark in a long text alone would leave it nearly the same
+            apart = self.pictures * 2 + (0 if apart is None else apart)
+        return build_index(self.prompts, self.answers, self.classes, apart, loosest=self.loosest)
 
 
 def _none() -> pl.DataFrame:
