@@ -188,7 +188,7 @@ def _mixing(section: CurateSection, read: ReadResult) -> list[Step]:
     if not weights:
         return []
     entries = {source.name: source.entry for source in read.sources}
-    names = [source.path for source in section.sources]
+    names = [source.name for source in section.sources]
     return [MixStep(section.mix or Mix(), entries, weights, names)]
 
 
@@ -313,6 +313,7 @@ def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: f
             "rows": source.read,
             "formats": dict(sorted(source.formats.items())),
             "ignored_columns": dict(sorted(source.ignored.items())),
+            **({"dataset": dict(source.dataset)} if source.dataset else {}),
         }
         for source in read.sources
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,10 @@ from curate.amounts import Amount, Share
 from curate.steps.balancing.configs import Mix, Names
 from curate.steps.configs import StepConfig
 from workspace.recipe import Section
+
+_HUB = re.compile(
+    r"hub:(?P<hub>[^@#:\s]+)(?:@(?P<revision>[^#:\s]+))?(?:#(?P<config>[^:]+))?(?::(?P<split>.+))?"
+)
 
 DatasetType = Literal[
     "auto",
@@ -72,8 +77,18 @@ class Images(Section):
 class Source(Section):
     """Files of raw rows."""
 
-    path: str
-    """A file or a glob, relative to the recipe; `-` is standard input. May be gzip or zstd."""
+    path: str = ""
+    """A file or a glob, relative to the recipe; `-` is standard input. May be gzip or zstd. Also a
+    folder that `datasets` saved (`save_to_disk`) or would load."""
+    hub: str | None = None
+    """A dataset of the Hugging Face hub, `owner/name`, instead of a path. As text alone, a source
+    is `hub:owner/name@revision#config:split`, where all but the name may be left out."""
+    revision: str | None = None
+    """Of a hub dataset: a branch, tag or commit; it is resolved to a commit, which is recorded."""
+    config: str | None = None
+    """Which of several configurations of a dataset."""
+    split: str | None = None
+    """Which of several splits of a dataset; none is ever guessed."""
     format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet", "arrow"] = "auto"
     """`auto` tells it from the name. Row formats (alpaca, ShareGPT, …) are found row by row."""
     columns: Columns = Columns()
@@ -102,7 +117,29 @@ class Source(Section):
     @model_validator(mode="before")
     @classmethod
     def _path_alone(cls, value: object) -> object:
-        return {"path": value} if isinstance(value, str | PurePath) else value
+        value = {"path": value} if isinstance(value, str | PurePath) else value
+        if isinstance(value, dict) and str(value.get("path", "")).startswith("hub:"):
+            named = _HUB.fullmatch(str(value["path"]))
+            if named is None:
+                raise ValueError("hub:owner/name@revision#config:split")
+            rest = {key: item for key, item in value.items() if key != "path"}
+            return {**{key: item for key, item in named.groupdict().items() if item}, **rest}
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.path) == bool(self.hub):
+            raise ValueError("either a `path` or a `hub` name")
+        if self.hub is None and self.revision is not None:
+            raise ValueError("`revision` only beside a `hub` name")
+        if self.hub is not None and (self.format != "auto" or self.header):
+            raise ValueError("a hub dataset says its own format")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the source is called where people read of it."""
+        return self.path or f"hub:{self.hub}"
 
 
 class Split(Section):

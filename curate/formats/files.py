@@ -55,6 +55,8 @@ class SourceFile:
     """Of a table."""
     features: Mapping[str, Any] | None = None
     """What a Hugging Face dataset says its columns are; None: what the file itself says."""
+    dataset: Mapping[str, str] | None = None
+    """Of a Hugging Face dataset: its `name`, `commit`, `config` and `split`, as far as known."""
     folder: Path | None = None
     """Directory that paths in rows may not leave; None: the one that the file lies in."""
 
@@ -75,7 +77,7 @@ def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -
     if not paths:
         raise _nothing_there(pattern, whole)
     return [
-        SourceFile(path, _display(path, base), _format(path) if wanted == "auto" else wanted)
+        SourceFile(path, _display(path, base), named_format(path) if wanted == "auto" else wanted)
         for path in paths
     ]
 
@@ -164,7 +166,12 @@ def _check_once(files: Sequence[SourceFile]) -> None:
         seen.add(path)
 
 
-def _format(path: Path) -> FileFormat:
+def named_format(path: Path) -> FileFormat:
+    """Return the format that a file's name says.
+
+    Raises:
+        DataError: it says none that is known.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 from curate.formats.arrow import read_arrow
 from curate.formats.detect import RowFormat, normalise
 from curate.formats.documents import read_document
-from curate.formats.files import SourceFile, find_files, named_apart, open_bytes, telling_damage
+from curate.formats.files import SourceFile, named_apart, open_bytes, telling_damage
+from curate.formats.find import find_source
 from curate.formats.lines import read_lines, too_long
 from curate.formats.parquet import read_parquet
 from curate.formats.parts import QUARANTINE, ROWS, PartWriter
@@ -68,6 +69,8 @@ class SourceCount:
     name: str
     digest: str | None
     """SHA-256 of its bytes; None for standard input."""
+    dataset: Mapping[str, str] | None = None
+    """What a Hugging Face dataset is identified by."""
     entry: int = 0
     """Which of the recipe's sources names it, counted from 0."""
     read: int = 0
@@ -130,13 +133,13 @@ def read_sources(
     found = [
         (_as_told(file, source), source, entry)
         for entry, source in enumerate(sources)
-        for file in find_files(source.path, base, source.format)
+        for file in find_source(source, base, lambda what: tick(0, what))
     ]
     files = named_apart([file for file, _, _ in found], base)
     store = PictureStore(work / "images.bin")
     for file, (_, source, entry) in zip(files, found, strict=True):
         digest = hash_file(file.path) if file.path.is_file() else None
-        count = counts[file.name] = SourceCount(file.name, digest, entry)
+        count = counts[file.name] = SourceCount(file.name, digest, file.dataset, entry)
         _read_file(file, _desk(file, source, base, store, count), rows, quarantine, tick)
     rows.flush()
     quarantine.flush()
@@ -154,6 +157,8 @@ def _as_told(file: SourceFile, source: Source) -> SourceFile:
             cause=f"It is given for a file that is read as {file.format}.",
             cure=f"Take `{given[0]}` out, or give `format: csv` or `tsv`.",
         )
+    if file.dataset is not None:
+        return file
     return replace(file, header=source.header, quotes=source.quotes, encoding=source.encoding)
 
 
@@ -178,7 +183,7 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
     Raises:
         DataError: as `read_sources`.
     """
-    file = _as_told(find_files(source.path, base, source.format)[0], source)
+    file = _as_told(find_source(source, base, lambda what: None)[0], source)
     count = SourceCount(file.name, None)
     desk = _desk(file, source, base, PictureStore(None), count)
     fault, place = "", [0]

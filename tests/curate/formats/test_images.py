@@ -365,7 +365,6 @@ def test_images_as_hugging_face_stores_them_are_read(files: Path, curate: Curate
     import datasets
 
     rows = {"prompt": ["a", "b"], "completion": ["c", "d"], "image": [str(files / "red.png"), None]}
-    words = datasets.Value("string")
     features = datasets.Features(
         {
             "prompt": datasets.Value("string"),
