@@ -312,6 +312,7 @@ def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: f
             "sha256": source.digest,
             "rows": source.read,
             "formats": dict(sorted(source.formats.items())),
+            "detected": [one.document() for one in source.detected],
             "ignored_columns": dict(sorted(source.ignored.items())),
             **({"dataset": dict(source.dataset)} if source.dataset else {}),
         }

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from curate.formats.arrow import read_arrow
 from curate.formats.detect import RowFormat, normalise
 from curate.formats.documents import read_document
+from curate.formats.evidence import Detected, Evidence
 from curate.formats.files import SourceFile, named_apart, open_bytes, telling_damage
 from curate.formats.find import find_source
 from curate.formats.lines import read_lines, too_long
@@ -76,6 +77,8 @@ class SourceCount:
     read: int = 0
     quarantined: Counter[Reason] = field(default_factory=Counter)
     formats: Counter[RowFormat] = field(default_factory=Counter)
+    detected: Detected = field(default_factory=Detected)
+    """By which columns rows were recognised."""
     ignored: Counter[str] = field(default_factory=Counter)
     """Column → rows in which it held something that no column of the dataset takes."""
 
@@ -168,6 +171,8 @@ class Glance:
 
     read: int
     formats: Counter[RowFormat]
+    detected: tuple[Evidence, ...]
+    """By which columns they were recognised."""
     fault: str
     """Why the first unusable one cannot be used; empty where all can."""
 
@@ -195,7 +200,7 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
                 _row(raw, desk)
             except Misfit as misfit:
                 fault = fault or f"{file.name}:{raw.shown}: {misfit.detail}"
-    return Glance(count.read, count.formats, fault)
+    return Glance(count.read, count.formats, tuple(count.detected), fault)
 
 
 def records(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
@@ -253,6 +258,7 @@ def _uniform(batch: list[RawRow], file: SourceFile, desk: Desk) -> Any:
     _, first = normalise(run.values[0])
     used = _used(run.format, run.values[0], first, batch[0].value, names)
     count.formats[run.format] += len(batch)
+    count.detected.count(run.format, run.values[0], names, batch[0].place, len(batch))
     for key in [key for key in batch[0].value if key not in used]:
         ignored = sum(1 for raw in batch if raw.value[key])
         if ignored:
@@ -319,6 +325,7 @@ def _row(raw: RawRow, desk: Desk) -> dict[str, Any]:
         detail = f"{type(error).__name__}: {error}"[:300]
         raise Misfit(Reason.NO_FORMAT, detail) from error
     count.formats[row_format] += 1
+    count.detected.count(row_format, value, names, raw.place)
     count.ignored.update(key for key in raw.value if key not in used and raw.value[key])
     return made
 

@@ -264,9 +264,9 @@ def test_each_refusal_says_what_to_do(online: Found, what: str, title: str, says
     assert "some/" in found["where"]
 
 
-def test_no_script_was_even_downloaded(online: Found) -> None:
-    assert online["a script"]
-    assert not list(Path().glob("hf/**/script.py"))
+def test_no_script_ran(directory: Path, online: Found) -> None:
+    assert online["a script"]["title"].endswith("scripts are never run")
+    assert not list(directory.glob("hf/modules/**/script.py"))
 
 
 @pytest.mark.parametrize(
