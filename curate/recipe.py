@@ -14,9 +14,11 @@ from curate.steps.balancing.configs import Mix, Names
 from curate.steps.configs import StepConfig
 from workspace.recipe import Section
 
-_HUB = re.compile(
-    r"hub:(?P<hub>[^@#:\s]+)(?:@(?P<revision>[^#:\s]+))?(?:#(?P<config>[^:]+))?(?::(?P<split>.+))?"
-)
+_PARTS = r"(?:#(?P<config>[^:]+))?(?::(?P<split>.+))?"
+_TEXTS = {
+    "hub": re.compile(r"hub:(?P<hub>[^@#:\s]+)(?:@(?P<revision>[^#:\s]+))?" + _PARTS),
+    "folder": re.compile(r"folder:(?P<path>[^#:]+)" + _PARTS),
+}
 
 DatasetType = Literal[
     "auto",
@@ -79,7 +81,8 @@ class Source(Section):
 
     path: str = ""
     """A file or a glob, relative to the recipe; `-` is standard input. May be gzip or zstd. Also a
-    folder that `datasets` saved (`save_to_disk`) or would load."""
+    folder that `datasets` saved (`save_to_disk`) or would load; as text alone, with its parts,
+    `folder:path#config:split`."""
     hub: str | None = None
     """A dataset of the Hugging Face hub, `owner/name`, instead of a path. As text alone, a source
     is `hub:owner/name@revision#config:split`, where all but the name may be left out."""
@@ -118,10 +121,14 @@ class Source(Section):
     @classmethod
     def _path_alone(cls, value: object) -> object:
         value = {"path": value} if isinstance(value, str | PurePath) else value
-        if isinstance(value, dict) and str(value.get("path", "")).startswith("hub:"):
-            named = _HUB.fullmatch(str(value["path"]))
+        if isinstance(value, dict):
+            text = str(value.get("path", ""))
+            form = _TEXTS.get(text.partition(":")[0]) if ":" in text else None
+            if form is None:
+                return value
+            named = form.fullmatch(text)
             if named is None:
-                raise ValueError("hub:owner/name@revision#config:split")
+                raise ValueError("hub:owner/name@revision#config:split or folder:path#config:split")
             rest = {key: item for key, item in value.items() if key != "path"}
             return {**{key: item for key, item in named.groupdict().items() if item}, **rest}
         return value

@@ -43,6 +43,7 @@ class Detected:
     def __init__(self) -> None:
         """Begin with none."""
         self._found: dict[tuple[Any, ...], Evidence] = {}
+        self._known: dict[tuple[Any, ...], Evidence] = {}
 
     def __iter__(self) -> Iterator[Evidence]:
         """Yield it, most rows first."""
@@ -65,11 +66,21 @@ class Detected:
             place: number of the row in its file.
             rows: how many have these columns.
         """
+        shape = (found, *(key for key, item in value.items() if item is not None))
+        one = self._known.get(shape)
+        if one is None:
+            one = self._place(found, value, names, place)
+            if len(self._known) < _MOST * _MOST:
+                self._known[shape] = one
+        one.rows += rows
+
+    def _place(
+        self, found: RowFormat, value: Mapping[str, Any], names: Mapping[str, str], place: int
+    ) -> Evidence:
         columns = tuple(
             names.get(key, key) for key in content_keys(found, value) if value.get(key) is not None
         )
         key = (found, columns, also_fits(found, value))
         if key not in self._found and len(self._found) >= _MOST:
             key = (found, (), ())
-        one = self._found.setdefault(key, Evidence(*key, first=place))
-        one.rows += rows
+        return self._found.setdefault(key, Evidence(*key, first=place))

@@ -26,6 +26,8 @@ _PART_TYPES = frozenset({"image", "image_url", "input_image"})
 _PLAIN_KEYS = ("prompt", "instruction", "question", "query", "problem")
 _SIDES = ("chosen", "rejected")
 _TURN_FIELDS = (*TURN_KEYS, "prompt", "completion", *_SIDES)
+_WITH_TURNS = frozenset(_TURN_FIELDS)
+_NONE: tuple[Any, ...] = (None, "", [])
 _TAG = "<image>"
 _ASKING = frozenset({"user", "human", "prompter", "system", "developer"})
 MOST_IMAGES = 256
@@ -34,18 +36,18 @@ MOST_IMAGES = 256
 
 def has_pictures(value: Mapping[str, Any]) -> bool:
     """Return whether a record has images, or places for them."""
-    if image_key(value):
-        return True
-    for key in _TURN_FIELDS:
-        turns = value.get(key)
-        if type(turns) is list and any(map(_has_part, turns)):
+    for key, held in value.items():
+        if key in IMAGE_KEYS:
+            if held not in _NONE:
+                return True
+        elif type(held) is list and key in _WITH_TURNS and any(map(_has_part, held)):
             return True
     return False
 
 
 def image_key(value: Mapping[str, Any]) -> str:
     """Return the column that the images of a record are taken from; empty where it has none."""
-    return next((key for key in IMAGE_KEYS if value.get(key) not in (None, "", [])), "")
+    return next((key for key in IMAGE_KEYS if value.get(key) not in _NONE), "")
 
 
 def _has_part(turn: object) -> bool:

@@ -23,7 +23,8 @@ def chosen_split(there: Iterable[str], wanted: str | None, where: str) -> str:
             "this dataset has several splits" if splits else "this dataset has no split",
             where=where,
             cause=f"It has {shown}; none is guessed.",
-            cure=f"Add `split: {splits[0]}` to the source, or give the source once for each."
+            cure=f"Add `split: {splits[0]}` to the source (in a command, `hub:NAME:{splits[0]}` or "
+            f"`folder:PATH:{splits[0]}`), or give the source once for each."
             if splits
             else "",
         )
