@@ -379,6 +379,35 @@ def test_images_as_hugging_face_stores_them_are_read(files: Path, curate: Curate
     assert [len(images) for images in held] == [1, 0]
 
 
+def test_what_reads_text_alone_refuses_a_dataset_with_images(
+    files: Path, lines: Lines, curate: Curate
+) -> None:
+    from curate.explain import find_row
+    from curate.synth.seeds import seeds_of
+    from train.data import read_dataset
+
+    path = lines([{"prompt": "What?", "completion": "A square.", "image": "red.png"}])
+    result = curate({"sources": [path.name]})
+    with pytest.raises(DataError, match="training reads text alone"):
+        read_dataset(result.path, "train")
+    with pytest.raises(DataError, match="rows with images"):
+        seeds_of(pl.scan_parquet(result.path / "train.parquet"), "messages")
+    story = find_row(result.path, "rows.jsonl:1")
+    assert "user: [image] What?" in " ".join(map(str, story.values()))
+
+
+def test_copies_of_rows_keep_their_images(files: Path, lines: Lines, curate: Curate) -> None:
+    rows = [
+        {"prompt": f"What is {n}?", "completion": f"It is {n}.", "image": "red.png", "topic": topic}
+        for n, topic in enumerate("aaab")
+    ]
+    steps = [{"balance": {"by": "label", "upsample": "max", "count": "rows"}}]
+    result = curate({"sources": [lines(rows).name], "steps": steps})
+    table = pl.read_parquet(result.path / "train.parquet")
+    assert table.height == 6
+    assert [held[0]["bytes"] for held in table["images"].to_list()] == [RED] * 6
+
+
 _PART = st.one_of(
     st.just(PLACE),
     st.text(max_size=8).map(text),
