@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from curate.frame import ROW
+from curate.frame import IMAGES, ROW, BaseFrame
 from curate.ledger import Count, Entry, Ledger, StepTime
 from curate.reading import Reading
 from curate.recipe import Split
@@ -38,8 +38,9 @@ def enter_reading(ledger: Ledger, reading: Reading, seconds: float, *, from_cach
             ledger.entries.append(
                 Entry(step, source.name, Count(before), Count(left), dict(sorted(gone.items())))
             )
+        notes = _pictures_told(reading.base) if step == "normalise" else ()
         ledger.times.append(
-            StepTime(step, seconds if step == "read" else 0.0, from_cache=from_cache)
+            StepTime(step, seconds if step == "read" else 0.0, notes, from_cache=from_cache)
         )
     ledger.sources = [
         {
@@ -47,10 +48,27 @@ def enter_reading(ledger: Ledger, reading: Reading, seconds: float, *, from_cach
             "sha256": source.digest,
             "rows": source.read,
             "formats": dict(sorted(source.formats.items())),
+            "detected": [one.document() for one in source.detected],
             "ignored_columns": dict(sorted(source.ignored.items())),
+            **({"dataset": dict(source.dataset)} if source.dataset else {}),
         }
         for source in reading.sources
     ]
+
+
+def _pictures_told(base: BaseFrame) -> tuple[str, ...]:
+    if IMAGES not in base.scan().collect_schema().names():
+        return ()
+    lists = pl.col(IMAGES).list
+    shown = lists.eval(pl.element().struct.field("digest"))
+    counts = base.scan().select(
+        rows=(lists.len() > 0).sum(), images=lists.len().sum(), other=shown.explode().n_unique()
+    )
+    rows, images, other = counts.collect().row(0)
+    return (
+        f"{rows:,} rows have {images:,} images, {other:,} of them different; where tokens are "
+        "counted, those of images are not.",
+    )
 
 
 def _kept(ledger: Ledger, step: str, source: str) -> int:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from curate.curating import CurateResult, run_curate
 from curate.frame import MARKS, ROW, hashed_content
+from curate.images_out import with_bytes
 from curate.one_step import section_for, step_config
 from curate.pipeline import curate_rows
 from curate.private import write_private
@@ -116,7 +117,10 @@ def read(
     # The frame is lazy: its rows stay on disk for as long as anything may collect them.
     atexit.register(shutil.rmtree, work, ignore_errors=True)
     curated = curate_rows(section, Workspace.find(), Path.cwd(), work)
-    return Rows(curated.kept, curated.type, curated.dropped, curated.ledger)
+    frame = curated.kept
+    if curated.images is not None:
+        frame = with_bytes(frame, curated.images, work / "with-images.parquet")
+    return Rows(frame, curated.type, curated.dropped, curated.ledger)
 
 
 def dedupe(

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workspace.context import Progress, emit_json, emit_table, note
+from workspace.text import plain
 
 if TYPE_CHECKING:
     from curate.recipe import CurateSection
 
+_WIDE, _SHOWN = 200, 60
+"""Characters of a line, and of a cell."""
 Inputs = Annotated[
     list[str], typer.Argument(metavar="IN…", help="Files or globs; - is standard input.")
 ]
@@ -25,7 +28,7 @@ Columns = Annotated[
     str, typer.Option(metavar="A=B,…", help="Your column names, e.g. prompt=text,completion=label.")
 ]
 Format = Annotated[
-    str, typer.Option(help="jsonl, json, csv, tsv or parquet; auto tells it from the name.")
+    str, typer.Option(help="jsonl, json, csv, tsv, parquet or arrow; auto tells it from the name.")
 ]
 Quarantine = Annotated[
     str, typer.Option(metavar="SHARE", help="Stop if more of the rows than this cannot be used.")
@@ -218,12 +221,40 @@ def stats(
         for source in found["sources"]
     ]
     emit_table("sources", ["file", "rows", "formats"], rows, numeric=(1,))
+    kinds = [
+        [source["name"], *_kind_of_row(one)]
+        for source in found["sources"]
+        for one in source["detected"]
+    ]
+    emit_table(
+        "how rows were recognised",
+        ["file", "rows", "format", "by the columns", "also fits", "for example"],
+        kinds,
+        numeric=(1,),
+    )
+    if any(one["also"] for source in found["sources"] for one in source["detected"]):
+        note("Rows that fit another format too are read as said; `columns:` decides otherwise.")
     lengths = [
         [name, *(f"{value:,}" for value in row.values())]
         for name, row in found["characters"].items()
     ]
     emit_table("characters", ["", "least", "median", "95 %", "most"], lengths, numeric=(1, 2, 3, 4))
     note(f"Cannot be used: {_pairs(found['unusable']) or 'none'}.")
+    for detail in found["unusable_examples"].values():
+        note(f"  {plain(detail, _WIDE)}")
+
+
+def _kind_of_row(one: dict[str, Any]) -> list[str]:
+    """Return the cells of one kind of row."""
+    example = f"{one['first_row']}: {one['example'] or 'of another type'}"
+    names = ", ".join(one["columns"])
+    return [
+        f"{one['rows']:,}",
+        one["format"],
+        names,
+        ", ".join(one["also"]),
+        plain(example, _SHOWN),
+    ]
 
 
 def explain(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from curate.frame import ROW
-from curate.texts import TYPES
+from curate.texts import IMAGE_EDGE, IMAGE_MARK, TYPES
 from evalsuite.models import ChatTokenizer
 from workspace.errors import ModelError
 
@@ -59,11 +60,16 @@ def _count(tokenizer: ChatTokenizer, row: dict[str, Any], kind: str) -> int | No
     turns = [turn for column in columns.turns for turn in row[column] or ()]
     plain = [row[column] for column in columns.plain if isinstance(row[column], str)]
     try:
-        total = len(tokenizer.encode(tokenizer.render(_said(turns)).text)) if turns else 0
+        total = len(tokenizer.encode(tokenizer.render(said_turns(turns)).text)) if turns else 0
     except ModelError:
         return None
     return total + sum(len(tokenizer.encode(text)) for text in plain)
 
 
-def _said(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in turn.items() if value is not None} for turn in turns]
+def said_turns(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return turns as the template takes them; images are left out: their tokens are not known."""
+    said = [{key: value for key, value in turn.items() if value is not None} for turn in turns]
+    for turn in said:
+        if IMAGE_EDGE in turn.get("content", ""):
+            turn["content"] = re.sub(IMAGE_MARK, "", turn["content"])
+    return said

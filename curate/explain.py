@@ -206,6 +206,13 @@ def _shown(row: dict[str, Any], kind: str) -> str:
         return plain(str(row["raw"]), 1000)
     parts = []
     for column in TYPES[kind].turns:
-        parts += [f"{turn['role']}: {turn['content']}" for turn in row.get(column) or ()]
+        parts += [f"{turn['role']}: {_said(turn['content'])}" for turn in row.get(column) or ()]
     parts += [str(row[column]) for column in TYPES[kind].plain if row.get(column) is not None]
     return plain("\n".join(parts), 1000)
+
+
+def _said(content: str | list[dict[str, Any]] | None) -> str | None:
+    """Return what a turn says; of content parts the text, and where an image stands."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] if part["type"] == "text" else "[image] " for part in content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,8 @@ import orjson
 import polars as pl
 from pyarrow.parquet import ParquetFile
 
+from curate.frame import IMAGES
+from curate.images_out import as_data_url, published_batches, write_with_images
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
 from curate.publish import logical_digest, write_dataset
@@ -159,11 +161,15 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _typed(curated: Curated) -> pl.LazyFrame:
     tool_turns, tools = uses_tools(curated.kept, curated.type)
-    schema = dataset_schema(curated.type, tool_turns=tool_turns, tools=tools)
+    schema = dataset_schema(
+        curated.type, tool_turns=tool_turns, tools=tools, images=curated.images is not None
+    )
     return with_meta(curated.kept, schema)
 
 
 def _write_file(curated: Curated, path: Path) -> int:
+    if path.suffix == ".parquet" and curated.images is not None:
+        return write_with_images(_typed(curated), curated.type, curated.images, path)
     if path.suffix == ".parquet":
         _typed(curated).sink_parquet(path, compression="zstd")
         return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
@@ -181,12 +187,23 @@ def _write_lines(curated: Curated, stream: BinaryIO) -> int:
     with TemporaryDirectory(prefix="curate-") as directory:
         made = Path(directory) / "rows.parquet"
         _typed(curated).sink_parquet(made, compression="lz4")
-        for batch in ParquetFile(made).iter_batches(_BATCH):
-            for row in pl.DataFrame(batch).iter_rows(named=True):
+        for batch in _batches(curated, made):
+            for row in batch:
                 stream.write(orjson.dumps(_without_nulls(row), option=orjson.OPT_APPEND_NEWLINE))
                 written += 1
     stream.flush()
     return written
+
+
+def _batches(curated: Curated, rows: Path) -> Iterator[Iterable[dict[str, Any]]]:
+    if curated.images is None:
+        for batch in ParquetFile(rows).iter_batches(_BATCH):
+            yield pl.DataFrame(batch).iter_rows(named=True)
+        return
+    for some in published_batches(rows, curated.type, curated.images):
+        yield [
+            {**row, IMAGES: [as_data_url(image["bytes"]) for image in row[IMAGES]]} for row in some
+        ]
 
 
 def _without_nulls(value: Any) -> Any:
@@ -199,6 +216,12 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _flat(curated: Curated) -> pl.DataFrame:
+    if curated.images is not None:
+        raise DataError(
+            "CSV cannot hold these rows",
+            cause="They have images.",
+            cure="Give -o a directory, or a name that ends in .parquet or .jsonl.",
+        )
     if curated.type == "text":
         return curated.kept.select("id", "text").collect()
     if curated.type in ("messages", "prompt_completion"):

@@ -15,6 +15,8 @@ from curate.texts import TYPES, canonical
 
 ROW = "_row"
 """Position of a row among all rows of the dataset's type: 0, 1, 2 …"""
+IMAGES = "images"
+"""The column of a row's images, which is there only if some row has one."""
 MARKS = ("source", "row", "user_id", "user_label", "document", "conversation", "parents", "quality")
 DROPPED = {
     ROW: pl.Int64,
@@ -160,6 +162,8 @@ def build_base(
     typed = _converted(rows.filter(fits), kind).with_row_index(ROW)
     hashed = hashed_content(typed.with_columns(pl.col(ROW).cast(pl.Int64)), kind)
     columns = [ROW, "id", "content_hash", *TYPES[kind].all, "tools", *MARKS]
+    if rows.select(pl.col(IMAGES).is_not_null().any()).collect().item():
+        columns.append(IMAGES)
     sink(hashed.select(columns), path, check=check)
     return BaseFrame(path, kind, misfits)
 

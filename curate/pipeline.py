@@ -73,6 +73,8 @@ class Curated:
     """`id`, `step`, `what` (changed or made), `reason`, `detail`, `source`, `row`: one line for
     each step that changed or made a row."""
     ledger: Ledger
+    images: Path | None = None
+    """Bytes of the images of the rows; None where no row has one."""
     private: tuple[Private, ...] = ()
     """What is for its owner alone; written apart from the dataset."""
     notes: tuple[str, ...] = ()
@@ -147,6 +149,7 @@ def curate_rows(
     dropped = _hidden(_all_dropped(lost, dropped, rows.base), section)
     ledger.from_cache = tuple(memory.recalled)
     private = tuple(context.private)
+    images = reading.images if reading.images.is_file() else None
     evidence = Evidence.of(read_rows, section, model, _masks(section), context)
     return Curated(
         base.type,
@@ -154,6 +157,7 @@ def curate_rows(
         dropped,
         _named(altered, rows.base),
         ledger,
+        images,
         private,
         memory.notes(),
         evidence,
@@ -249,7 +253,7 @@ def _mixing(section: CurateSection, sources: tuple[SourceCount, ...]) -> list[St
     if not weights:
         return []
     entries = {source.name: source.entry for source in sources}
-    names = [source.path for source in section.sources]
+    names = [source.name for source in section.sources]
     return [MixStep(section.mix or Mix(), entries, weights, names)]
 
 
@@ -311,7 +315,7 @@ def _named(altered: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
 
 _BOOKKEEPING = frozenset(
     {ROW, "id", "source", "row", "content_hash", "user_label", "document", "conversation"}
-    | {"parents", "tokens"}
+    | {"parents", "tokens", "images"}
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from curate.card import write_card
+from curate.images_out import write_with_images
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
 from curate.report.facts import facts_of
@@ -193,11 +194,16 @@ def write_splits(
 ) -> dict[str, int]:
     """Write one Parquet file for each split that has rows; return rows really in each."""
     tool_turns, tools = uses_tools(curated.kept, curated.type)
-    schema = dataset_schema(curated.type, tool_turns=tool_turns, tools=tools)
+    schema = dataset_schema(
+        curated.type, tool_turns=tool_turns, tools=tools, images=curated.images is not None
+    )
     rows = {}
     for split in curated.ledger.splits:
         part = with_meta(curated.kept.filter(pl.col("split") == split), schema)
         file = directory / f"{split}.parquet"
+        if curated.images is not None:
+            rows[split] = write_with_images(part, curated.type, curated.images, file)
+            continue
         sink(part, file, "zstd", check)
         rows[split] = pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
     return rows

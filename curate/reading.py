@@ -14,6 +14,7 @@ import polars as pl
 from curate.caching.memory import Memory
 from curate.caching.store import link_or_copy
 from curate.formats.detect import RowFormat
+from curate.formats.evidence import Detected, Evidence
 from curate.formats.files import STDIN
 from curate.formats.read import SourceCount, Tick, files_of, read_sources
 from curate.frame import BaseFrame, build_base, choose_type, numbered
@@ -23,6 +24,15 @@ from curate.recipe import CurateSection, Source
 from workspace.files import hash_file
 
 _STAGE = "reading"
+_OF_IMAGES = frozenset(
+    {
+        Reason.BAD_IMAGE,
+        Reason.NO_IMAGE,
+        Reason.IMAGE_URL,
+        Reason.IMAGE_REFUSED,
+        Reason.IMAGE_COUNT,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,14 @@ class Reading:
     lost: pl.DataFrame
     """Rows that could not be used, with their reasons and what they held."""
     sources: tuple[SourceCount, ...]
+    images: Path
+    """Bytes of the rows' images; not there where no row has one."""
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether rows have images, or have lost them: the sources' bytes do not tell of those."""
+        lost = (one for source in self.sources for one in source.quarantined)
+        return self.images.is_file() or any(one in _OF_IMAGES for one in lost)
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ def read_base(
     reading = memory.recall(_STAGE, key, _load)
     if reading is None:
         reading = _read(section, base_dir, work, tick, check)
-        if files is None or not _unchanged(files, reading):
+        if files is None or reading.shows_images or not _unchanged(files, reading):
             key = None
         memory.keep(key, lambda directory: _save(directory, reading))
     if key is None and memory.store is not None:
@@ -94,7 +112,12 @@ def _files(sources: Sequence[Source], base_dir: Path) -> list[_File] | None:
     out = []
     for file, entry in files_of(sources, base_dir):
         columns = sources[entry].columns.model_dump(mode="json")
-        told = (file.name, file.format, file.header, file.quotes, file.encoding, entry, columns)
+        images = sources[entry].images.model_dump(mode="json")
+        features = json.dumps(file.features, sort_keys=True, default=str)
+        told = (
+            *(file.name, file.format, file.header, file.quotes, file.encoding, entry),
+            *(columns, images, features, dict(file.dataset or {})),
+        )
         state = _state(file.path)
         out.append(_File(file.path, told, hash_file(file.path), state))
     return out
@@ -122,14 +145,17 @@ def _read(
     check_something_read(rows, lost)
     kind = choose_type(rows, section.type)
     base = build_base(rows, kind, work / "base.parquet", check)
-    return Reading(base, lost, read.sources)
+    return Reading(base, lost, read.sources, read.images)
 
 
 def _save(directory: Path, reading: Reading) -> None:
     link_or_copy(reading.base.path, directory / "base.parquet")
     reading.base.misfits.write_parquet(directory / "misfits.parquet", compression="lz4")
     reading.lost.write_parquet(directory / "lost.parquet", compression="lz4")
-    sources = [vars(source) for source in reading.sources]
+    sources = [
+        {**vars(source), "detected": [vars(one) for one in source.detected]}
+        for source in reading.sources
+    ]
     told = {"type": reading.base.type, "sources": sources}
     (directory / "reading.json").write_text(json.dumps(told), encoding="utf-8")
 
@@ -143,6 +169,16 @@ def _load(directory: Path) -> Reading:
         source["quarantined"] = Counter({Reason(k): v for k, v in source["quarantined"].items()})
         source["formats"] = Counter({RowFormat(k): v for k, v in source["formats"].items()})
         source["ignored"] = Counter(source["ignored"])
+        source["detected"] = Detected.of(
+            Evidence(
+                RowFormat(one["format"]),
+                tuple(one["columns"]),
+                tuple(RowFormat(other) for other in one["also"]),
+                one["first"],
+                one["rows"],
+            )
+            for one in source["detected"]
+        )
         sources.append(SourceCount(**source))
     base = BaseFrame(directory / "base.parquet", told["type"], misfits)
-    return Reading(base, lost, tuple(sources))
+    return Reading(base, lost, tuple(sources), directory / "images.bin")

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     RAGGED_ROW = "ragged_row"
     TOO_LONG = "too_long"
+    UNREADABLE_VALUE = "unreadable_value"
 
     NO_FORMAT = "no_format"
     NULL_ANSWER = "null_answer"
@@ -22,6 +23,11 @@ class Reason(StrEnum):
     UNKNOWN_ROLE = "unknown_role"
     NOT_TEXT = "not_text"
     MISSING_COLUMN = "missing_column"
+    BAD_IMAGE = "bad_image"
+    NO_IMAGE = "no_image"
+    IMAGE_URL = "image_url"
+    IMAGE_REFUSED = "image_refused"
+    IMAGE_COUNT = "image_count"
     TYPE = "type"
 
     DECIDED = "decided"
@@ -85,6 +91,7 @@ _DESCRIPTIONS = {
     Reason.NOT_AN_OBJECT: "the row is JSON, but not an object",
     Reason.RAGGED_ROW: "the row has more or fewer fields than the header",
     Reason.TOO_LONG: "the row is longer than any conversation or document should be",
+    Reason.UNREADABLE_VALUE: "a value of the table cannot be read",
     Reason.NO_FORMAT: "the fields fit no known format",
     Reason.NULL_ANSWER: "the answer is null",
     Reason.NULL_PROMPT: "the prompt is null",
@@ -92,6 +99,11 @@ _DESCRIPTIONS = {
     Reason.UNKNOWN_ROLE: "a message has a role that is not known",
     Reason.NOT_TEXT: "a text field holds something else",
     Reason.MISSING_COLUMN: "a column that the recipe names is not in the row",
+    Reason.BAD_IMAGE: "an image that cannot be opened, or is too large",
+    Reason.NO_IMAGE: "an image's file is not there",
+    Reason.IMAGE_URL: "an image is elsewhere, and nothing is fetched",
+    Reason.IMAGE_REFUSED: "an image's path leaves the folder of its source",
+    Reason.IMAGE_COUNT: "not one place for each image",
     Reason.TYPE: "the row is of another type than the dataset",
     Reason.DECIDED: "a person decided so",
     Reason.EXACT_DUPLICATE: "equal to another row, byte for byte",

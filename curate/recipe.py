@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,12 @@ from curate.amounts import Amount, Share
 from curate.steps.balancing.configs import Mix, Names
 from curate.steps.configs import StepConfig
 from workspace.recipe import Section
+
+_PARTS = r"(?:#(?P<config>[^:]+))?(?::(?P<split>.+))?"
+_TEXTS = {
+    "hub": re.compile(r"hub:(?P<hub>[^@#:\s]+)(?:@(?P<revision>[^#:\s]+))?" + _PARTS),
+    "folder": re.compile(r"folder:(?P<path>[^#:]+)" + _PARTS),
+}
 
 DatasetType = Literal[
     "auto",
@@ -39,6 +46,8 @@ class Columns(Section):
     """Column with your own identifier of the row; kept in `meta.user_id`."""
     label: str | None = None
     """Column with a label or topic; kept in `meta.label`."""
+    images: str | None = None
+    """Column with an image or a list of images."""
     document: str | None = None
     """Column naming the document a row was made from; such rows stay in one split."""
     conversation: str | None = None
@@ -51,12 +60,39 @@ class Columns(Section):
         return {name: column for name, column in self.model_dump().items() if column is not None}
 
 
+class Images(Section):
+    """What images of rows may be: bytes, `data:` URLs, or paths. URLs are never fetched."""
+
+    read: bool = True
+    """`false`: a column of images is left out like any other that nothing takes."""
+    folder: str | None = None
+    """What paths are relative to, itself relative to the recipe; left out: the folder of the file
+    that names them."""
+    outside: bool = False
+    """Allow paths that leave the folder. A file from elsewhere could then read any image here."""
+    max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
+    """Width times height of an image; a small file may unfold to gigabytes."""
+    max_bytes: Annotated[int, Field(ge=1, le=2**30)] = 32 * 2**20
+    """Size of an image's file."""
+
+
 class Source(Section):
     """Files of raw rows."""
 
-    path: str
-    """A file or a glob, relative to the recipe; `-` is standard input. May be gzip or zstd."""
-    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet"] = "auto"
+    path: str = ""
+    """A file or a glob, relative to the recipe; `-` is standard input. May be gzip or zstd. Also a
+    folder that `datasets` saved (`save_to_disk`) or would load; as text alone, with its parts,
+    `folder:path#config:split`."""
+    hub: str | None = None
+    """A dataset of the Hugging Face hub, `owner/name`, instead of a path. As text alone, a source
+    is `hub:owner/name@revision#config:split`, where all but the name may be left out."""
+    revision: str | None = None
+    """Of a hub dataset: a branch, tag or commit; it is resolved to a commit, which is recorded."""
+    config: str | None = None
+    """Which of several configurations of a dataset."""
+    split: str | None = None
+    """Which of several splits of a dataset; none is ever guessed."""
+    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet", "arrow"] = "auto"
     """`auto` tells it from the name. Row formats (alpaca, ShareGPT, …) are found row by row."""
     columns: Columns = Columns()
     """Only where the columns do not have the usual names."""
@@ -66,6 +102,8 @@ class Source(Section):
     """Fields of CSV and TSV may stand in double quotes; `false` takes a quote as text."""
     encoding: str = "utf-8"
     """Of a CSV or TSV file, by any name that Python knows, such as `cp1252` or `utf-16`."""
+    images: Images = Images()
+    """How images of the rows are read."""
     weight: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     """Share of the dataset beside the other sources' weights; all sources have one, or none. To
     mix datasets, name their `datasets/NAME/current/train.parquet`. See `mix`."""
@@ -82,7 +120,33 @@ class Source(Section):
     @model_validator(mode="before")
     @classmethod
     def _path_alone(cls, value: object) -> object:
-        return {"path": value} if isinstance(value, str | PurePath) else value
+        value = {"path": value} if isinstance(value, str | PurePath) else value
+        if isinstance(value, dict):
+            text = str(value.get("path", ""))
+            form = _TEXTS.get(text.partition(":")[0]) if ":" in text else None
+            if form is None:
+                return value
+            named = form.fullmatch(text)
+            if named is None:
+                raise ValueError("hub:owner/name@revision#config:split or folder:path#config:split")
+            rest = {key: item for key, item in value.items() if key != "path"}
+            return {**{key: item for key, item in named.groupdict().items() if item}, **rest}
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.path) == bool(self.hub):
+            raise ValueError("either a `path` or a `hub` name")
+        if self.hub is None and self.revision is not None:
+            raise ValueError("`revision` only beside a `hub` name")
+        if self.hub is not None and (self.format != "auto" or self.header):
+            raise ValueError("a hub dataset says its own format")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the source is called where people read of it."""
+        return self.path or f"hub:{self.hub}"
 
 
 class Split(Section):

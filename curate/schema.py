@@ -34,16 +34,29 @@ TOOL_TURN = pl.Struct(
         "tool_call_id": pl.String,
     }
 )
+PICTURE = pl.Struct(
+    {
+        "digest": pl.String,
+        "sha256": pl.String,
+        "name": pl.String,
+        "offset": pl.Int64,
+        "size": pl.Int64,
+    }
+)
+"""An image of a row while it is curated: its bytes are in the store `images.bin`."""
 _PLAIN_COLUMNS = {"label": pl.Boolean, "answer": pl.String, "text": pl.String}
 
 
-def dataset_schema(kind: str, *, tool_turns: bool, tools: bool) -> dict[str, pl.DataType]:
+def dataset_schema(
+    kind: str, *, tool_turns: bool, tools: bool, images: bool = False
+) -> dict[str, pl.DataType]:
     """Return column → type of a dataset.
 
     Args:
         kind: the dataset type.
         tool_turns: some turn calls a tool or answers a call; otherwise a turn is role and content.
         tools: some row lists its tools.
+        images: some row has images; `images_out` gives them, and the turns, their last form.
     """
     turn = TOOL_TURN if tool_turns else PLAIN_TURN
     columns = TYPES[kind]
@@ -51,6 +64,8 @@ def dataset_schema(kind: str, *, tool_turns: bool, tools: bool) -> dict[str, pl.
     schema |= {name: _PLAIN_COLUMNS[name]() for name in columns.plain}
     if tools:
         schema["tools"] = pl.String()
+    if images:
+        schema["images"] = pl.List(PICTURE)
     return {**schema, "id": pl.String(), "content_hash": pl.String(), "meta": META}
 
 

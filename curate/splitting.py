@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.frame import ROW
+from curate.frame import IMAGES, ROW
 from curate.recipe import Split
 from curate.steps.balancing.cells import Cells
 from curate.steps.base import StepContext
@@ -85,14 +85,40 @@ def split_rows(rows: Rows, frame: pl.LazyFrame, split: Split, context: StepConte
 
 def _ties(marks: pl.DataFrame, split: Split, context: StepContext) -> tuple[Rows, Rows]:
     """Return pairs of rows that belong together."""
-    pairs = [context.index.links(split.similarity)]
+    pairs = [_same_pictures(*context.index.links(split.similarity), context)]
     prompts = sequence_hashes(context.prompts).astype(np.uint64)
     filled = context.prompts.lengths > 0
     keys = [pl.Series(prompts).set(pl.Series(~filled), None), marks["document"]]
     for key in (*keys, marks["conversation"]):
         pairs.append(_equal(key))
     pairs.append(_parents(marks))
+    pairs.append(_shared_pictures(context))
     return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
+
+
+def _same_pictures(first: Rows, second: Rows, context: StepContext) -> tuple[Rows, Rows]:
+    """Leave out pairs whose images differ: one question to many images is many questions."""
+    same = _same(first, second, context)
+    return first[same], second[same]
+
+
+def _same(first: Rows, second: Rows, context: StepContext) -> NDArray[np.bool_]:
+    """Return for which pairs of rows the images are the same."""
+    if context.pictures is None:
+        return np.ones(first.size, bool)
+    return np.asarray(context.pictures[first] == context.pictures[second])
+
+
+def _shared_pictures(context: StepContext) -> tuple[Rows, Rows]:
+    """Tie rows that show the same image: their questions are about one thing."""
+    if context.pictures is None:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    digest = pl.col(IMAGES).list.eval(pl.element().struct.field("digest"))
+    table = context.base.select(ROW, digest.alias("digest")).collect()
+    shown = table.explode("digest").drop_nulls("digest")
+    tied = shown.with_columns(pl.col(ROW).first().over("digest").alias("first"))
+    tied = tied.filter(pl.col(ROW) != pl.col("first"))
+    return tied["first"].to_numpy().astype(np.int64), tied[ROW].to_numpy().astype(np.int64)
 
 
 def _equal(key: pl.Series) -> tuple[Rows, Rows]:
@@ -185,6 +211,8 @@ def _crossing(
             table["answer"].gather(held),
             tick=context.advance,
         )
-        leaking.append(before[found.row])
-        leaked.append(held[found.item])
+        rows_found = rows[before[found.row]], rows[held[found.item]]
+        kept = _same(*rows_found, context)
+        leaking.append(before[found.row][kept])
+        leaked.append(held[found.item][kept])
     return np.concatenate(leaking), np.concatenate(leaked)

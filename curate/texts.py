@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+IMAGE_EDGE = "\ufffc"
+"""Unicode's own placeholder for an object in text: on both sides of an image's digest."""
+IMAGE_MARK = rf"{IMAGE_EDGE}([0-9a-f]{{24}}){IMAGE_EDGE}"
+"""Where an image stands in the text of a turn, as a regular expression with its digest."""
 _TURN, _PART = "\x1e", "\x1f"
 
 

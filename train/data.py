@@ -137,6 +137,14 @@ def read_dataset(
             cure="Make one with `temper curate`, or check that the split leaves rows to train on.",
         )
     table = _read_parquet(file)
+    if "images" in table.column_names:
+        raise DataError(
+            "this dataset has images, and training reads text alone",
+            where=str(file),
+            cause="Its turns are made of text and image parts for a vision model's processor.",
+            cure="It is in TRL's vision format: train on it with TRL, or curate the rows with "
+            "`images: {read: false}`.",
+        )
     if table.num_rows == 0:
         raise DataError(
             "this dataset has no rows",

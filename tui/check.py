@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from curate.recipe import CurateSection, Source
 from curate.synth.recipe import AugmentSection
@@ -13,6 +14,9 @@ from train.recipe import TrainSection
 from tui.doctor import Finding
 from workspace.errors import DataError, TemperError
 from workspace.recipe import Recipe
+
+if TYPE_CHECKING:
+    from curate.formats.read import Glance
 
 
 def check_recipe(recipe: Recipe) -> list[Finding]:
@@ -69,6 +73,12 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
         if source.path == "-":
             yield Finding("ok", "source", "standard input")
             continue
+        if source.hub is not None:
+            yield Finding("ok", "source", f"{source.name}, looked at by `temper curate`")
+            continue
+        if (recipe.base_dir / Path(source.path).expanduser()).is_dir():
+            yield from _first_rows(source, recipe.base_dir, f"{source.path}: a folder")
+            continue
         files = _matching(recipe.base_dir, source.path)
         if not files:
             yield Finding(
@@ -113,6 +123,7 @@ def _first_rows(source: Source, base: Path, what: str) -> Iterator[Finding]:
 
     seen = glance(source, base)
     shown = ", ".join(str(name) for name in seen.formats)
+    yield from _choices(seen, source)
     if not seen.fault:
         yield Finding("ok", "source", f"{what}, {shown or 'no rows'}")
         return
@@ -124,6 +135,21 @@ def _first_rows(source: Source, base: Path, what: str) -> Iterator[Finding]:
         "Mend them, or name the columns beside the source's path, such as "
         "`columns: {prompt: YOURS, completion: YOURS}`.",
     )
+
+
+def _choices(seen: Glance, source: Source) -> Iterator[Finding]:
+    """Tell what else rows could have been read as."""
+    for one in seen.detected:
+        if one.also:
+            yield Finding(
+                "warn",
+                "source",
+                f"{source.name}: {one.rows:,} of the first {seen.read:,} rows, such as row "
+                f"{one.first}, are read as {one.format} by {', '.join(one.columns)}, and fit "
+                f"{', '.join(one.also)} too",
+                "If that is not what you mean, name the columns: `columns: {prompt: YOURS, "
+                "completion: YOURS}`.",
+            )
 
 
 def _matching(base: Path, pattern: str) -> list[Path]:

@@ -16,6 +16,7 @@ from curate.formats.shape import (
     first_filled,
     json_text,
     role_of,
+    rows_of_columns,
     text_of,
 )
 from curate.reasons import Reason
@@ -44,6 +45,8 @@ def messages(value: object, field: str) -> list[Message]:
     """
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _decoded(value, field)
+    if isinstance(value, dict) and {"role", "from"} & value.keys():
+        value = rows_of_columns(value)
     if value in ([], ""):
         raise Misfit(Reason.NO_FORMAT, f"`{field}` has no turns")
     if not isinstance(value, list):
@@ -72,7 +75,7 @@ def _turn(turn: object, where: str) -> Message:
         raise Misfit(
             Reason.NO_FORMAT, f"`{where}.tool_calls` is {describe(calls)}, not a list of calls"
         )
-    if calls and turn.get(key) is None:
+    if calls and turn.get(key) in (None, []):
         content = ""
     else:
         content = text_of(turn.get(key), f"{where}.{key}", null=null)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -83,6 +83,18 @@ def detect(row: dict[str, Any]) -> RowFormat | None:
             if name is not RowFormat.KTO or _is_label(row["label"]):
                 return name
     return None
+
+
+def also_fits(found: RowFormat, row: Mapping[str, Any]) -> tuple[RowFormat, ...]:
+    """Return the other formats that a row's filled keys fit, so that what it is was a choice.
+
+    A row of KTO's is one of a prompt and a completion with a label, and no choice.
+    """
+    filled = frozenset([key for key, value in row.items() if value is not None])
+    others = [name for name in _fitting(filled) if name is not found]
+    if found is RowFormat.KTO:
+        others = [name for name in others if name is not RowFormat.PROMPT_COMPLETION]
+    return tuple(name for name in others if name is not RowFormat.KTO or _is_label(row["label"]))
 
 
 @lru_cache(maxsize=4096)

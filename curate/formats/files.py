@@ -6,18 +6,18 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import zstandard
 
 from workspace.errors import DataError
 
-FileFormat = Literal["jsonl", "json", "csv", "tsv", "parquet"]
+FileFormat = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow"]
 
 STDIN = "-"
 _SUFFIXES: dict[str, FileFormat] = {
@@ -28,6 +28,8 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".tsv": "tsv",
     ".tab": "tsv",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
 }
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
@@ -51,6 +53,12 @@ class SourceFile:
     """Whether fields of a table may be quoted."""
     encoding: str = "utf-8"
     """Of a table."""
+    features: Mapping[str, Any] | None = None
+    """What a Hugging Face dataset says its columns are; None: what the file itself says."""
+    dataset: Mapping[str, str] | None = None
+    """Of a Hugging Face dataset: its `name`, `commit`, `config` and `split`, as far as known."""
+    folder: Path | None = None
+    """Directory that paths in rows may not leave; None: the one that the file lies in."""
 
 
 def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -> list[SourceFile]:
@@ -69,7 +77,7 @@ def find_files(pattern: str, base: Path, wanted: FileFormat | Literal["auto"]) -
     if not paths:
         raise _nothing_there(pattern, whole)
     return [
-        SourceFile(path, _display(path, base), _format(path) if wanted == "auto" else wanted)
+        SourceFile(path, _display(path, base), named_format(path) if wanted == "auto" else wanted)
         for path in paths
     ]
 
@@ -84,6 +92,8 @@ def _format_of(stream: io.BufferedReader) -> FileFormat:
     head = stream.peek(64)[:64]
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return "arrow"
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if first == b"[":
         return "json"
@@ -156,7 +166,12 @@ def _check_once(files: Sequence[SourceFile]) -> None:
         seen.add(path)
 
 
-def _format(path: Path) -> FileFormat:
+def named_format(path: Path) -> FileFormat:
+    """Return the format that a file's name says.
+
+    Raises:
+        DataError: it says none that is known.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()

@@ -1,23 +1,21 @@
-"""Parquet: batches of records, nested values as they are."""
+"""Parquet: batches of records, nested values as JSON knows them."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO
-
-import orjson
+from typing import BinaryIO
 
 from curate.formats.files import SourceFile
 from curate.formats.raw import RawRow
-from curate.formats.shape import is_null
 from workspace.errors import DataError
 
 _BATCH = 4096
+_BATCH_BYTES = 32_000_000
 
 
 def read_parquet(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
-    """Yield the records of a Parquet file.
+    """Yield the records of a Parquet file, whose values become those of `arrow_values`.
 
     Raises:
         DataError: not Parquet, or damaged.
@@ -25,33 +23,29 @@ def read_parquet(stream: BinaryIO, file: SourceFile) -> Iterator[RawRow]:
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
-    number = 0
+    from curate.formats.arrow_values import RowReader
+
+    done = 0
     try:
         on_disk = isinstance(getattr(stream, "raw", None), io.FileIO) and stream.seekable()
-        source = stream if on_disk else io.BytesIO(stream.read())
-        parquet = ParquetFile(source)
-        floats = [
-            field.name for field in parquet.schema_arrow if pyarrow.types.is_floating(field.type)
-        ]
-        for batch in parquet.iter_batches(_BATCH):
-            for value in batch.to_pylist():
-                number += 1
-                # pandas writes NaN where a column of numbers has no value.
-                value.update({name: None for name in floats if is_null(value[name])})
-                yield RawRow(number, value, _raw(value))
+        # Rows of images are large: pages are read as they are needed, not a whole row group.
+        parquet = ParquetFile(stream if on_disk else io.BytesIO(stream.read()), pre_buffer=False)
+        reader = RowReader(parquet.schema_arrow, file.features)
+        for batch in parquet.iter_batches(_rows_at_once(parquet.metadata)):
+            for row in reader.rows(batch):
+                done = row.place
+                yield row
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(
             "this file is not Parquet, or it is damaged",
-            where=f"{file.name}:{number + 1}" if number else file.name,
+            where=f"{file.name}:{done + 1}" if done else file.name,
             cause=f"{str(error).splitlines()[0].rstrip('.')}.",
             cure="Write it again; its first and last four bytes must be PAR1.",
         ) from error
 
 
-def _raw(value: dict[str, Any]) -> bytes:
-    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    return orjson.dumps(value, default=_as_text, option=options)
-
-
-def _as_text(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _rows_at_once(metadata: object) -> int:
+    """Return how many rows of the largest row group are some 32 MB."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]  # type: ignore[attr-defined]
+    each = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=0)
+    return int(max(1, min(_BATCH, _BATCH_BYTES / max(each, 1))))

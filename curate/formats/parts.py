@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow.parquet import write_table
 
 from curate.formats.shape import Message
-from curate.schema import TOOL_CALL
+from curate.schema import PICTURE, TOOL_CALL
 
 _TOOL_CALL = pa.struct(
     [
@@ -19,6 +19,17 @@ _TOOL_CALL = pa.struct(
         ("type", pa.large_string()),
         ("function", pa.struct([("name", pa.large_string()), ("arguments", pa.large_string())])),
     ]
+)
+PICTURES = pa.large_list(
+    pa.struct(
+        [
+            ("digest", pa.large_string()),
+            ("sha256", pa.large_string()),
+            ("name", pa.large_string()),
+            ("offset", pa.int64()),
+            ("size", pa.int64()),
+        ]
+    )
 )
 _TURN_FIELDS: list[tuple[str, Any]] = [
     ("role", pa.large_string()),
@@ -53,6 +64,7 @@ ROWS = pa.schema(
         ("conversation", pa.large_string()),
         ("parents", pa.large_list(pa.large_string())),
         ("quality", pa.float64()),
+        ("images", PICTURES),
     ]
 )
 QUARANTINE = pa.schema(
@@ -73,6 +85,7 @@ _POLARS: dict[Any, Any] = {
     pa.float64(): pl.Float64,
     pa.large_list(pa.large_string()): pl.List(pl.String),
     pa.large_list(_TOOL_CALL): pl.List(TOOL_CALL),
+    PICTURES: pl.List(PICTURE),
 }
 
 

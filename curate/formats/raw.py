@@ -32,6 +32,8 @@ class RawRow:
     raw: bytes
     """The record's own bytes, or its JSON where a file has none."""
     misfit: Misfit | None = None
+    held: int = 0
+    """Bytes of binary values in the record, which `raw` does not hold."""
     line: int | None = None
     """Line on which a record of CSV or TSV begins, which may have line breaks inside."""
 

@@ -10,19 +10,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from curate.formats.arrow import read_arrow
 from curate.formats.detect import RowFormat, normalise
 from curate.formats.documents import read_document
-from curate.formats.files import SourceFile, find_files, named_apart, open_bytes, telling_damage
+from curate.formats.evidence import Detected, Evidence
+from curate.formats.files import SourceFile, named_apart, open_bytes, telling_damage
+from curate.formats.find import find_source
 from curate.formats.lines import read_lines, too_long
 from curate.formats.parquet import read_parquet
 from curate.formats.parts import QUARANTINE, ROWS, PartWriter
+from curate.formats.picture import Picture, PictureStore
+from curate.formats.picture_bytes import Gallery
+from curate.formats.picture_rows import check_places, has_pictures, image_key, with_marks
 from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
 from curate.formats.uniform import find_run, run_table
 from curate.formats.used import MARK_KEYS, published_marks, quality_of, used_keys
 from curate.reasons import Reason
-from curate.recipe import Columns, Source
+from curate.recipe import Source
 from workspace.errors import DataError
 from workspace.files import hash_file
 
@@ -35,6 +41,7 @@ _READERS: dict[str, Callable[[BinaryIO, SourceFile], Iterator[RawRow]]] = {
     "csv": read_table,
     "tsv": read_table,
     "parquet": read_parquet,
+    "arrow": read_arrow,
 }
 _READ_REASONS = frozenset(
     {
@@ -44,6 +51,7 @@ _READ_REASONS = frozenset(
         Reason.NOT_AN_OBJECT,
         Reason.RAGGED_ROW,
         Reason.TOO_LONG,
+        Reason.UNREADABLE_VALUE,
     }
 )
 
@@ -62,11 +70,15 @@ class SourceCount:
     name: str
     digest: str | None
     """SHA-256 of its bytes; None for standard input."""
+    dataset: Mapping[str, str] | None = None
+    """What a Hugging Face dataset is identified by."""
     entry: int = 0
     """Which of the recipe's sources names it, counted from 0."""
     read: int = 0
     quarantined: Counter[Reason] = field(default_factory=Counter)
     formats: Counter[RowFormat] = field(default_factory=Counter)
+    detected: Detected = field(default_factory=Detected)
+    """By which columns rows were recognised."""
     ignored: Counter[str] = field(default_factory=Counter)
     """Column → rows in which it held something that no column of the dataset takes."""
 
@@ -79,7 +91,29 @@ class ReadResult:
     """Directory of Parquet parts with the schema `parts.ROWS`."""
     quarantine: Path
     """Directory of Parquet parts with the schema `parts.QUARANTINE`."""
+    images: Path
+    """Bytes of the rows' images; not there where no row has one."""
     sources: tuple[SourceCount, ...]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the rows of one file are read with."""
+
+    names: dict[str, str]
+    """Usual name → the source's own."""
+    gallery: Gallery
+    store: PictureStore
+    count: SourceCount
+
+
+def _desk(
+    file: SourceFile, source: Source, base: Path, store: PictureStore, count: SourceCount
+) -> Desk:
+    folder = file.folder or (None if file.stream is not None else file.path.parent)
+    if source.images.folder is not None:
+        folder = base / Path(source.images.folder).expanduser()
+    return Desk(source.columns.chosen_names(), Gallery(folder, source.images), store, count)
 
 
 def read_sources(
@@ -99,29 +133,35 @@ def read_sources(
     rows = PartWriter(work / "rows", ROWS)
     quarantine = PartWriter(work / "quarantine", QUARANTINE)
     counts: dict[str, SourceCount] = {}
-    found = files_of(sources, base)
-    for file, entry in found:
-        counts[file.name] = _read_file(file, sources[entry].columns, rows, quarantine, tick)
-        counts[file.name].entry = entry
+    store = PictureStore(work / "images.bin")
+    for file, entry in files_of(sources, base, lambda what: tick(0, what)):
+        source = sources[entry]
+        digest = hash_file(file.path) if file.path.is_file() else None
+        count = counts[file.name] = SourceCount(file.name, digest, file.dataset, entry)
+        _read_file(file, _desk(file, source, base, store, count), rows, quarantine, tick)
     rows.flush()
     quarantine.flush()
-    return ReadResult(rows.directory, quarantine.directory, tuple(counts.values()))
+    images = work / "images.bin"
+    return ReadResult(rows.directory, quarantine.directory, images, tuple(counts.values()))
 
 
-def files_of(sources: Sequence[Source], base: Path) -> list[tuple[SourceFile, int]]:
+def files_of(
+    sources: Sequence[Source], base: Path, tell: Callable[[str], None] = lambda what: None
+) -> list[tuple[SourceFile, int]]:
     """Return every file of the sources in the order in which they are read, with its source.
 
     Args:
         sources: as the recipe has them.
         base: what relative paths are relative to.
+        tell: told what is being downloaded.
 
     Raises:
-        DataError: a file is missing, named twice, or of no known format.
+        DataError: as `curate.formats.find.find_source`; or a file is named twice.
     """
     found = [
         (_as_told(file, source), entry)
         for entry, source in enumerate(sources)
-        for file in find_files(source.path, base, source.format)
+        for file in find_source(source, base, tell)
     ]
     files = named_apart([file for file, _ in found], base)
     return [(file, entry) for file, (_, entry) in zip(files, found, strict=True)]
@@ -137,6 +177,8 @@ def _as_told(file: SourceFile, source: Source) -> SourceFile:
             cause=f"It is given for a file that is read as {file.format}.",
             cure=f"Take `{given[0]}` out, or give `format: csv` or `tsv`.",
         )
+    if file.dataset is not None:
+        return file
     return replace(file, header=source.header, quotes=source.quotes, encoding=source.encoding)
 
 
@@ -146,6 +188,8 @@ class Glance:
 
     read: int
     formats: Counter[RowFormat]
+    detected: tuple[Evidence, ...]
+    """By which columns they were recognised."""
     fault: str
     """Why the first unusable one cannot be used; empty where all can."""
 
@@ -161,18 +205,19 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
     Raises:
         DataError: as `read_sources`.
     """
-    file = _as_told(find_files(source.path, base, source.format)[0], source)
+    file = _as_told(find_source(source, base, lambda what: None)[0], source)
     count = SourceCount(file.name, None)
+    desk = _desk(file, source, base, PictureStore(None), count)
     fault, place = "", [0]
     with open_bytes(file) as stream, telling_damage(file, place):
         for raw in itertools.islice(records(stream, file), most):
             place[0] = raw.shown
             count.read += 1
             try:
-                _row(raw, source.columns.chosen_names(), count)
+                _row(raw, desk)
             except Misfit as misfit:
                 fault = fault or f"{file.name}:{raw.shown}: {misfit.detail}"
-    return Glance(count.read, count.formats, fault)
+    return Glance(count.read, count.formats, tuple(count.detected), fault)
 
 
 def records(stream: BinaryIO, file: SourceFile) -> Generator[RawRow, None, None]:
@@ -181,26 +226,22 @@ def records(stream: BinaryIO, file: SourceFile) -> Generator[RawRow, None, None]
 
 
 def _read_file(
-    file: SourceFile, columns: Columns, rows: PartWriter, quarantine: PartWriter, tick: Tick
-) -> SourceCount:
-    digest = hash_file(file.path) if file.path.is_file() else None
-    count = SourceCount(file.name, digest)
-    names = columns.chosen_names()
-    place = [0]
+    file: SourceFile, desk: Desk, rows: PartWriter, quarantine: PartWriter, tick: Tick
+) -> None:
+    count, place = desk.count, [0]
     with open_bytes(file) as stream, telling_damage(file, place):
         for batch in _batches(records(stream, file), place):
-            table = _uniform(batch, file, names, count)
+            table = _uniform(batch, file, desk)
             if table is not None:
                 rows.add_table(table)
             else:
-                _one_by_one(batch, file, names, count, rows, quarantine)
+                _one_by_one(batch, file, desk, rows, quarantine)
             count.read += len(batch)
             tick(rows.count + quarantine.count, file.name)
     if not count.read:
         raise DataError(
             "this file has no rows", where=file.name, cure="Take it out of `sources`, or fill it."
         )
-    return count
 
 
 def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRow]]:
@@ -210,7 +251,7 @@ def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRo
     for raw in records:
         place[0] = raw.shown
         batch.append(raw)
-        size += len(raw.raw)
+        size += len(raw.raw) + raw.held
         if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -218,10 +259,9 @@ def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRo
         yield batch
 
 
-def _uniform(
-    batch: list[RawRow], file: SourceFile, names: dict[str, str], count: SourceCount
-) -> Any:
+def _uniform(batch: list[RawRow], file: SourceFile, desk: Desk) -> Any:
     """Return a batch of plain texts of one shape as a table; None for any other."""
+    names, count = desk.names, desk.count
     if len(batch) < _LEAST_RUN:
         return None
     try:
@@ -235,6 +275,7 @@ def _uniform(
     _, first = normalise(run.values[0])
     used = _used(run.format, run.values[0], first, batch[0].value, names)
     count.formats[run.format] += len(batch)
+    count.detected.count(run.format, run.values[0], names, batch[0].place, len(batch))
     for key in [key for key in batch[0].value if key not in used]:
         ignored = sum(1 for raw in batch if raw.value[key])
         if ignored:
@@ -245,26 +286,30 @@ def _uniform(
 def _one_by_one(
     batch: list[RawRow],
     file: SourceFile,
-    names: dict[str, str],
-    count: SourceCount,
+    desk: Desk,
     rows: PartWriter,
     quarantine: PartWriter,
 ) -> None:
     for raw in batch:
         try:
-            row = _row(raw, names, count)
+            row = _row(raw, desk)
         except Misfit as misfit:
-            count.quarantined[misfit.reason] += 1
+            desk.count.quarantined[misfit.reason] += 1
             quarantine.add(_quarantined(raw, misfit, file), len(raw.raw))
         else:
             rows.add({**_placed(raw, file), **row}, len(raw.raw))
 
 
 def _used(
-    found: RowFormat, value: Mapping[str, Any], row: Row, raw: Any, names: dict[str, str]
+    found: RowFormat,
+    value: Mapping[str, Any],
+    row: Row,
+    raw: Any,
+    names: dict[str, str],
+    also: str = "",
 ) -> set[str]:
     """Return the record's own keys whose values are in the row or in its marks."""
-    used = used_keys(found, value, row)
+    used = used_keys(found, value, row) | {also}
     if names:
         kept = {*_left(raw, names)}
         used = {names.get(key, key) for key in used if key in names or key in kept}
@@ -272,16 +317,24 @@ def _used(
     return used
 
 
-def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, Any]:
+def _row(raw: RawRow, desk: Desk) -> dict[str, Any]:
     if raw.misfit is not None:
         raise raw.misfit
     if len(raw.raw) > LONGEST_ROW_BYTES:
         raise too_long(len(raw.raw))
+    names, count = desk.names, desk.count
     value: Any = _renamed(raw.value, names) if names else raw.value
+    key, pictures = "", None
     try:
+        if desk.gallery.limits.read and isinstance(value, dict) and has_pictures(value):
+            key = image_key(value)
+            value, pictures = with_marks(value, desk.gallery, desk.store)
         row_format, row = normalise(value)
+        if pictures is not None:
+            check_places(row, pictures)
         made = {"format": row_format.value, **_fields(row), **_marks(value)}
-        used = _used(row_format, value, row, raw.value, names)
+        made["images"] = _shown(pictures)
+        used = _used(row_format, value, row, raw.value, names, key)
     except (Misfit, MemoryError):
         raise
     except Exception as error:
@@ -289,8 +342,13 @@ def _row(raw: RawRow, names: dict[str, str], count: SourceCount) -> dict[str, An
         detail = f"{type(error).__name__}: {error}"[:300]
         raise Misfit(Reason.NO_FORMAT, detail) from error
     count.formats[row_format] += 1
+    count.detected.count(row_format, value, names, raw.place)
     count.ignored.update(key for key in raw.value if key not in used and raw.value[key])
     return made
+
+
+def _shown(pictures: list[Picture] | None) -> list[dict[str, Any]] | None:
+    return [vars(picture) for picture in pictures] if pictures else None
 
 
 def _renamed(value: object, names: dict[str, str]) -> object:

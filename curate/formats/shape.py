@@ -106,6 +106,16 @@ def describe(value: object) -> str:
     return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")
 
 
+def rows_of_columns(value: dict[str, Any]) -> Any:
+    """Return lists under names as a list of objects; as it is where they differ in length."""
+    lists = list(value.values())
+    if not lists or not all(isinstance(one, list) for one in lists):
+        return value
+    if len({len(one) for one in lists}) > 1:
+        return value
+    return [dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
 def user(content: str) -> Message:
     """Return a user message."""
     return {"role": "user", "content": content}

@@ -20,6 +20,7 @@ from curate.formats.shape import first_filled
 
 _INVOLVED = frozenset(
     {"system", "system_prompt", "history", "tools", "meta", "messages", "quality"}
+    | {"image", "images"}
 )
 """Keys whose meaning depends on their value: such rows are made one by one."""
 _Texts = list[str]

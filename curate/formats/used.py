@@ -61,6 +61,11 @@ _CONTENT: dict[RowFormat, Callable[[Raw], tuple[str, ...]]] = {
 }
 
 
+def content_keys(found: RowFormat, value: Raw) -> tuple[str, ...]:
+    """Return the keys that a format reads as content."""
+    return _CONTENT[found](value)
+
+
 def used_keys(found: RowFormat, value: Raw, row: Row) -> set[str]:
     """Return the keys of a record whose values are in the row or in its marks.
 

@@ -33,7 +33,7 @@ class Expected:
     text_bytes: int
     """Of all rows as JSON."""
     unknown: bool = False
-    """Standard input is among the sources; it has no size."""
+    """Standard input is among the sources, or a dataset of the hub: their sizes are not known."""
 
 
 def expected(sources: Sequence[Source], base_dir: Path) -> Expected:
@@ -46,7 +46,7 @@ def expected(sources: Sequence[Source], base_dir: Path) -> Expected:
     Raises:
         DataError: a file is missing, empty or damaged at its beginning.
     """
-    known = [source for source in sources if source.path != STDIN]
+    known = [source for source in sources if source.path != STDIN and source.hub is None]
     size, rows, text = 0, 0.0, 0.0
     files = files_of(known, base_dir)
     for file, _ in files:
@@ -66,6 +66,8 @@ def _rows_of(file: SourceFile, size: int) -> tuple[float, float]:
         return float(_parquet_rows(file.path)), mean
     if ended:
         return float(len(lengths)), mean
+    if file.format == "arrow":
+        return size / mean, mean
     if at is None or file.format == "json":  # compressed, or one document
         return size * _expansion(file, size) / mean, mean
     line = _mean_line(file.path, size) if size > _LEAST_BYTES else None

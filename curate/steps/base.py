@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.frame import ALTERED, DROPPED, NEAREST, ROW, SIMILARITIES
+from curate.frame import ALTERED, DROPPED, IMAGES, NEAREST, ROW, SIMILARITIES
 from curate.reasons import Reason
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 T = TypeVar("T")
 Depends = dict[str, Any]
 """What decides about a step's outcome beside the rows, as JSON can say it."""
-_COMPUTED = ("ids", "prompts", "answers", "marks", "classes", "index")
+_COMPUTED = ("ids", "prompts", "answers", "marks", "pictures", "classes", "index")
 
 
 def computed(name: str, kind: type[T], compute: Callable[[], T]) -> T:
@@ -119,6 +119,16 @@ class StepContext:
         return label.to_numpy().astype(np.int64)
 
     @cached_property
+    def pictures(self) -> Rows | None:
+        """A number for each row that rows with the same images share; None where none has any."""
+        if IMAGES not in self.base.collect_schema().names():
+            return None
+        digests = pl.col(IMAGES).list.eval(pl.element().struct.field("digest")).list.join(" ")
+        table = self.base.select(digests.fill_null("").alias("digests")).collect()
+        _, codes = np.unique(table["digests"].to_numpy(), return_inverse=True)
+        return codes.astype(np.int64)
+
+    @cached_property
     def classes(self) -> Classes:
         """Which rows are equal after normalising."""
         return self.recall(
@@ -135,11 +145,14 @@ class StepContext:
 
     def _compared(self) -> Index:
         self.tell(f"comparing {len(self.ids):,} rows with each other")
+        apart = self.marks
+        if self.pictures is not None:  # a mark in a long text alone would leave it nearly the same
+            apart = self.pictures * 2 + (0 if apart is None else apart)
         return build_index(
             self.prompts,
             self.answers,
             self.classes,
-            self.marks,
+            apart,
             loosest=self.loosest,
             tick=self.advance,
         )

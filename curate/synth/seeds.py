@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from curate.synth.requests import Turn
 from curate.texts import TYPES
+from workspace.errors import DataError
 
 Rows = NDArray[np.int64]
 
@@ -73,6 +74,12 @@ def seeds_of(frame: pl.LazyFrame, kind: str) -> SeedTable:
         kind: the dataset type.
     """
     names = frame.collect_schema().names()
+    if "images" in names:
+        raise DataError(
+            "new rows cannot be made from rows with images",
+            cause="Generators work on text alone, and would write about what they cannot see.",
+            cure="Name `sources` without images, or with `images: {read: false}`.",
+        )
     table = frame.select(
         pl.col("id").cast(pl.String),
         _history(kind).alias("history"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.models.section import ModelSection
-from workspace.errors import ModelError
+from workspace.errors import ModelError, TemperError
 from workspace.files import hash_file
 
 _COUNTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
@@ -153,8 +153,23 @@ def hub_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def hub_error(name: str, revision: str | None, error: Exception) -> ModelError:
-    """Say what the hub's refusal means and what to do about it."""
+def hub_error(
+    name: str,
+    revision: str | None,
+    error: BaseException,
+    *,
+    what: str = "model",
+    kind: type[TemperError] = ModelError,
+) -> TemperError:
+    """Say what the hub's refusal means and what to do about it.
+
+    Args:
+        name: on the hub.
+        revision: that was asked for.
+        error: of the hub's library.
+        what: is looked for, `model` or `dataset`.
+        kind: of the error returned.
+    """
     import errno
 
     from huggingface_hub import errors
@@ -162,32 +177,32 @@ def hub_error(name: str, revision: str | None, error: Exception) -> ModelError:
     offline = hub_offline()
     where = f"{name}@{revision}" if revision else name
     if isinstance(error, errors.GatedRepoError):
-        return ModelError(
-            "this hub model is gated",
+        return kind(
+            f"this hub {what} is gated",
             where=where,
             cure="Accept its terms on its page, then export HF_TOKEN=… or `hf auth login`.",
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return ModelError("this hub model has no such revision", where=where)
+        return kind(f"this hub {what} has no such revision", where=where)
     if isinstance(error, errors.RepositoryNotFoundError):
-        return ModelError(
-            "there is no such hub model, or it is private",
+        return kind(
+            f"there is no such hub {what}, or it is private",
             where=where,
             cause="It is no directory here either.",
-            cure="Check the name; for a private model export HF_TOKEN=…",
+            cure=f"Check the name; for a private {what} export HF_TOKEN=…",
         )
     if offline or isinstance(error, errors.LocalEntryNotFoundError):
-        return ModelError(
-            "this model is not on this machine and the hub cannot be reached",
+        return kind(
+            f"this {what} is not on this machine and the hub cannot be reached",
             where=where,
             cause="HF_HUB_OFFLINE is set." if offline else "The connection failed.",
-            cure="Go online once, set HTTPS_PROXY or HF_ENDPOINT, or copy the model to a "
+            cure=f"Go online once, set HTTPS_PROXY or HF_ENDPOINT, or copy the {what} to a "
             "directory and give its path. HF_HOME says where downloads are kept.",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ModelError(
+        return kind(
             "no space left for this download",
             where=where,
             cure="Free some, or set HF_HOME to a larger disk; what came so far is kept.",
         )
-    return ModelError("the hub download failed", where=where, cause=f"{error}")
+    return kind("the hub download failed", where=where, cause=f"{error}")

@@ -261,3 +261,24 @@ def test_a_signal_while_reading_stops_without_a_dataset_and_says_what_to_do(
         typed()
     assert "begins anew" in caught.value.cure
     assert not list((tmp_path / "datasets").iterdir())
+
+
+def test_stats_show_how_rows_were_recognised_with_an_example_of_each(
+    typed: Type, lines: Lines
+) -> None:
+    rows = [
+        {"instruction": "Say \x1b[31mred", "output": "red", "prompt": "a", "completion": "b"},
+        {"question": "2+2?", "answer": "4"},
+        {"else": 1},
+    ]
+    lines(rows)
+    found = json.loads(typed("stats", "rows.jsonl", "--json").stdout)
+    first, second = found["sources"][0]["detected"]
+    assert (first["format"], first["also"]) == ("alpaca", ["prompt_completion"])
+    assert second["example"] == "2+2? → 4"
+    assert found["unusable_examples"] == {"no_format": "rows.jsonl:3: its keys are else"}
+    shown = typed("stats", "rows.jsonl")
+    text = shown.stdout + shown.stderr
+    assert "instruction, output" in text and "2: 2+2? → 4" in text
+    assert "\x1b[31m" not in text
+    assert "`columns:` decides otherwise" in text

@@ -40,5 +40,25 @@ def test_named_columns_are_minded(tmp_path: Path) -> None:
     assert sources(tmp_path, "body,team\na,b\n", more=more)[0].level == "ok"
 
 
+def test_rows_that_fit_two_formats_are_told_with_their_columns(tmp_path: Path) -> None:
+    text = "instruction,output,prompt,completion\na,b,c,d\n,,c,d\n"
+    first, *_ = sources(tmp_path, text)
+    assert first.level == "warn"
+    assert "2 of the first 2 rows, such as row 1, are read as alpaca" in first.found
+    assert "by instruction, output, and fit prompt_completion too" in first.found
+    more = ", columns: {prompt: prompt, completion: completion}"
+    assert [one.level for one in sources(tmp_path, text, more=more)] == ["ok"]
+
+
+def test_hub_datasets_are_named_and_folders_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "train.jsonl").write_text('{"text": "a"}\n')
+    recipe = tmp_path / "temper.yaml"
+    recipe.write_text("name: x\ncurate:\n  sources: ['hub:a/b', saved]\n")
+    found = check_recipe(load_recipe(recipe, compose()))
+    said = [finding.found for finding in found if finding.what == "source"]
+    assert said == ["hub:a/b, looked at by `temper curate`", "saved: a folder, text"]
+
+
 def test_every_key_of_a_suite_is_in_its_schema() -> None:
     assert {"min_items", "margin", "tasks"} <= set(suite_schema()["properties"])

@@ -11,6 +11,7 @@ import orjson
 import polars as pl
 from numpy.typing import NDArray
 
+from curate.counting import said_turns
 from curate.frame import ROW
 from curate.steps.balancing.configs import Count
 from curate.steps.base import StepContext
@@ -128,5 +129,5 @@ def _trained(tokenizer: ChatTokenizer, row: dict[str, Any]) -> int | None:
 def _plain(value: Any) -> Any:
     """Leave out what a turn does not have: templates ask whether a key is there."""
     if isinstance(value, list):
-        return [{k: v for k, v in turn.items() if v is not None} for turn in value]
+        return said_turns(value)
     return value

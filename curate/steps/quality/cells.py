@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import polars as pl
 
 from curate.frame import ROW
 from curate.steps.base import Outcome, Rows, StepContext, altered_rows, positions, split_off
-from curate.texts import TYPES, answer_text, prompt_text
+from curate.texts import IMAGE_EDGE, IMAGE_MARK, TYPES, answer_text, prompt_text
 
 BLOCK_ROWS = 20_000
 Visit = Callable[[str], str]
@@ -57,10 +58,18 @@ def _visit_turn(turn: dict[str, Any], visit: Visit, calls: bool) -> dict[str, An
     new = dict(turn)
     for name in ("content", "name") if calls else ("content",):
         if isinstance(turn.get(name), str):
-            new[name] = visit(turn[name])
+            new[name] = _around_marks(turn[name], visit)
     if calls and turn.get("tool_calls"):
         new["tool_calls"] = [_visit_call(call, visit) for call in turn["tool_calls"]]
     return new
+
+
+def _around_marks(text: str, visit: Visit) -> str:
+    """Visit what stands between images."""
+    if IMAGE_EDGE not in text:
+        return visit(text)
+    pieces = re.split(f"({IMAGE_MARK.replace('(', '(?:')})", text)
+    return "".join(piece if at % 2 else visit(piece) for at, piece in enumerate(pieces))
 
 
 def _visit_call(call: dict[str, Any], visit: Visit) -> dict[str, Any]:

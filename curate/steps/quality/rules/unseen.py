@@ -10,6 +10,7 @@ import polars as pl
 from curate.reasons import Reason
 from curate.steps.quality.configs import Unseen
 from curate.steps.quality.rules.base import FOUND, Quiet, broken, without_code, words
+from curate.texts import IMAGE_EDGE
 
 _URL = r"(?i)\b(?:https?://|www\.)[^\s<>\"']{3,}"
 _ABOUT_PAGE = (
@@ -63,7 +64,8 @@ class UnseenRule(Quiet):
             parts.append(broken(some, when, Reason.UNSEEN_URL, said))
         if "image" in self.config.kinds:
             some = _with_any(block, _IMAGE_WORDS)
-            when = asked.str.contains(_IMAGE) & ~asked.str.contains(_DRAWN)
+            there = pl.col("user").str.contains(IMAGE_EDGE, literal=True)
+            when = asked.str.contains(_IMAGE) & ~asked.str.contains(_DRAWN) & ~there
             said = pl.lit("asks about an image or a file that is not in the row")
             parts.append(broken(some, when, Reason.UNSEEN_IMAGE, said))
         return pl.concat(parts)
