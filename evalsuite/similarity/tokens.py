@@ -21,6 +21,8 @@ import polars as pl
 import polars_hash as plh
 from numpy.typing import NDArray
 
+from evalsuite.similarity.plain_text import scan
+
 Hashes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 
@@ -136,7 +138,12 @@ def normalise(texts: pl.Series) -> pl.Series:
 
 
 def _written_out(texts: pl.Series) -> pl.Series:
-    return texts.str.replace_many(list(_CONTRACTIONS), list(_CONTRACTIONS.values()), leftmost=True)
+    return texts.str.replace_many(
+        list(_CONTRACTIONS),
+        list(_CONTRACTIONS.values()),
+        leftmost=True,
+        ascii_case_insensitive=True,
+    )
 
 
 def words(texts: pl.Series) -> pl.Series:
@@ -166,6 +173,64 @@ def _is_symbol() -> pl.Expr:
 
 
 def _tokenise_block(texts: pl.Series) -> tuple[Hashes, Counts]:
+    texts = texts.fill_null("")
+    plain = ((texts.str.len_bytes() == texts.str.len_chars()) & ~_holds(texts, "'(")).to_numpy()
+    hashes, lengths = _tokenise_plain(texts.filter(pl.Series(plain)))
+    # A text without a token is one token, itself: that is for the other way.
+    bare = texts.str.len_bytes().to_numpy()[plain] > 0
+    bare &= lengths == 0
+    if plain.all() and not bare.any():
+        return hashes, lengths
+    slow = ~plain
+    slow[np.flatnonzero(plain)[bare]] = True
+    return _merged(slow, (hashes, lengths[~bare]), _tokenise_any(texts.filter(pl.Series(slow))))
+
+
+def _holds(texts: pl.Series, part: str) -> pl.Series:
+    return texts.str.contains(part, literal=True)
+
+
+def _merged(
+    slow: NDArray[np.bool_], plain: tuple[Hashes, Counts], other: tuple[Hashes, Counts]
+) -> tuple[Hashes, Counts]:
+    lengths = np.empty(slow.size, np.int64)
+    lengths[~slow], lengths[slow] = plain[1], other[1]
+    hashes = np.empty(int(lengths.sum()), np.uint64)
+    of_slow = np.repeat(slow, lengths)
+    hashes[~of_slow], hashes[of_slow] = plain[0], other[0]
+    return hashes, lengths
+
+
+@cache
+def _negation_hashes() -> Hashes:
+    words = pl.Series("word", NEGATIONS).to_frame()
+    return words.select(plh.col("word").nchash.xxh3_64())["word"].to_numpy()
+
+
+def _tokenise_plain(texts: pl.Series) -> tuple[Hashes, Counts]:
+    """Tokenise ASCII texts without `'(`."""
+    short = texts.str.contains_any(["'", "cannot"], ascii_case_insensitive=True)
+    if short.any():
+        texts = texts.zip_with(~short, _written_out(texts.filter(short)).gather(_ranks(short)))
+    found = scan(texts)
+    hashes = found.hashes
+    if found.long_words:
+        words = pl.Series("word", found.long_words).to_frame()
+        long = words.select(plh.col("word").nchash.xxh3_64())["word"].to_numpy()
+        hashes[found.long] = long
+    symbols = found.symbols | np.isin(hashes, _negation_hashes())
+    hashes &= ~np.uint64(1)
+    hashes |= symbols
+    return hashes, found.lengths
+
+
+def _ranks(chosen: pl.Series) -> pl.Series:
+    """Return for each place how many are chosen before it, as a place among the chosen."""
+    count = chosen.cum_sum().cast(pl.Int64)
+    return (count - 1).clip(0, None)
+
+
+def _tokenise_any(texts: pl.Series) -> tuple[Hashes, Counts]:
     lists = words(texts)
     lengths = lists.list.len().to_numpy().astype(np.int64)
     flat = lists.filter(lists.list.len() > 0).explode().alias("word").to_frame()
