@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-import orjson
 import polars as pl
 from pyarrow.parquet import ParquetFile
 
+from curate.json_lines import write_lines
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
 from curate.publish import logical_digest, write_dataset
@@ -180,22 +180,13 @@ def _write_lines(curated: Curated, stream: BinaryIO) -> int:
     written = 0
     with TemporaryDirectory(prefix="curate-") as directory:
         made = Path(directory) / "rows.parquet"
-        _typed(curated).sink_parquet(made, compression="lz4")
+        _typed(curated).sink_parquet(made, compression="uncompressed", statistics=False)
         for batch in ParquetFile(made).iter_batches(_BATCH):
-            for row in pl.DataFrame(batch).iter_rows(named=True):
-                stream.write(orjson.dumps(_without_nulls(row), option=orjson.OPT_APPEND_NEWLINE))
-                written += 1
+            rows = pl.DataFrame(batch)
+            write_lines(rows, stream)
+            written += rows.height
     stream.flush()
     return written
-
-
-def _without_nulls(value: Any) -> Any:
-    """JSON Lines says nothing rather than null: every row has its own keys."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
 
 
 def _flat(curated: Curated) -> pl.DataFrame:

@@ -136,7 +136,7 @@ def build_base(rows: pl.LazyFrame, kind: str, path: Path) -> BaseFrame:
     typed = _converted(rows.filter(fits), kind).with_row_index(ROW)
     hashed = hashed_content(typed.with_columns(pl.col(ROW).cast(pl.Int64)), kind)
     columns = [ROW, "id", "content_hash", *TYPES[kind].all, "tools", *MARKS]
-    hashed.select(columns).sink_parquet(path, compression="lz4")
+    hashed.select(columns).sink_parquet(path, compression="uncompressed", statistics=False)
     return BaseFrame(path, kind, misfits)
 
 
