@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from evalsuite.similarity.tokens import Hashes
@@ -51,6 +50,23 @@ def _bucket_pairs(keys: Hashes, rows: Rows, full: int) -> tuple[Hashes, int]:
     return np.concatenate(pairs), int(np.count_nonzero(large))
 
 
+def _shared(band: Hashes) -> Rows:
+    """Return the rows whose key may be another row's as well, ascending.
+
+    A key and its row are sorted as one number, so few bits of the key are left: a row too many is
+    found now and then, never one too few.
+    """
+    rows = np.arange(band.size, dtype=np.uint64)
+    bits = np.uint64(max(band.size - 1, 1).bit_length())
+    packed = band >> bits << bits | rows
+    packed.sort()
+    equal = packed[1:] >> bits == packed[:-1] >> bits
+    either = np.zeros(band.size, bool)
+    either[1:] |= equal
+    either[:-1] |= equal
+    return np.sort((packed[either] & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64))
+
+
 def candidates(keys: Hashes, full: int = 32) -> Candidates:
     """Return the pairs of rows that share a band key.
 
@@ -61,11 +77,10 @@ def candidates(keys: Hashes, full: int = 32) -> Candidates:
     found = np.empty(0, np.uint64)
     waiting: list[Hashes] = []
     capped = 0
-    rows = np.arange(keys.shape[1], dtype=np.int64)
     for band in keys:
-        shared = pl.Series(band).is_duplicated().to_numpy()
-        if shared.any():
-            pairs, full_rows = _bucket_pairs(band[shared], rows[shared], full)
+        shared = _shared(band)
+        if shared.size:
+            pairs, full_rows = _bucket_pairs(band[shared], shared, full)
             waiting.append(np.unique(pairs))
             capped = max(capped, full_rows)
         if sum(part.size for part in waiting) > 4_000_000:

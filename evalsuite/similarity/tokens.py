@@ -50,6 +50,7 @@ _CONTRACTIONS = {
 } | {"cannot": "can not"}
 NEGATIONS = ("not", "no", "never", "without", "none", "nor", "neither")
 BLOCK_ROWS = 20_000
+_TAKEN_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,19 @@ class TokenTable:
         """Return the table of these rows, in this order."""
         lengths = self.lengths[rows]
         offsets = starts(lengths)
-        shift = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
-        return TokenTable(self.hashes[np.arange(offsets[-1]) + shift], offsets)
+        first = self.offsets[:-1][rows]
+        if rows.size and (first[1:] == first[:-1] + lengths[:-1]).all():
+            whole = self.hashes[first[0] : first[0] + offsets[-1]]  # neighbours: nothing to copy
+            return TokenTable(whole, offsets)
+        hashes = np.empty(offsets[-1], np.uint64)
+        shift = first - offsets[:-1]
+        for begin in range(0, rows.size, _TAKEN_ROWS):
+            some = slice(begin, begin + _TAKEN_ROWS)
+            low, high = offsets[begin], offsets[min(begin + _TAKEN_ROWS, rows.size)]
+            place = np.arange(low, high)
+            place += np.repeat(shift[some], lengths[some])
+            np.take(self.hashes, place, out=hashes[low:high], mode="clip")
+        return TokenTable(hashes, offsets)
 
 
 def starts(lengths: NDArray[np.integer]) -> Counts:
@@ -270,15 +282,20 @@ def joined(first: TokenTable, second: TokenTable) -> TokenTable:
     offsets = starts(first.lengths + second.lengths)
     hashes = np.empty(offsets[-1], np.uint64)
     for table, begin in ((first, offsets[:-1]), (second, offsets[:-1] + first.lengths)):
-        shift = np.repeat(begin - table.offsets[:-1], table.lengths)
-        hashes[np.arange(table.hashes.size) + shift] = table.hashes
+        lengths, shift = table.lengths, begin - table.offsets[:-1]
+        for low in range(0, lengths.size, _TAKEN_ROWS):
+            some = slice(low, low + _TAKEN_ROWS)
+            here = slice(table.offsets[low], table.offsets[min(low + _TAKEN_ROWS, lengths.size)])
+            place = np.arange(here.start, here.stop)
+            place += np.repeat(shift[some], lengths[some])
+            hashes[place] = table.hashes[here]
     return TokenTable(hashes, offsets)
 
 
 def mix(values: Hashes) -> Hashes:
     """Return the finaliser of splitmix64: every input bit moves every output bit."""
     values = values ^ (values >> np.uint64(30))
-    values = values * np.uint64(0xBF58476D1CE4E5B9)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
     values ^= values >> np.uint64(27)
     values *= np.uint64(0x94D049BB133111EB)
     values ^= values >> np.uint64(31)
