@@ -189,11 +189,10 @@ def build_index(
         shingle: words in a shingle of the candidate search.
         bands: of the candidate search; 48 bands of 2 functions by default.
     """
-    whole = joined(prompts, answers)
     classes = classes or normalised_classes(prompts, answers, marks)
     rows = classes.chiefs
-    rows = rows[whole.lengths[rows] > 0]
-    table = whole.take(rows)
+    rows = rows[(prompts.lengths + answers.lengths)[rows] > 0]
+    table = joined(prompts.take(rows), answers.take(rows))
     if rows.size <= SMALL:
         pairs = all_pairs(rows.size)
     else:
@@ -202,9 +201,10 @@ def build_index(
     compared = _overlap_of(table, pairs, weights)
     score = np.minimum(compared.cosine, compared.plain_cosine)
     symbols = sequence_hashes(only_symbols(table))
+    del table
     variant = number_variants(compared, symbols[pairs.first], symbols[pairs.second])
     for side in (prompts, answers):
-        bag = bags(only_symbols(side.take(rows)))
+        bag = bags(only_symbols(side))[rows]
         variant |= bag[pairs.first] != bag[pairs.second]
     near = score >= loosest
     pairs = Candidates(rows[pairs.first[near]], rows[pairs.second[near]], pairs.capped_rows)

@@ -50,7 +50,8 @@ _CONTRACTIONS = {
 } | {"cannot": "can not"}
 NEGATIONS = ("not", "no", "never", "without", "none", "nor", "neither")
 BLOCK_ROWS = 20_000
-_TAKEN_ROWS = 4_096
+_TAKEN_ROWS = 1_024
+_PIECE_TOKENS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -302,27 +303,42 @@ def mix(values: Hashes) -> Hashes:
     return values
 
 
+def pieces(table: TokenTable) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows of about `_PIECE_TOKENS` tokens, which stay in the cache."""
+    begin, rows = 0, len(table)
+    while begin < rows:
+        full = int(np.searchsorted(table.offsets, table.offsets[begin] + _PIECE_TOKENS, "right"))
+        end = min(rows, max(begin + 1, full - 1))
+        yield begin, end
+        begin = end
+
+
 def sequence_hashes(table: TokenTable) -> Hashes:
     """Return one hash per row over its tokens in order: equal for rows equal after normalising."""
     lengths = table.lengths
     out = mix(lengths.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
-    filled = lengths > 0
-    if not filled.any():
-        return out
-    position = np.arange(table.hashes.size, dtype=np.int64)
-    position -= np.repeat(table.offsets[:-1], lengths)
-    weighted = position.astype(np.uint64)
-    weighted *= np.uint64(0xC2B2AE3D27D4EB4F)
-    weighted += table.hashes
-    out[filled] ^= np.add.reduceat(mix(weighted), table.offsets[:-1][filled])
+    for begin, end in pieces(table):
+        filled = np.flatnonzero(lengths[begin:end]) + begin
+        if not filled.size:
+            continue
+        low, high = int(table.offsets[begin]), int(table.offsets[end])
+        weighted = np.arange(low, high, dtype=np.uint64)
+        weighted -= np.repeat(table.offsets[begin:end].astype(np.uint64), lengths[begin:end])
+        weighted *= np.uint64(0xC2B2AE3D27D4EB4F)
+        weighted += table.hashes[low:high]
+        out[filled] ^= np.add.reduceat(mix(weighted), table.offsets[filled] - low)
     return out
 
 
 def only_symbols(table: TokenTable) -> TokenTable:
     """Return the numbers and operators of each row, in their order."""
-    symbol = (table.hashes & np.uint64(1)).astype(bool)
-    counts = np.concatenate([[0], np.cumsum(symbol)])[table.offsets]
-    return TokenTable(table.hashes[symbol], counts.astype(np.int64))
+    parts, counts = [np.empty(0, np.uint64)], np.empty(len(table), np.int64)
+    for begin, end in pieces(table):
+        low, high = int(table.offsets[begin]), int(table.offsets[end])
+        place = np.flatnonzero(table.hashes[low:high] & np.uint64(1))
+        parts.append(table.hashes[low:high][place])
+        counts[begin:end] = np.diff(np.searchsorted(place, table.offsets[begin : end + 1] - low))
+    return TokenTable(np.concatenate(parts), starts(counts))
 
 
 def bags(table: TokenTable) -> Hashes:
