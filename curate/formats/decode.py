@@ -25,7 +25,11 @@ def decode(data: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise _why_not(data, error) from None
     colons = _colons(data)
-    if type(value) is dict and colons == len(value) and _PACKED.isdisjoint(map(type, value.values())):
+    if (
+        type(value) is dict
+        and colons == len(value)
+        and _PACKED.isdisjoint(map(type, value.values()))
+    ):
         return value  # a record of plain values, as most are
     try:
         keys = _keys(value)

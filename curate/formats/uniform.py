@@ -130,9 +130,7 @@ def _parents(run: Run) -> Any:
     if "parent_id" not in keys:
         offsets, parents = [0] * (len(run.values) + 1), []
     else:
-        one = [
-            "" if value.get("parents") else value["parent_id"] for value in run.values
-        ]
+        one = ["" if value.get("parents") else value["parent_id"] for value in run.values]
         parents = [parent for parent in one if parent]
         offsets = [0, *itertools.accumulate(map(bool, one))]
     return pa.LargeListArray.from_arrays(number_array(offsets), text_array(parents))

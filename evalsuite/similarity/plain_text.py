@@ -8,6 +8,7 @@ no string is made of any of them. Rows in which anything else occurs are for the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,10 @@ Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _LETTER, _DIGIT, _SYMBOL = 1, 2, 3
-_BLOCK_BYTES = 1 << 18  # its classes, flags and borders stay in the second-level cache
+_BLOCK_BYTES = 1 << 19  # its classes, flags and borders stay in the second-level cache
+_NO_HASHES = np.empty(0, np.uint64)
+_NO_PLACES = np.empty(0, np.int64)
+_NO_FLAGS = np.empty(0, bool)
 _SYMBOLS = b"+<=>|~*/^%&#[]{}"
 
 
@@ -61,59 +65,56 @@ def scan(texts: pl.Series) -> Spans:
     Args:
         texts: contractions written out, in any case.
     """
-    ends = np.cumsum(texts.str.len_bytes().to_numpy().astype(np.int64) + 1)
-    whole = texts.str.join("\n").item() if len(texts) else ""
-    # The line break before the first row is a neighbour for it to be compared with.
-    data = f"\n{whole}\n".encode("ascii")
-    parts = [_scan_block(data, begin, end) for begin, end in _cuts(ends)]
-    place = np.concatenate([part.begin for part in parts])
-    counts = np.searchsorted(place, ends, "left")
-    lengths = np.diff(counts, prepend=0)
-    long = np.flatnonzero(np.concatenate([part.long for part in parts]))
+    sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
+    parts = [
+        _scan_block(texts.slice(begin, end - begin), sizes[begin:end])
+        for begin, end in _cuts(sizes)
+    ]
     return Spans(
-        np.concatenate([part.hashes for part in parts]),
-        lengths,
-        np.concatenate([part.symbols for part in parts]),
-        long,
+        np.concatenate([_NO_HASHES, *(part.hashes for part in parts)]),
+        np.concatenate([_NO_PLACES, *(part.lengths for part in parts)]),
+        np.concatenate([_NO_FLAGS, *(part.symbols for part in parts)]),
+        np.flatnonzero(np.concatenate([_NO_FLAGS, *(part.long for part in parts)])),
         [word for part in parts for word in part.long_words],
     )
 
 
-def _cuts(ends: Places) -> list[tuple[int, int]]:
-    """Return where blocks of whole rows of about `_BLOCK_BYTES` begin and end in the text."""
-    cuts, row = [0], 0
-    while row < ends.size:
-        begin = cuts[-1]
-        row = max(row + 1, int(np.searchsorted(ends, begin + _BLOCK_BYTES, "right")))
-        cuts.append(int(ends[row - 1]))
-    return list(zip(cuts[:-1], cuts[1:], strict=True)) or [(0, 0)]
+def _cuts(sizes: Places) -> list[tuple[int, int]]:
+    """Return ranges of rows of about `_BLOCK_BYTES`."""
+    ends, cuts = np.cumsum(sizes), [0]
+    while cuts[-1] < sizes.size:
+        done = ends[cuts[-1] - 1] if cuts[-1] else 0
+        fits = int(np.searchsorted(ends, done + _BLOCK_BYTES, "right"))
+        cuts.append(max(cuts[-1] + 1, fits))
+    return list(pairwise(cuts))
 
 
 @dataclass(frozen=True)
 class _Block:
     hashes: NDArray[np.uint64]
-    begin: Places
-    """Where each token begins in the whole text."""
+    lengths: Places
+    """Tokens of each row."""
     symbols: Flags
     long: Flags
     long_words: list[str]
 
 
-def _scan_block(data: bytes, begin: int, end: int) -> _Block:
-    """Find and hash the tokens of the rows between two places, each row with its line break."""
-    part = data[begin : end + 1]  # with the line break before, and the one after
-    lower = part.translate(_LOWER) + bytes(PADDING)
+def _scan_block(texts: pl.Series, sizes: Places) -> _Block:
+    """Find and hash the tokens of some rows, joined by line breaks, whose sizes are known."""
+    # The line breaks around them are neighbours for the first and the last byte.
+    data = b"\n%b\n" % texts.str.join("\n").item().encode("ascii")
+    lower = data.translate(_LOWER) + bytes(PADDING)
     text = np.frombuffer(lower, np.uint8)
-    starts, stops, symbols = _borders(
-        text[: len(part)], np.frombuffer(part.translate(_CLASSES), np.uint8)
-    )
+    classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
+    starts, stops, symbols = _borders(text[: len(data)], classes)
     lengths = stops - starts
     long = lengths > LONGEST
     words = [
         lower[first:last].decode("ascii")
         for first, last in zip(starts[long].tolist(), stops[long].tolist(), strict=True)
     ]
-    return _Block(hash_spans(text, starts, lengths), starts + begin, symbols, long, words)
+    counts = np.diff(np.searchsorted(starts, np.cumsum(sizes + 1)), prepend=0)
+    return _Block(hash_spans(text, starts, lengths), counts, symbols, long, words)
 
 
 def _borders(text: Bytes, classes: Bytes) -> tuple[Places, Places, Flags]:

@@ -35,7 +35,9 @@ _FLIP_HIGH = _U(_word(40) ^ _word(48))
 _LOW_HALF = _U(0xFFFFFFFF)
 
 
-def hash_spans(text: NDArray[np.uint8], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Hashes:
+def hash_spans(
+    text: NDArray[np.uint8], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Hashes:
     """Return the hash of each span of `text`; of one longer than `LONGEST`, nothing of use.
 
     Args:
