@@ -178,6 +178,7 @@ def build_index(
     loosest: float = 0.6,
     shingle: int = 2,
     bands: Bands | None = None,
+    only: Candidates | None = None,
 ) -> Index:
     """Compare all rows with each other.
 
@@ -188,12 +189,17 @@ def build_index(
         loosest: pairs under this similarity are forgotten.
         shingle: words in a shingle of the candidate search.
         bands: of the candidate search; 48 bands of 2 functions by default.
+        only: pairs of rows to compare instead of searching for candidates; both rows the first of
+            their class, and neither without a token.
     """
     classes = classes or normalised_classes(prompts, answers, marks)
     rows = classes.chiefs
     rows = rows[(prompts.lengths + answers.lengths)[rows] > 0]
     table = joined(prompts.take(rows), answers.take(rows))
-    if rows.size <= SMALL:
+    if only is not None:
+        first, second = np.searchsorted(rows, only.first), np.searchsorted(rows, only.second)
+        pairs = Candidates(first, second, only.capped_rows)
+    elif rows.size <= SMALL:
         pairs = all_pairs(rows.size)
     else:
         pairs = candidates(band_keys(table, shingle, bands or Bands()))

@@ -61,7 +61,7 @@ def _whole(table: TokenTable, rows: NDArray[np.integer]) -> Hashes:
 
 
 def unique_per_row(table: TokenTable) -> TokenTable:
-    """Return the distinct hashes of each row, sorted, of 40 bits; the lowest bit stays the class."""
+    """Return the distinct hashes of each row, sorted, of 40 bits; the lowest stays the class."""
     parts, counts = [np.empty(0, np.uint64)], np.empty(len(table), np.int64)
     for begin in range(0, len(table), _SORTED_ROWS):
         end = min(begin + _SORTED_ROWS, len(table))

@@ -18,7 +18,8 @@ PADDING = 16
 """Bytes that must follow the last span."""
 
 _SECRET = bytes.fromhex(
-    "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221"
+    "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f"
+    "cb79e64eccc0e578825ad07dccff7221"
     "b8084674f743248ee03590e6813a264c"
 )
 _U = np.uint64
@@ -70,7 +71,7 @@ def _up_to_3(eight: Hashes, starts: NDArray[np.int64], sizes: NDArray[np.int64])
     mixed ^= mixed >> _U(29)
     mixed *= _U(0x165667B19E3779F9)
     mixed ^= mixed >> _U(32)
-    return mixed
+    return np.asarray(mixed)
 
 
 def _up_to_8(eight: Hashes, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Hashes:
