@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.cli_steps import Columns, Format, Inputs, Quarantine, _section
+from curate.steps.configs import NearDuplicates
 from workspace.context import Progress, emit_json, emit_table, note
 from workspace.text import plain
 
@@ -65,7 +66,8 @@ def _show(found: Calibration) -> None:
         rows,
         numeric=(1, 2, 4, 6, 7),
     )
-    near = found.at(0.8 if found.proposed is None else found.proposed)
+    default = NearDuplicates().threshold
+    near = found.at(default if found.proposed is None else found.proposed)
     emit_table(
         f"removed at {near.threshold:g}, by class of plant",
         ["class", "removed", "of", ""],

@@ -18,6 +18,7 @@ from curate.calibration.siblings import SIBLINGS, Pair
 from curate.calibration.words import Material
 from curate.frame import ROW
 from curate.steps.base import StepContext
+from curate.steps.configs import NearDuplicates
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.edges import Candidates
 from evalsuite.similarity.index import SHORT_ANSWER, Index, build_index, normalised_classes
@@ -181,16 +182,17 @@ def _count(
     index = _index(both, None if marks is None else np.concatenate([marks, marks[source]]))
     order = np.arange(len(rows) + len(planted))
     # A sibling that is equal to its source after normalising is none.
-    equal = index.class_of[len(rows) :] == index.class_of[source]
-    valid = np.array([made.is_copy for made in planted], bool) | ~equal
+    is_copy = np.array([made.is_copy for made in planted], bool)
+    own = index.class_of[len(rows) :]
+    valid = is_copy | (own != index.class_of[source])
     for threshold in THRESHOLDS:
         partner, _ = index.near_duplicates(order, order, threshold)
-        gone = partner[len(rows) :] >= 0
-        tally.removed[threshold].update(
-            made.kind
-            for made, went, counts in zip(planted, gone, valid, strict=True)
-            if went and counts
-        )
+        partner = partner[len(rows) :]
+        gone = (partner >= 0) & valid
+        # A sibling may really be the copy of another row: only for its source's sake is it false.
+        gone &= is_copy | (index.class_of[partner] == index.class_of[source])
+        went = np.flatnonzero(gone).tolist()
+        tally.removed[threshold].update(planted[place].kind for place in went)
     tally.planted.update(made.kind for made, counts in zip(planted, valid, strict=True) if counts)
 
 
@@ -254,7 +256,7 @@ def _propose(points: tuple[Point, ...], wanted: float) -> float | None:
 
 
 def _examples(index: Index, rows: list[Pair], proposed: float | None) -> tuple[Example, ...]:
-    near = THRESHOLDS[-1] if proposed is None else proposed
+    near = NearDuplicates().threshold if proposed is None else proposed
     pairs = np.flatnonzero(index.duplicate)
     nearest = pairs[np.argsort(np.abs(index.score[pairs] - near), kind="stable")][:_EXAMPLES]
     return tuple(

@@ -104,7 +104,7 @@ class Calibration:
     points: tuple[Point, ...]
     """By ascending threshold."""
     examples: tuple[Example, ...]
-    """Pairs whose similarity is nearest to the proposed threshold."""
+    """Pairs whose similarity is nearest to the proposed threshold, or to the step's default."""
     notes: tuple[str, ...]
 
     def at(self, threshold: float) -> Point:
