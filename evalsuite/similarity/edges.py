@@ -50,6 +50,15 @@ def _bucket_pairs(keys: Hashes, rows: Rows, full: int) -> tuple[Hashes, int]:
     return np.concatenate(pairs), int(np.count_nonzero(large))
 
 
+def _distinct(pairs: Hashes) -> Hashes:
+    """Return the distinct pairs, sorted.
+
+    `np.unique` would hash them by their low bits, which pairs with one and the same row share.
+    """
+    pairs = np.sort(pairs)
+    return pairs[np.concatenate([pairs[:1] == pairs[:1], pairs[1:] != pairs[:-1]])]
+
+
 def _shared(band: Hashes) -> Rows:
     """Return the rows whose key may be another row's as well, ascending.
 
@@ -81,11 +90,11 @@ def candidates(keys: Hashes, full: int = 32) -> Candidates:
         shared = _shared(band)
         if shared.size:
             pairs, full_rows = _bucket_pairs(band[shared], shared, full)
-            waiting.append(np.unique(pairs))
+            waiting.append(_distinct(pairs))
             capped = max(capped, full_rows)
         if sum(part.size for part in waiting) > 4_000_000:
-            found, waiting = np.unique(np.concatenate([found, *waiting])), []
-    found = np.unique(np.concatenate([found, *waiting]))
+            found, waiting = _distinct(np.concatenate([found, *waiting])), []
+    found = _distinct(np.concatenate([found, *waiting]))
     return Candidates(
         (found >> np.uint64(32)).astype(np.int64),
         (found & np.uint64(0xFFFFFFFF)).astype(np.int64),
@@ -120,8 +129,8 @@ def cross_candidates(left: Hashes, right: Hashes, full: int = 64) -> Candidates:
         step = np.arange(total) - np.repeat(np.cumsum(count[rows]) - count[rows], count[rows])
         partner = order[np.repeat(begin[rows], count[rows]) + step].astype(np.uint64)
         pairs = np.repeat(rows, count[rows]).astype(np.uint64) << np.uint64(32) | partner
-        found.append(np.unique(pairs))
-    pairs = np.unique(np.concatenate(found))
+        found.append(_distinct(pairs))
+    pairs = _distinct(np.concatenate(found))
     return Candidates(
         (pairs >> np.uint64(32)).astype(np.int64),
         (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64),

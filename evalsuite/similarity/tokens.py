@@ -3,7 +3,8 @@
 Normalising: NFKC, lower case with the two folds that matter (ß, final sigma), digits of every
 script as 0-9, English contractions written out. A token is a word, a number with its sign and
 decimal point, an operator or bracket of mathematics and code, or one character of a script that
-writes no spaces. Sentence punctuation and white space carry no token. Numbers and operators are
+writes no spaces; a letter of such a script (kana, Thai, Lao, Khmer, Burmese) is taken with the two
+before it. Sentence punctuation and white space carry no token. Numbers and operators are
 kept because rows of mathematics often differ in nothing else; negations are marked like them,
 because they turn a sentence around.
 """
@@ -27,6 +28,7 @@ Hashes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNSPACED_LETTERS = r"\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 TOKEN = (
     rf"[{_UNSPACED}]"
     rf"|[\p{{L}}\p{{M}}_--[{_UNSPACED}]]+"
@@ -251,9 +253,32 @@ def _tokenise_any(texts: pl.Series) -> tuple[Hashes, Counts]:
         plh.col("word").nchash.xxh3_64().alias("hash"), _is_symbol().alias("symbol")
     )
     hashes = hashed["hash"].to_numpy().astype(np.uint64, copy=True)
+    letters = flat["word"].str.contains(f"^[{_UNSPACED_LETTERS}]$").to_numpy()
+    hashes = _with_neighbours(hashes, letters, lengths)
     hashes &= ~np.uint64(1)
     hashes |= hashed["symbol"].to_numpy().astype(np.uint64)
     return hashes, lengths
+
+
+def _with_neighbours(hashes: Hashes, letters: NDArray[np.bool_], lengths: Counts) -> Hashes:
+    """Hash a letter of a script without spaces together with the two such letters before it.
+
+    Any two long texts have nearly all letters of an alphabet in common; their runs of three differ.
+    """
+    if not letters.any():
+        return hashes
+    row = np.repeat(np.arange(lengths.size), lengths)
+    after_one = np.zeros(hashes.size, bool)
+    after_one[1:] = letters[1:] & letters[:-1] & (row[1:] == row[:-1])
+    after_two = after_one.copy()
+    after_two[1:] &= after_one[:-1]
+    after_two[:2] = False
+    out = hashes.copy()
+    one, two = np.flatnonzero(after_one), np.flatnonzero(after_two)
+    out[one] += mix(hashes[one - 1])
+    out[two] += mix(mix(hashes[two - 2]))
+    out[one] = mix(out[one])
+    return out
 
 
 def blocks(texts: pl.Series, block_rows: int = BLOCK_ROWS) -> Iterator[pl.Series]:
