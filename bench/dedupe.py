@@ -1,12 +1,14 @@
 """Near-duplicate removal, ours beside named peers: time, memory, precision and recall in one run.
 
-    python bench/dedupe.py [--rows 100000] [--peers PYTHON] [--only NAME…] [--out FILE]
+    python bench/dedupe.py [--rows 100000] [--large 1000000] [--peers PYTHON]
+        [--text-dedup PYTHON] [--datatrove PYTHON] [--only NAME…] [--out bench/results/dedupe.md]
 
 Makes a corpus of instruction records with planted classes and their truth, then runs each
 contestant in a process of its own, from a JSONL file to a JSONL file of the rows kept. PYTHON is an
-interpreter that has the peers (pip install gaoya rensa datasketch orjson); one that is missing is
-said to be. Each is run --repeats times and the best of each figure is shown. The peers compare sets
-of word pairs at a Jaccard similarity of 0.5, which a fifth of the words edited comes to.
+interpreter that has the peers (pip install gaoya rensa datasketch orjson); text-dedup (Python 3.12)
+and datatrove[processing] want one of their own, with orjson. One that is missing is said to be. All
+take turns, --repeats times over, and the median of each figure is shown: a machine that grows
+slower meanwhile grows slower for all. --large adds a run of ours alone on more rows.
 
 To be removed are exact copies, copies in another case and punctuation, and copies with 5, 10 and
 20 % of their words edited. To be kept are rows of one boilerplate, rows that differ in a number,
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import platform
 import random
 import subprocess
@@ -28,6 +31,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+
+from dedupe_peers import APART, FRAME, PEERS
 
 WORDS = 30_000
 LENGTH = (70, 160)
@@ -122,59 +128,6 @@ def score(truth: list[tuple[str, int]], kept: set[int]) -> Score:
     return Score(right / max(removed, 1), right / max(wanted, 1), shares)
 
 
-PEERS = {
-    "gaoya": '''
-import orjson
-from gaoya.minhash import MinHashStringIndex
-rows = [line for line in open(source, "rb")]
-parsed = [orjson.loads(line) for line in rows]
-texts = [row["instruction"] + " " + row["output"] for row in parsed]
-index = MinHashStringIndex(32, 0.5, 42, 3, None, "word", True, (2, 2), id_container="smallvec")
-index.par_bulk_insert_docs(list(range(len(texts))), texts)
-gone = set()
-for row, found in enumerate(index.par_bulk_query(texts)):
-    if row not in gone:
-        gone.update(other for other in found if other > row)
-''',
-    "rensa": '''
-import orjson
-from rensa import RMinHash, RMinHashDeduplicator
-rows = [line for line in open(source, "rb")]
-parsed = [orjson.loads(line) for line in rows]
-dedup = RMinHashDeduplicator(threshold=0.5, num_perm=128, use_lsh=True, num_bands=32, seed=42)
-gone = set()
-for number, row in enumerate(parsed):
-    words = (row["instruction"] + " " + row["output"]).lower().split()
-    sketch = RMinHash(num_perm=128, seed=42)
-    sketch.update([first + " " + second for first, second in zip(words, words[1:])])
-    if not dedup.add(str(number), sketch):
-        gone.add(number)
-''',
-    "datasketch": '''
-import orjson
-from datasketch import MinHash, MinHashLSH
-rows = [line for line in open(source, "rb")]
-parsed = [orjson.loads(line) for line in rows]
-lsh = MinHashLSH(threshold=0.5, num_perm=128)
-def pairs(row):
-    words = (row["instruction"] + " " + row["output"]).lower().split()
-    return [(first + " " + second).encode() for first, second in zip(words, words[1:])]
-tokens = (pairs(row) for row in parsed)
-gone = set()
-for number, sketch in enumerate(MinHash.generator(tokens, num_perm=128)):
-    found = lsh.query(sketch)
-    if found:
-        gone.add(number)
-    else:
-        lsh.insert(number, sketch)
-''',
-}  # fmt: skip
-_FRAME = "import sys\nsource, target = sys.argv[1:]\n{body}\n" + (
-    'with open(target, "wb") as out:\n'
-    "    out.writelines(line for number, line in enumerate(rows) if number not in gone)\n"
-)
-
-
 @dataclass(frozen=True)
 class Figures:
     name: str
@@ -213,33 +166,44 @@ def identifier(row: dict[str, object]) -> str:
     return str(meta["user_id"] if isinstance(meta, dict) else row["id"])
 
 
-def commands(source: Path, target: Path, peers: str, threshold: float) -> dict[str, list[str]]:
+def commands(source: Path, target: Path, options: argparse.Namespace) -> dict[str, list[str]]:
     ours = ["curate", "dedupe", str(source), "-o", str(target), "--force"]
-    ours += ["--threshold", f"{threshold}", "--circuit-breaker", "100%"]
+    ours += ["--threshold", f"{options.threshold}", "--circuit-breaker", "100%"]
     out = {"welltempered": [sys.executable, "-m", "tui", *ours]}
     for name, body in PEERS.items():
-        out[name] = [peers, "-c", _FRAME.format(body=body), str(source), str(target)]
-    return out
+        if name in APART and not getattr(options, name):
+            continue
+        python = getattr(options, name) if name in APART else options.peers
+        if installed(python, name):
+            code = FRAME.replace("{body}", body)
+            out[name] = [python, "-c", code, str(source), str(target)]
+        else:
+            print(f"{name}: not installed in {python}", file=sys.stderr)
+    return {name: found for name, found in out.items() if name in (options.only or out)}
 
 
 def installed(python: str, name: str) -> bool:
     return not subprocess.run([python, "-c", f"import {name}"], capture_output=True).returncode
 
 
-def measure(options: argparse.Namespace, work: Path) -> Iterator[Figures]:
-    source, target = work / "rows.jsonl", work / "kept.jsonl"
-    truth = write_corpus(source, options.rows)
-    found = commands(source, target, options.peers, options.threshold)
-    wanted = options.only or list(found)
-    for name in wanted:
-        if name != "welltempered" and not installed(options.peers, name):
-            print(f"{name}: not installed in {options.peers}", file=sys.stderr)
-            continue
-        runs = [run(found[name]) for _ in range(options.repeats)]
-        cpu, wall, peak = (min(column) for column in zip(*runs, strict=True))
-        figures = Figures(name, cpu, wall, peak, score(truth, kept_rows(target)))
-        print(line(figures, figures), file=sys.stderr)
-        yield figures
+def measure(options: argparse.Namespace, rows: int, work: Path) -> list[Figures]:
+    """Run all contestants in turn, so many times over; return the median of each figure."""
+    source, target = work / f"rows-{rows}.jsonl", work / "kept.jsonl"
+    truth = write_corpus(source, rows)
+    found = commands(source, target, options)
+    runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in found}
+    scores: dict[str, Score] = {}
+    for turn in range(options.repeats):
+        for name, command in found.items():
+            runs[name].append(run(command))
+            if turn == 0:
+                scores[name] = score(truth, kept_rows(target))
+            cpu, wall, peak = runs[name][-1]
+            print(f"{name}: {cpu:.1f} CPU s, {wall:.1f} s, {peak:,.0f} MiB", file=sys.stderr)
+    return [
+        Figures(name, *(median(column) for column in zip(*runs[name], strict=True)), scores[name])
+        for name in found
+    ]
 
 
 def line(one: Figures, ours: Figures) -> str:
@@ -263,25 +227,35 @@ def table(found: list[Figures]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--large", type=int, default=0, help="Rows of a further run, ours alone.")
     parser.add_argument("--threshold", type=float, default=0.75, help="Of ours.")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peers", default=sys.executable, help="Interpreter with the peers.")
+    for name in APART:
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, metavar="PYTHON", help=f"Interpreter with {name}.")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
-        found = list(measure(options, Path(work)))
-    text = table(found)
+        text = f"{options.rows:,} rows\n\n{table(measure(options, options.rows, Path(work)))}"
+        if options.large:
+            options.only, options.repeats = ["welltempered"], 1
+            large = table(measure(options, options.large, Path(work)))
+            text += f"\n\n{options.large:,} rows, one run\n\n{large}"
     print(text)
     if options.out:
-        machine = f"{platform.machine()}, Python {platform.python_version()}"
-        head = (
-            f"# Near-duplicate removal of {options.rows:,} rows\n\n"
-            f"    python bench/dedupe.py --rows {options.rows} --threshold {options.threshold} "
-            f"--peers PYTHON\n\n{machine}; from file to file; best of {options.repeats} runs; "
-            f"ratios are to welltempered. {time.monotonic() - begun:.0f} s in all.\n\n"
+        machine = (
+            f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         )
+        head = (
+            "# Near-duplicate removal, from file to file\n\n"
+            f"    python bench/dedupe.py --rows {options.rows} --large {options.large} "
+            f"--threshold {options.threshold} --peers PYTHON\n\n{machine}; medians of runs in "
+            f"turn; ratios are to welltempered. {time.monotonic() - begun:.0f} s in all.\n\n"
+        )
+        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(f"{head}{text}\n", encoding="utf-8")
     return 0
 

@@ -50,6 +50,7 @@ from workspace.layout import Workspace
 from workspace.recipe import Section
 
 if TYPE_CHECKING:
+    from curate.calibration.outcome import Calibration
     from curate.ledger import Ledger
     from curate.synth.augmenting import AugmentResult
 
@@ -135,6 +136,34 @@ def dedupe(
         dropped = pl.concat([outcome.dropped, near.dropped])
         outcome = Outcome(near.kept, dropped, outcome.notes + near.notes)
     return outcome
+
+
+def calibrate(
+    frame: pl.LazyFrame | pl.DataFrame,
+    *,
+    precision: float = 0.99,
+    seed: int = 0,
+    plants: int = 2000,
+    sample: int = 20_000,
+) -> Calibration:
+    """Say which threshold of `dedupe` suits these rows, from plants of known truth among them.
+
+    Args:
+        frame: rows.
+        precision: wanted share of true copies among the rows removed, above 0 and below 1.
+        seed: the same one makes the same plants.
+        plants: how many rows to plant, half of them copies.
+        sample: most rows to draw plants from and to compare with each other.
+
+    Raises:
+        UsageError: a value that cannot be.
+        DataError: too few rows to make plants of.
+    """
+    from curate.calibration.calibrate import THRESHOLDS
+    from curate.calibration.calibrate import calibrate as measure
+
+    context, _ = _prepared(frame, loosest=THRESHOLDS[0])
+    return measure(context, precision=precision, seed=seed, plants=plants, sample=sample)
 
 
 def decontaminate(

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-import orjson
 import polars as pl
 from pyarrow.parquet import ParquetFile
 
 from curate.frame import IMAGES
 from curate.images_out import as_data_url, published_batches, write_with_images
+from curate.json_lines import write_lines, write_objects
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
 from curate.publish import logical_digest, write_dataset
@@ -186,33 +186,27 @@ def _write_lines(curated: Curated, stream: BinaryIO) -> int:
     written = 0
     with TemporaryDirectory(prefix="curate-") as directory:
         made = Path(directory) / "rows.parquet"
-        _typed(curated).sink_parquet(made, compression="lz4")
-        for batch in _batches(curated, made):
-            for row in batch:
-                stream.write(orjson.dumps(_without_nulls(row), option=orjson.OPT_APPEND_NEWLINE))
-                written += 1
+        _typed(curated).sink_parquet(made, compression="uncompressed", statistics=False)
+        if curated.images is not None:
+            return _write_with_data_urls(curated, curated.images, made, stream)
+        for batch in ParquetFile(made).iter_batches(_BATCH):
+            rows = pl.DataFrame(batch)
+            write_lines(rows, stream)
+            written += rows.height
     stream.flush()
     return written
 
 
-def _batches(curated: Curated, rows: Path) -> Iterator[Iterable[dict[str, Any]]]:
-    if curated.images is None:
-        for batch in ParquetFile(rows).iter_batches(_BATCH):
-            yield pl.DataFrame(batch).iter_rows(named=True)
-        return
-    for some in published_batches(rows, curated.type, curated.images):
-        yield [
+def _write_with_data_urls(curated: Curated, images: Path, rows: Path, stream: BinaryIO) -> int:
+    written = 0
+    for some in published_batches(rows, curated.type, images):
+        shown = [
             {**row, IMAGES: [as_data_url(image["bytes"]) for image in row[IMAGES]]} for row in some
         ]
-
-
-def _without_nulls(value: Any) -> Any:
-    """JSON Lines says nothing rather than null: every row has its own keys."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
+        write_objects(shown, stream)
+        written += len(shown)
+    stream.flush()
+    return written
 
 
 def _flat(curated: Curated) -> pl.DataFrame:

@@ -11,6 +11,8 @@ import orjson
 from curate.formats.raw import Misfit
 from curate.reasons import Reason
 
+_PACKED = frozenset({dict, list})
+
 
 def decode(data: bytes) -> Any:
     """Decode one JSON document.
@@ -22,11 +24,18 @@ def decode(data: bytes) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise _why_not(data, error) from None
+    colons = _colons(data)
+    if (
+        type(value) is dict
+        and colons == len(value)
+        and _PACKED.isdisjoint(map(type, value.values()))
+    ):
+        return value  # a record of plain values, as most are
     try:
         keys = _keys(value)
     except RecursionError:
         raise Misfit(Reason.BAD_JSON, "it is nested too deeply") from None
-    if _colons(data) != keys:
+    if colons != keys:
         duplicate = duplicate_key(data)
         if duplicate is not None:
             raise Misfit(Reason.DUPLICATE_KEY, f"the key {duplicate!r} is given twice")

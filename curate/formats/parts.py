@@ -78,6 +78,7 @@ QUARANTINE = pa.schema(
 )
 
 
+_REPEATED = ["source", "format", "kind", "step", "reason", "messages.list.element.role"]
 _POLARS: dict[Any, Any] = {
     pa.large_string(): pl.String,
     pa.int64(): pl.Int64,
@@ -177,5 +178,12 @@ class PartWriter:
         self._waiting, self._bytes = [], 0
 
     def _write(self, table: pa.Table) -> None:
-        write_table(table, self.directory / f"{self._parts:06d}.parquet", compression="lz4")
+        # Read once and thrown away: packing would take longer than all else.
+        write_table(
+            table,
+            self.directory / f"{self._parts:06d}.parquet",
+            compression="none",
+            use_dictionary=_REPEATED,
+            write_statistics=False,
+        )
         self._parts += 1

@@ -271,7 +271,7 @@ def _uniform(batch: list[RawRow], file: SourceFile, desk: Desk) -> Any:
     run = find_run(batch, values or [raw.value for raw in batch])
     if run is None:
         return None
-    table = run_table(run, batch, file.name, [_marks(value) for value in run.values])
+    table = run_table(run, batch, file.name)
     _, first = normalise(run.values[0])
     used = _used(run.format, run.values[0], first, batch[0].value, names)
     count.formats[run.format] += len(batch)

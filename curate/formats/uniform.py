@@ -6,6 +6,7 @@ What comes out equals what `read` makes row by row; whatever is not plainly text
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,11 @@ _INVOLVED = frozenset(
     | {"image", "images"}
 )
 """Keys whose meaning depends on their value: such rows are made one by one."""
+_PLACES = {
+    "document": ("document", "document_id", "doc_id"),
+    "conversation": ("conversation_id",),
+}
+"""Marks of where a record is from, with the keys that may name it, the first of them first."""
 _Texts = list[str]
 
 
@@ -73,26 +79,21 @@ def run_columns(run: Run) -> dict[str, Any]:
     return _MAKERS[run.format](run)
 
 
-def run_table(
-    run: Run, batch: Sequence[RawRow], source: str, marks: Sequence[Mapping[str, Any]]
-) -> pa.Table:
+def run_table(run: Run, batch: Sequence[RawRow], source: str) -> pa.Table:
     """Return the records in the schema `parts.ROWS`.
 
     Args:
         run: from `find_run`.
         batch: the records as they were read.
         source: the file's name.
-        marks: what each record says about itself beside its text.
     """
     columns = run_columns(run) | {
         "raw_hash": text_array([_digest(raw.raw) for raw in batch]),
         "source": text_array([source] * len(batch)),
         "row": number_array([raw.place for raw in batch]),
         "format": text_array([run.format.value] * len(batch)),
+        **_marks(run),
     }
-    for name in ("user_id", "user_label", "document", "conversation"):
-        columns[name] = text_array([mark.get(name) for mark in marks])
-    columns["parents"] = _lists([mark["parents"] for mark in marks])
     arrays = [
         columns[field.name] if field.name in columns else pa.nulls(len(batch), field.type)
         for field in ROWS
@@ -104,12 +105,36 @@ def _digest(raw: bytes) -> str:
     return hashlib.blake2b(raw, digest_size=12).hexdigest()
 
 
-def _lists(values: Sequence[Sequence[str]]) -> Any:
-    offsets = [0]
-    for value in values:
-        offsets.append(offsets[-1] + len(value))
-    flat = [one for value in values for one in value]
-    return pa.LargeListArray.from_arrays(number_array(offsets), text_array(flat))
+def _marks(run: Run) -> dict[str, Any]:
+    """Return what the records say about themselves beside their text, as `read` takes it.
+
+    Every value here is text, so a list of parents is none.
+    """
+    keys = run.values[0].keys()
+    marks: dict[str, Any] = {"parents": _parents(run)}
+    if "id" in keys:
+        marks["user_id"] = text_array([value or None for value in run.column("id")])
+    labels = [key for key in ("category", "topic", "label") if key in keys]
+    if labels:
+        marks["user_label"] = text_array(
+            [next((value[key] for key in labels if value[key]), None) for value in run.values]
+        )
+    for name, known in _PLACES.items():
+        key = next((key for key in known if key in keys), None)
+        if key is not None:
+            marks[name] = text_array(run.column(key))
+    return marks
+
+
+def _parents(run: Run) -> Any:
+    keys = run.values[0].keys()
+    if "parent_id" not in keys:
+        offsets, parents = [0] * (len(run.values) + 1), []
+    else:
+        one = ["" if value.get("parents") else value["parent_id"] for value in run.values]
+        parents = [parent for parent in one if parent]
+        offsets = [0, *itertools.accumulate(map(bool, one))]
+    return pa.LargeListArray.from_arrays(number_array(offsets), text_array(parents))
 
 
 def _pairs(prompts: _Texts, answers: _Texts) -> dict[str, Any]:

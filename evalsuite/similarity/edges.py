@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from evalsuite.similarity.tokens import Hashes
@@ -52,6 +51,33 @@ def _bucket_pairs(keys: Hashes, rows: Rows, full: int) -> tuple[Hashes, int]:
     return np.concatenate(pairs), int(np.count_nonzero(large))
 
 
+def _distinct(pairs: Hashes) -> Hashes:
+    """Return the distinct pairs, sorted.
+
+    `np.unique` would hash them by their low bits, which pairs with one and the same row share.
+    """
+    pairs = np.sort(pairs)
+    distinct: Hashes = pairs[np.concatenate([pairs[:1] == pairs[:1], pairs[1:] != pairs[:-1]])]
+    return distinct
+
+
+def _shared(band: Hashes) -> Rows:
+    """Return the rows whose key may be another row's as well, ascending.
+
+    A key and its row are sorted as one number, so few bits of the key are left: a row too many is
+    found now and then, never one too few.
+    """
+    rows = np.arange(band.size, dtype=np.uint64)
+    bits = np.uint64(max(band.size - 1, 1).bit_length())
+    packed = band >> bits << bits | rows
+    packed.sort()
+    equal = packed[1:] >> bits == packed[:-1] >> bits
+    either = np.zeros(band.size, bool)
+    either[1:] |= equal
+    either[:-1] |= equal
+    return np.sort((packed[either] & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64))
+
+
 def candidates(
     keys: Hashes,
     full: int = 32,
@@ -67,17 +93,16 @@ def candidates(
     found = np.empty(0, np.uint64)
     waiting: list[Hashes] = []
     capped = 0
-    rows = np.arange(keys.shape[1], dtype=np.int64)
     for number, band in enumerate(keys):
         tick(number, len(keys), "bands sorted")
-        shared = pl.Series(band).is_duplicated().to_numpy()
-        if shared.any():
-            pairs, full_rows = _bucket_pairs(band[shared], rows[shared], full)
-            waiting.append(np.unique(pairs))
+        shared = _shared(band)
+        if shared.size:
+            pairs, full_rows = _bucket_pairs(band[shared], shared, full)
+            waiting.append(_distinct(pairs))
             capped = max(capped, full_rows)
         if sum(part.size for part in waiting) > 4_000_000:
-            found, waiting = np.unique(np.concatenate([found, *waiting])), []
-    found = np.unique(np.concatenate([found, *waiting]))
+            found, waiting = _distinct(np.concatenate([found, *waiting])), []
+    found = _distinct(np.concatenate([found, *waiting]))
     return Candidates(
         (found >> np.uint64(32)).astype(np.int64),
         (found & np.uint64(0xFFFFFFFF)).astype(np.int64),
@@ -112,8 +137,8 @@ def cross_candidates(left: Hashes, right: Hashes, full: int = 64) -> Candidates:
         step = np.arange(total) - np.repeat(np.cumsum(count[rows]) - count[rows], count[rows])
         partner = order[np.repeat(begin[rows], count[rows]) + step].astype(np.uint64)
         pairs = np.repeat(rows, count[rows]).astype(np.uint64) << np.uint64(32) | partner
-        found.append(np.unique(pairs))
-    pairs = np.unique(np.concatenate(found))
+        found.append(_distinct(pairs))
+    pairs = _distinct(np.concatenate(found))
     return Candidates(
         (pairs >> np.uint64(32)).astype(np.int64),
         (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64),

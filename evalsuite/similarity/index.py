@@ -185,6 +185,7 @@ def build_index(
     shingle: int = 2,
     bands: Bands | None = None,
     tick: Callable[[int, int, str], None] = lambda done, total, what: None,
+    only: Candidates | None = None,
 ) -> Index:
     """Compare all rows with each other.
 
@@ -195,14 +196,18 @@ def build_index(
         loosest: pairs under this similarity are forgotten.
         shingle: words in a shingle of the candidate search.
         bands: of the candidate search; 48 bands of 2 functions by default.
+        only: pairs of rows to compare instead of searching for candidates; both rows the first of
+            their class, and neither without a token.
         tick: told units done, of how many, and what they are; what it raises ends the work.
     """
-    whole = joined(prompts, answers)
     classes = classes or normalised_classes(prompts, answers, marks)
     rows = classes.chiefs
-    rows = rows[whole.lengths[rows] > 0]
-    table = whole.take(rows)
-    if rows.size <= SMALL:
+    rows = rows[(prompts.lengths + answers.lengths)[rows] > 0]
+    table = joined(prompts.take(rows), answers.take(rows))
+    if only is not None:
+        first, second = np.searchsorted(rows, only.first), np.searchsorted(rows, only.second)
+        pairs = Candidates(first, second, only.capped_rows)
+    elif rows.size <= SMALL:
         pairs = all_pairs(rows.size)
     else:
         pairs = candidates(band_keys(table, shingle, bands or Bands(), tick), tick=tick)
@@ -210,9 +215,10 @@ def build_index(
     compared = _overlap_of(table, pairs, weights, tick)
     score = np.minimum(compared.cosine, compared.plain_cosine)
     symbols = sequence_hashes(only_symbols(table))
+    del table
     variant = number_variants(compared, symbols[pairs.first], symbols[pairs.second])
     for side in (prompts, answers):
-        bag = bags(only_symbols(side.take(rows)))
+        bag = bags(only_symbols(side))[rows]
         variant |= bag[pairs.first] != bag[pairs.second]
     near = score >= loosest
     pairs = Candidates(rows[pairs.first[near]], rows[pairs.second[near]], pairs.capped_rows)

@@ -20,6 +20,7 @@ from evalsuite.similarity.shingles import shingles
 from evalsuite.similarity.tokens import Hashes, TokenTable, mix
 
 _BLOCK_TOKENS = 1 << 16  # what stays in the second-level cache while every function runs over it
+_LEAST_COLUMNS = 32
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,6 @@ class Bands:
         return factors, random.integers(0, 1 << 32, size, dtype=np.uint32)
 
 
-def _cuts(offsets: NDArray[np.int64]) -> list[int]:
-    """Return row numbers that cut the table into blocks of about `_BLOCK_TOKENS` tokens."""
-    cuts, rows = [0], offsets.size - 1
-    while cuts[-1] < rows:
-        fits = int(np.searchsorted(offsets, offsets[cuts[-1]] + _BLOCK_TOKENS, "right")) - 1
-        cuts.append(min(rows, max(cuts[-1] + 1, fits)))
-    return cuts
-
-
 def band_keys(
     table: TokenTable,
     shingle: int,
@@ -55,22 +47,59 @@ def band_keys(
 ) -> Hashes:
     """Return the band keys of every row, shape (bands, rows). Every row must have a token.
 
-    Signatures are folded into keys block by block and never kept.
+    Rows of about one length are hashed together; signatures are folded into keys block by block
+    and never kept.
     """
-    factors, summands = bands.functions()
+    order = np.argsort(table.lengths, kind="stable")
     keys = np.empty((bands.count, len(table)), np.uint64)
-    cuts = _cuts(table.offsets)
-    for begin, end in pairwise(cuts):
+    for begin, end in pairwise(_cuts(table.lengths[order])):
         tick(begin, len(table), "rows indexed")
-        grams = shingles(table.take(np.arange(begin, end)), shingle)
-        values = (grams.hashes >> np.uint64(32)).astype(np.uint32)
-        scratch = np.empty_like(values)
-        for band in range(bands.count):
-            key = np.full(end - begin, band + 1, np.uint64)
-            for function in range(band * bands.rows, (band + 1) * bands.rows):
-                np.multiply(values, factors[function], out=scratch)
-                np.add(scratch, summands[function], out=scratch)
-                smallest = np.minimum.reduceat(scratch, grams.offsets[:-1])
-                key = mix(key ^ smallest)
-            keys[band, begin:end] = key
+        rows = order[begin:end]
+        keys[:, rows] = _keys_of(shingles(table.take(rows), shingle), bands)
     return keys
+
+
+def _cuts(lengths: NDArray[np.int64]) -> list[int]:
+    """Return where to cut rows of ascending lengths into blocks of about `_BLOCK_TOKENS`."""
+    ends = np.cumsum(lengths)
+    cuts = [0]
+    while cuts[-1] < lengths.size:
+        done = ends[cuts[-1] - 1] if cuts[-1] else 0
+        fits = int(np.searchsorted(ends, done + _BLOCK_TOKENS, "right"))
+        cuts.append(max(cuts[-1] + 1, fits))
+    return cuts
+
+
+def _keys_of(grams: TokenTable, bands: Bands) -> Hashes:
+    """Return the band keys of a block of rows, shape (bands, rows)."""
+    values, heads = _side_by_side(grams)
+    scratch = np.empty_like(values)
+    factors, summands = bands.functions()
+    least = np.empty((factors.size, len(grams)), np.uint32)
+    for function in range(factors.size):
+        np.multiply(values, factors[function], out=scratch)
+        np.add(scratch, summands[function], out=scratch)
+        if heads is None:
+            np.minimum.reduce(scratch, axis=0, out=least[function])
+        else:
+            np.minimum.reduceat(scratch, heads, out=least[function])
+    keys = np.empty((bands.count, len(grams)), np.uint64)
+    keys[:] = np.arange(1, bands.count + 1, dtype=np.uint64)[:, None]
+    for function in range(bands.rows):
+        keys = mix(keys ^ least[function :: bands.rows])
+    return keys
+
+
+def _side_by_side(grams: TokenTable) -> tuple[NDArray[np.uint32], NDArray[np.int64] | None]:
+    """Return 32 bits of each shingle: one column a row, so that minima are taken of many at once.
+
+    A row shorter than the longest has its first shingle again, which changes no minimum. Where few
+    rows are very long, all shingles stay in one line, with the place where each row begins.
+    """
+    values = (grams.hashes >> np.uint64(32)).astype(np.uint32)
+    lengths = grams.lengths
+    longest = int(lengths.max())
+    if longest * lengths.size > 1.25 * values.size or lengths.size < _LEAST_COLUMNS:
+        return values, grams.offsets[:-1]
+    place = np.arange(longest)[:, None] * (np.arange(longest)[:, None] < lengths)
+    return values[place + grams.offsets[:-1]], None

@@ -22,6 +22,9 @@ _MULTIPLIERS = np.array(
 )
 
 
+_SORTED_ROWS = 512  # the row number and the hash share one sort key; a block stays in the cache
+
+
 def _windows(hashes: Hashes, n: int) -> Hashes:
     """Return the hash of every run of n tokens, rows not minded."""
     count = max(hashes.size - n + 1, 0)
@@ -58,15 +61,21 @@ def _whole(table: TokenTable, rows: NDArray[np.integer]) -> Hashes:
 
 
 def unique_per_row(table: TokenTable) -> TokenTable:
-    """Return the distinct hashes of each row, sorted, of 40 bits; the lowest bit stays the class.
-
-    Rows must be fewer than 2**24: the row number and the hash share one 64-bit sort key.
-    """
-    rows = np.repeat(np.arange(len(table), dtype=np.uint64), table.lengths)
-    short = (mix(table.hashes) >> np.uint64(24)) & ~np.uint64(1)
-    keys = (rows << np.uint64(40)) | short | (table.hashes & np.uint64(1))
-    keys.sort()
-    if keys.size:
-        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
-    counts = np.bincount((keys >> np.uint64(40)).astype(np.int64), minlength=len(table))
-    return TokenTable(keys & np.uint64((1 << 40) - 1), starts(counts))
+    """Return the distinct hashes of each row, sorted, of 40 bits; the lowest stays the class."""
+    parts, counts = [np.empty(0, np.uint64)], np.empty(len(table), np.int64)
+    for begin in range(0, len(table), _SORTED_ROWS):
+        end = min(begin + _SORTED_ROWS, len(table))
+        lengths = table.lengths[begin:end]
+        hashes = table.hashes[table.offsets[begin] : table.offsets[end]]
+        rows = np.repeat(np.arange(end - begin, dtype=np.uint64), lengths)
+        keys = (mix(hashes) >> np.uint64(24)) & ~np.uint64(1)
+        keys |= rows << np.uint64(40)
+        keys |= hashes & np.uint64(1)
+        keys.sort()
+        if keys.size:
+            keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+        counts[begin:end] = np.bincount(
+            (keys >> np.uint64(40)).astype(np.int64), minlength=end - begin
+        )
+        parts.append(keys & np.uint64((1 << 40) - 1))
+    return TokenTable(np.concatenate(parts), starts(counts))

@@ -3,7 +3,8 @@
 Normalising: NFKC, lower case with the two folds that matter (ß, final sigma), digits of every
 script as 0-9, English contractions written out. A token is a word, a number with its sign and
 decimal point, an operator or bracket of mathematics and code, or one character of a script that
-writes no spaces. Sentence punctuation and white space carry no token. Numbers and operators are
+writes no spaces; a letter of such a script (kana, Thai, Lao, Khmer, Burmese) is taken with the two
+before it. Sentence punctuation and white space carry no token. Numbers and operators are
 kept because rows of mathematics often differ in nothing else; negations are marked like them,
 because they turn a sentence around.
 """
@@ -21,10 +22,13 @@ import polars as pl
 import polars_hash as plh
 from numpy.typing import NDArray
 
+from evalsuite.similarity.plain_text import scan
+
 Hashes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNSPACED_LETTERS = r"\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 TOKEN = (
     rf"[{_UNSPACED}]"
     rf"|[\p{{L}}\p{{M}}_--[{_UNSPACED}]]+"
@@ -48,6 +52,8 @@ _CONTRACTIONS = {
 } | {"cannot": "can not"}
 NEGATIONS = ("not", "no", "never", "without", "none", "nor", "neither")
 BLOCK_ROWS = 20_000
+_TAKEN_ROWS = 1_024
+_PIECE_TOKENS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,19 @@ class TokenTable:
         """Return the table of these rows, in this order."""
         lengths = self.lengths[rows]
         offsets = starts(lengths)
-        shift = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
-        return TokenTable(self.hashes[np.arange(offsets[-1]) + shift], offsets)
+        first = self.offsets[:-1][rows]
+        if rows.size and (first[1:] == first[:-1] + lengths[:-1]).all():
+            whole = self.hashes[first[0] : first[0] + offsets[-1]]  # neighbours: nothing to copy
+            return TokenTable(whole, offsets)
+        hashes = np.empty(offsets[-1], np.uint64)
+        shift = first - offsets[:-1]
+        for begin in range(0, rows.size, _TAKEN_ROWS):
+            some = slice(begin, begin + _TAKEN_ROWS)
+            low, high = offsets[begin], offsets[min(begin + _TAKEN_ROWS, rows.size)]
+            place = np.arange(low, high)
+            place += np.repeat(shift[some], lengths[some])
+            np.take(self.hashes, place, out=hashes[low:high], mode="clip")
+        return TokenTable(hashes, offsets)
 
 
 def starts(lengths: NDArray[np.integer]) -> Counts:
@@ -136,7 +153,12 @@ def normalise(texts: pl.Series) -> pl.Series:
 
 
 def _written_out(texts: pl.Series) -> pl.Series:
-    return texts.str.replace_many(list(_CONTRACTIONS), list(_CONTRACTIONS.values()), leftmost=True)
+    return texts.str.replace_many(
+        list(_CONTRACTIONS),
+        list(_CONTRACTIONS.values()),
+        leftmost=True,
+        ascii_case_insensitive=True,
+    )
 
 
 def words(texts: pl.Series) -> pl.Series:
@@ -166,6 +188,64 @@ def _is_symbol() -> pl.Expr:
 
 
 def _tokenise_block(texts: pl.Series) -> tuple[Hashes, Counts]:
+    texts = texts.fill_null("")
+    plain = ((texts.str.len_bytes() == texts.str.len_chars()) & ~_holds(texts, "'(")).to_numpy()
+    hashes, lengths = _tokenise_plain(texts.filter(pl.Series(plain)))
+    # A text without a token is one token, itself: that is for the other way.
+    bare = texts.str.len_bytes().to_numpy()[plain] > 0
+    bare &= lengths == 0
+    if plain.all() and not bare.any():
+        return hashes, lengths
+    slow = ~plain
+    slow[np.flatnonzero(plain)[bare]] = True
+    return _merged(slow, (hashes, lengths[~bare]), _tokenise_any(texts.filter(pl.Series(slow))))
+
+
+def _holds(texts: pl.Series, part: str) -> pl.Series:
+    return texts.str.contains(part, literal=True)
+
+
+def _merged(
+    slow: NDArray[np.bool_], plain: tuple[Hashes, Counts], other: tuple[Hashes, Counts]
+) -> tuple[Hashes, Counts]:
+    lengths = np.empty(slow.size, np.int64)
+    lengths[~slow], lengths[slow] = plain[1], other[1]
+    hashes = np.empty(int(lengths.sum()), np.uint64)
+    of_slow = np.repeat(slow, lengths)
+    hashes[~of_slow], hashes[of_slow] = plain[0], other[0]
+    return hashes, lengths
+
+
+@cache
+def _negation_hashes() -> Hashes:
+    words = pl.Series("word", NEGATIONS).to_frame()
+    return words.select(plh.col("word").nchash.xxh3_64())["word"].to_numpy()
+
+
+def _tokenise_plain(texts: pl.Series) -> tuple[Hashes, Counts]:
+    """Tokenise ASCII texts without `'(`."""
+    short = texts.str.contains_any(["'", "cannot"], ascii_case_insensitive=True)
+    if short.any():
+        texts = texts.zip_with(~short, _written_out(texts.filter(short)).gather(_ranks(short)))
+    found = scan(texts)
+    hashes = found.hashes
+    if found.long_words:
+        words = pl.Series("word", found.long_words).to_frame()
+        long = words.select(plh.col("word").nchash.xxh3_64())["word"].to_numpy()
+        hashes[found.long] = long
+    symbols = found.symbols | np.isin(hashes, _negation_hashes())
+    hashes &= ~np.uint64(1)
+    hashes |= symbols
+    return hashes, found.lengths
+
+
+def _ranks(chosen: pl.Series) -> pl.Series:
+    """Return for each place how many are chosen before it, as a place among the chosen."""
+    count = chosen.cum_sum().cast(pl.Int64)
+    return (count - 1).clip(0, None)
+
+
+def _tokenise_any(texts: pl.Series) -> tuple[Hashes, Counts]:
     lists = words(texts)
     lengths = lists.list.len().to_numpy().astype(np.int64)
     flat = lists.filter(lists.list.len() > 0).explode().alias("word").to_frame()
@@ -173,9 +253,32 @@ def _tokenise_block(texts: pl.Series) -> tuple[Hashes, Counts]:
         plh.col("word").nchash.xxh3_64().alias("hash"), _is_symbol().alias("symbol")
     )
     hashes = hashed["hash"].to_numpy().astype(np.uint64, copy=True)
+    letters = flat["word"].str.contains(f"^[{_UNSPACED_LETTERS}]$").to_numpy()
+    hashes = _with_neighbours(hashes, letters, lengths)
     hashes &= ~np.uint64(1)
     hashes |= hashed["symbol"].to_numpy().astype(np.uint64)
     return hashes, lengths
+
+
+def _with_neighbours(hashes: Hashes, letters: NDArray[np.bool_], lengths: Counts) -> Hashes:
+    """Hash a letter of a script without spaces together with the two such letters before it.
+
+    Any two long texts have nearly all letters of an alphabet in common; their runs of three differ.
+    """
+    if not letters.any():
+        return hashes
+    row = np.repeat(np.arange(lengths.size), lengths)
+    after_one = np.zeros(hashes.size, bool)
+    after_one[1:] = letters[1:] & letters[:-1] & (row[1:] == row[:-1])
+    after_two = after_one.copy()
+    after_two[1:] &= after_one[:-1]
+    after_two[:2] = False
+    out = hashes.copy()
+    one, two = np.flatnonzero(after_one), np.flatnonzero(after_two)
+    out[one] += mix(hashes[one - 1])
+    out[two] += mix(mix(hashes[two - 2]))
+    out[one] = mix(out[one])
+    return out
 
 
 def blocks(texts: pl.Series, block_rows: int = BLOCK_ROWS) -> Iterator[pl.Series]:
@@ -205,42 +308,62 @@ def joined(first: TokenTable, second: TokenTable) -> TokenTable:
     offsets = starts(first.lengths + second.lengths)
     hashes = np.empty(offsets[-1], np.uint64)
     for table, begin in ((first, offsets[:-1]), (second, offsets[:-1] + first.lengths)):
-        shift = np.repeat(begin - table.offsets[:-1], table.lengths)
-        hashes[np.arange(table.hashes.size) + shift] = table.hashes
+        lengths, shift = table.lengths, begin - table.offsets[:-1]
+        for low in range(0, lengths.size, _TAKEN_ROWS):
+            some = slice(low, low + _TAKEN_ROWS)
+            here = slice(table.offsets[low], table.offsets[min(low + _TAKEN_ROWS, lengths.size)])
+            place = np.arange(here.start, here.stop)
+            place += np.repeat(shift[some], lengths[some])
+            hashes[place] = table.hashes[here]
     return TokenTable(hashes, offsets)
 
 
 def mix(values: Hashes) -> Hashes:
     """Return the finaliser of splitmix64: every input bit moves every output bit."""
     values = values ^ (values >> np.uint64(30))
-    values = values * np.uint64(0xBF58476D1CE4E5B9)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
     values ^= values >> np.uint64(27)
     values *= np.uint64(0x94D049BB133111EB)
     values ^= values >> np.uint64(31)
     return values
 
 
+def pieces(table: TokenTable) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows of about `_PIECE_TOKENS` tokens, which stay in the cache."""
+    begin, rows = 0, len(table)
+    while begin < rows:
+        full = int(np.searchsorted(table.offsets, table.offsets[begin] + _PIECE_TOKENS, "right"))
+        end = min(rows, max(begin + 1, full - 1))
+        yield begin, end
+        begin = end
+
+
 def sequence_hashes(table: TokenTable) -> Hashes:
     """Return one hash per row over its tokens in order: equal for rows equal after normalising."""
     lengths = table.lengths
     out = mix(lengths.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
-    filled = lengths > 0
-    if not filled.any():
-        return out
-    position = np.arange(table.hashes.size, dtype=np.int64)
-    position -= np.repeat(table.offsets[:-1], lengths)
-    weighted = position.astype(np.uint64)
-    weighted *= np.uint64(0xC2B2AE3D27D4EB4F)
-    weighted += table.hashes
-    out[filled] ^= np.add.reduceat(mix(weighted), table.offsets[:-1][filled])
+    for begin, end in pieces(table):
+        filled = np.flatnonzero(lengths[begin:end]) + begin
+        if not filled.size:
+            continue
+        low, high = int(table.offsets[begin]), int(table.offsets[end])
+        weighted = np.arange(low, high, dtype=np.uint64)
+        weighted -= np.repeat(table.offsets[begin:end].astype(np.uint64), lengths[begin:end])
+        weighted *= np.uint64(0xC2B2AE3D27D4EB4F)
+        weighted += table.hashes[low:high]
+        out[filled] ^= np.add.reduceat(mix(weighted), table.offsets[filled] - low)
     return out
 
 
 def only_symbols(table: TokenTable) -> TokenTable:
     """Return the numbers and operators of each row, in their order."""
-    symbol = (table.hashes & np.uint64(1)).astype(bool)
-    counts = np.concatenate([[0], np.cumsum(symbol)])[table.offsets]
-    return TokenTable(table.hashes[symbol], counts.astype(np.int64))
+    parts, counts = [np.empty(0, np.uint64)], np.empty(len(table), np.int64)
+    for begin, end in pieces(table):
+        low, high = int(table.offsets[begin]), int(table.offsets[end])
+        place = np.flatnonzero(table.hashes[low:high] & np.uint64(1))
+        parts.append(table.hashes[low:high][place])
+        counts[begin:end] = np.diff(np.searchsorted(place, table.offsets[begin : end + 1] - low))
+    return TokenTable(np.concatenate(parts), starts(counts))
 
 
 def bags(table: TokenTable) -> Hashes:

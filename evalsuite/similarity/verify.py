@@ -19,7 +19,7 @@ from evalsuite.similarity.tokens import Hashes, TokenTable
 
 Scores = NDArray[np.float64]
 
-_CHUNK = 1 << 15
+_CHUNK = 1 << 12
 _BUCKET_BITS = 22
 # A corpus of a few rows says nothing about which words are rare: this many imagined rows, one in
 # a hundred of which holds any given word, pull the weights of a small corpus together.
@@ -44,10 +44,11 @@ class Weights:
         """
         counted = np.bincount(_bucket(sets.hashes), minlength=1 << _BUCKET_BITS)
         stands_for = of_rows / max(len(sets), 1) if of_rows else 1.0
-        counts = counted * stands_for
+        # Few different counts occur: each is worked out once.
+        counts = np.arange(int(counted.max()) + 1) * stands_for
         rows = len(sets) * stands_for + PRIOR_ROWS
         rarity = np.log1p(rows / (counts + PRIOR_ROWS * PRIOR_SHARE))
-        return cls((rarity**2).astype(np.float32))
+        return cls((rarity**2).astype(np.float32)[counted])
 
     def of(self, hashes: Hashes) -> Scores:
         """Return the weight of each token hash of a set."""
@@ -96,7 +97,7 @@ def _row_sums(values: Scores, table: TokenTable) -> Scores:
 def _shared(
     left: TokenTable, right: TokenTable, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Hashes]:
-    """Return, for up to 2**15 pairs, each token that both rows have with the number of its pair."""
+    """Return, for up to 2**12 pairs, each token that both rows have with the number of its pair."""
     pair = np.arange(first.size, dtype=np.uint64)
     keys = []
     for table, rows in ((left, first), (right, second)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -16,9 +16,10 @@ from curate.frame import ROW
 from curate.steps.balancing.configs import Count
 from curate.steps.base import StepContext
 from curate.texts import TYPES, answer_text
-from evalsuite.models import ChatTokenizer
-from evalsuite.models.rows import tokenise_row
 from workspace.errors import ModelError
+
+if TYPE_CHECKING:
+    from evalsuite.models import ChatTokenizer
 
 Rows = NDArray[np.int64]
 _TRAINED = ("messages", "prompt_completion", "text")
@@ -79,6 +80,8 @@ def said_text(kind: str) -> pl.Expr:
 
 
 def _by_tokenizer(rows: Rows, context: StepContext, model: Path) -> Measure:
+    from evalsuite.models import ChatTokenizer
+
     tokenizer = ChatTokenizer.from_dir(model)
     wanted = pl.DataFrame({ROW: rows}).lazy()
     amounts: list[int] = []
@@ -116,6 +119,8 @@ def trained_tokens(
 
 def _trained(tokenizer: ChatTokenizer, row: dict[str, Any]) -> int | None:
     """Return the tokens that carry loss, or None where the template refuses the row."""
+    from evalsuite.models.rows import tokenise_row
+
     record = {key: _plain(value) for key, value in row.items() if value is not None}
     if "tools" in record:
         record["tools"] = orjson.loads(record["tools"])

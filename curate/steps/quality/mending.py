@@ -11,22 +11,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
-from ftfy import TextFixerConfig, fix_text
-from ftfy.chardata import UTF8_DETECTOR_RE
+if TYPE_CHECKING:
+    from ftfy import TextFixerConfig
 
 _CODE = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|`[^`\n]{1,500}`", re.M | re.S)
-_FTFY = TextFixerConfig(
-    unescape_html=False,
-    remove_terminal_escapes=False,
-    fix_latin_ligatures=False,
-    fix_character_width=False,
-    uncurl_quotes=False,
-    fix_line_breaks=False,
-    remove_control_chars=False,
-    normalization=None,
-    explain=False,
-)
 # The third byte of a closing quote, 0x9D, is no character in Windows-1252 and is often lost;
 # ftfy would read what is left, with the space that follows, as a dagger.
 _LOST_QUOTE = re.compile("â€(?![\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ])")
@@ -90,9 +81,29 @@ def _prose(text: str, done: Mended, encoding: bool, controls: bool, nfc: bool) -
     return text
 
 
+@cache
+def _settings() -> TextFixerConfig:
+    from ftfy import TextFixerConfig
+
+    return TextFixerConfig(
+        unescape_html=False,
+        remove_terminal_escapes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        uncurl_quotes=False,
+        fix_line_breaks=False,
+        remove_control_chars=False,
+        normalization=None,
+        explain=False,
+    )
+
+
 def _decoded(text: str, done: Mended) -> str:
+    from ftfy import fix_text
+    from ftfy.chardata import UTF8_DETECTOR_RE
+
     whole = _LOST_QUOTE.sub("â€\x9d", text)
-    fixed = fix_text(whole, _FTFY)
+    fixed = fix_text(whole, _settings())
     if fixed == text or _symbols(fixed) != _symbols(text):
         return text
     done.mojibake += max(1, len(UTF8_DETECTOR_RE.findall(whole)))
