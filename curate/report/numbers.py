@@ -16,7 +16,7 @@ from curate.steps.quality.configs import Language
 from curate.steps.quality.placeholders import masked
 from curate.texts import TYPES, answer_text, prompt_text
 
-SAMPLE = 2_000
+SAMPLE = 1_000
 """Rows of which languages and trained tokens are found."""
 LOOKED_AT = 4_000
 """Characters of a sampled row in which its language and script are sought."""

@@ -143,7 +143,7 @@ ONE = {
     "prompt_completion": {"prompt": "a?", "completion": "b"},
     "preference": {"prompt": "a?", "chosen": "b", "rejected": "c"},
     "unpaired_preference": {"prompt": "a?", "completion": "b", "label": True},
-    "answer": {"prompt": "a?", "answer": "b"},
+    "answer": {"question": "a?", "answer": "b"},
     "text": {"text": "a b c"},
 }
 
@@ -152,8 +152,7 @@ ONE = {
 def test_one_row_of_any_type_without_steps_has_a_report_and_a_card(
     curate: Curate, lines: Lines, page_of: PageOf, kind: str
 ) -> None:
-    wanted = {} if kind == "answer" else {"type": kind}
-    result = curate({"sources": [str(lines([ONE[kind]]))], **wanted})
+    result = curate({"sources": [str(lines([ONE[kind]]))], "type": kind})
     page = page_of(result.path)
     assert "No row was dropped." in page.text
     assert "There is one split" in page.text
@@ -165,7 +164,9 @@ def test_one_row_of_any_type_without_steps_has_a_report_and_a_card(
 def test_every_type_with_drops_has_a_report(
     curate: Curate, lines: Lines, page_of: PageOf, kind: str
 ) -> None:
-    rows = [json.loads(json.dumps(ONE[kind]).replace("b", f"b{n} c d")) for n in range(8)]
+    rows = [json.loads(json.dumps(ONE[kind]).replace("a?", f"a{n}?")) for n in range(8)]
+    if kind == "text":
+        rows = [{"text": f"a b c {n}"} for n in range(8)]
     result = curate(
         {
             "sources": [str(lines([*rows, *rows[:3], "{"]))],
