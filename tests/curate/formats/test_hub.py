@@ -209,16 +209,20 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def online(directory: Path) -> Iterator[dict[str, dict[str, Any]]]:
-    """What became of each of `SOURCES`, read in one process; the hub is gone afterwards."""
+def address() -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    found = ask(directory, [*SOURCES.values()], HF_ENDPOINT=address)
+    yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
-    yield dict(zip(SOURCES, found, strict=True))
+
+
+@pytest.fixture(scope="module")
+def online(directory: Path, address: str) -> dict[str, dict[str, Any]]:
+    """What became of each of `SOURCES`, read in one process."""
+    found = ask(directory, [*SOURCES.values()], HF_ENDPOINT=address)
+    return dict(zip(SOURCES, found, strict=True))
 
 
 Found = dict[str, dict[str, Any]]
@@ -281,3 +285,22 @@ def test_what_was_read_once_is_read_again_without_the_hub(
     assert again == [online[name] for name in names]
     assert "not on this machine" in unknown["title"]
     assert "HF_ENDPOINT" in unknown["cure"]
+
+
+@pytest.mark.slow
+def test_what_datasets_has_in_its_cache_is_read_without_the_hub(
+    tmp_path: Path, address: str
+) -> None:
+    load = "import datasets; datasets.load_dataset('some/configs', 'hard')"
+    keep = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment = {**keep, "HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": address}
+    subprocess.run(
+        [sys.executable, "-c", load], check=True, env=environment, capture_output=True, cwd=tmp_path
+    )
+    asked = [{"split": "test"}, {}, {"split": "test", "revision": "e" * 40}]
+    sources = [{"hub": "some/configs", "config": "hard", **more} for more in asked]
+    found, no_split, other = ask(tmp_path, sources, HF_HUB_OFFLINE="1")
+    assert found["said"] == ["held back"]
+    assert found["sources"][0][2]["commit"] == COMMIT
+    assert "several splits" in no_split["title"]
+    assert f"at {COMMIT}, not at eeee" in other["cause"]
