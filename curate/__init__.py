@@ -30,8 +30,10 @@ if TYPE_CHECKING:
         repair,
         run,
         select,
+        semantic_duplicates,
         split,
         step,
+        topics,
     )
 
 __all__ = [
@@ -47,8 +49,10 @@ __all__ = [
     "repair",
     "run",
     "select",
+    "semantic_duplicates",
     "split",
     "step",
+    "topics",
 ]
 
 

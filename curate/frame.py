@@ -13,7 +13,10 @@ from curate.texts import TYPES, canonical
 
 ROW = "_row"
 """Position of a row among all rows of the dataset's type: 0, 1, 2 …"""
-MARKS = ("source", "row", "user_id", "user_label", "document", "conversation", "parents", "quality")
+MARKS = (
+    *("source", "row", "user_id", "user_label", "topic"),
+    *("document", "conversation", "parents", "quality"),
+)
 DROPPED = {
     ROW: pl.Int64,
     "step": pl.String,

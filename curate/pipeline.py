@@ -113,6 +113,7 @@ def curate_rows(
     context = StepContext(
         base.scan(), base.type, workspace, base_dir, _loosest(section), report.tell, model
     )
+    context.check_stop = report.check_stop
     if model is not None:
         report.tell("counting tokens")
         base = _counted(base, model, work, report)
@@ -214,13 +215,16 @@ def _apply_steps(
         name = _fresh(step.name, ledger)
         gone = outcome.dropped.with_columns(pl.lit(name).alias("step"))
         now = _altered(outcome, name)
-        if now.height:
+        if now.height or outcome.marked:
             base = rewritten(base, outcome.kept, work, f"after-step-{number}")
+        if now.height:
             base = _recounted(base, now[ROW], model)
             context.rebase(base.scan())
+        elif outcome.marked:
+            context.base = base.scan()
         frame = outcome.kept
         before, places = places, places.join(gone.select(ROW), on=ROW, how="anti")
-        if now.height:
+        if now.height or outcome.marked:
             ids = pl.concat([places[ROW], outcome.made[ROW]]).to_frame().lazy()
             frame = base.scan().join(ids, on=ROW, how="semi", maintain_order="left")
             places = _places(frame)
@@ -434,7 +438,7 @@ def _named(altered: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
 
 
 _BOOKKEEPING = frozenset(
-    {ROW, "id", "source", "row", "content_hash", "user_label", "document", "conversation"}
+    {ROW, "id", "source", "row", "content_hash", "user_label", "topic", "document", "conversation"}
     | {"parents", "tokens"}
 )
 

@@ -89,7 +89,7 @@ def run_table(
         "row": number_array([raw.place for raw in batch]),
         "format": text_array([run.format.value] * len(batch)),
     }
-    for name in ("user_id", "user_label", "document", "conversation"):
+    for name in ("user_id", "user_label", "topic", "document", "conversation"):
         columns[name] = text_array([mark.get(name) for mark in marks])
     columns["parents"] = _lists([mark["parents"] for mark in marks])
     arrays = [

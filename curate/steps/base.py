@@ -39,6 +39,8 @@ class StepContext:
     tell: Callable[[str], None] = field(default=lambda text: None)
     model: Path | None = None
     """A model directory whose tokenizer counts tokens; None: none is known."""
+    check_stop: Callable[[], None] = field(default=lambda: None)
+    """Raises if a signal asked for a stop; long steps call it between blocks."""
     private: list[Private] = field(default_factory=list)
     """What the steps so far set aside for its owner alone."""
 
@@ -125,6 +127,8 @@ class Outcome:
     made: pl.DataFrame = field(default_factory=_none)
     """The same of each new row; new rows are numbered on from the last of all rows."""
     private: Private | None = None
+    marked: bool = False
+    """`kept` says something new of rows in a mark such as `topic`; texts are as they were."""
 
 
 class Step(Protocol):

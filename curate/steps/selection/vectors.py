@@ -6,12 +6,13 @@ exact in any order. So neither the number of threads nor the processor changes w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.embedding.room import room_for, vectors_directory
 from curate.steps.base import StepContext
 from evalsuite.embedding.lexical import DIMENSIONS, Lexical
 from evalsuite.similarity.tokens import TokenTable, joined
@@ -68,7 +69,7 @@ def lexical(context: StepContext, rows: Rows, text: str) -> Vectors:
     """Return vectors by the words of the rows alone; see `evalsuite.embedding.lexical`."""
     table = _table(context, text).take(rows)
     embedder = Lexical.learn(table)
-    values = np.zeros((len(table), DIMENSIONS), np.int16)
+    values = room_for(len(table), DIMENSIONS, vectors_directory(context.workspace))
     for begin in range(0, len(table), _BLOCK):
         block = np.arange(begin, min(begin + _BLOCK, len(table)))
         values[block] = whole_numbers(embedder.hashed(table.take(block)))
@@ -79,8 +80,3 @@ def _table(context: StepContext, text: str) -> TokenTable:
     if text == "prompt" or context.type == "text":
         return context.prompts
     return context.answers if text == "answer" else joined(context.prompts, context.answers)
-
-
-Source = Callable[[StepContext, Rows, str], Vectors]
-SOURCES: dict[str, Source] = {"lexical": lexical}
-"""Where vectors come from: another source is a function and a line here."""
