@@ -15,11 +15,17 @@ from curate.steps.selection.vectors import Floats, Vectors, whole_numbers
 from evalsuite.similarity.tokens import mix
 
 Rows = NDArray[np.int64]
-SAMPLE_ROWS = 32_768
+SAMPLE_ROWS = 16_384
 """Centres are found with at most so many rows, spread over all; then every row gets its nearest."""
-_ROUNDS = 50
+_FEW_ROWS = 4_096
+"""With so many of them several beginnings are tried; the one of greatest cohesion is gone on with.
+"""
 _BEGINNINGS = 4
-"""As often is it begun from other rows; the clusters with the greatest cohesion are taken."""
+_FEW_ROUNDS, _ROUNDS = 10, 40
+_MOVED = 0.001
+"""Centres stand still when a smaller share of the rows than this changes its centre."""
+_EXACT_ROWS = 8_192
+"""Sums of so many whole numbers up to 1,024 are exact in single precision."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,13 @@ def spherical_kmeans(vectors: Vectors, count: int, *, seed: int = 0) -> Clusters
     draws = mix(np.arange(filled.size, dtype=np.uint64) ^ mix(_seeded(seed)))
     sample = np.sort(filled[np.argsort(draws, kind="stable")[:SAMPLE_ROWS]])
     inside = vectors.of(sample)
+    few = inside[:: -(-len(inside) // max(_FEW_ROWS, 4 * count))]
     found = [
-        _settled(inside, _beginning(inside, count, seed + _BEGINNINGS * beginning))
+        _settled(few, _beginning(few, count, seed + _BEGINNINGS * beginning), _FEW_ROUNDS)
         for beginning in range(_BEGINNINGS)
     ]
-    centres = max(found, key=lambda pair: pair[1])[0]
+    begun = max(found, key=lambda centres: _cohesion(few, centres))
+    centres = _settled(inside, begun, _ROUNDS)
     of = np.full(len(vectors), -1, np.int64)
     total = 0.0
     for place, block in vectors.blocks():
@@ -88,17 +96,21 @@ def _gap(inside: Floats, centre: Floats) -> Rows:
     return np.asarray(((inside - centre) ** 2).sum(axis=1, dtype=np.float64), np.int64)
 
 
-def _settled(inside: Floats, centres: Floats) -> tuple[Floats, float]:
-    """Return centres that are the mean directions of their rows, and their cohesion."""
+def _settled(inside: Floats, centres: Floats, rounds: int) -> Floats:
+    """Return centres that are the mean directions of their rows, after so many rounds at most."""
     of = np.full(len(inside), -1, np.int64)
-    for _ in range(_ROUNDS):
-        nearest, product = _nearest(inside, centres)
-        if np.array_equal(nearest, of):
-            break
+    for _ in range(rounds):
+        nearest, _ = _nearest(inside, centres)
+        moved = int((nearest != of).sum())
         of = nearest
+        if moved <= _MOVED * len(inside):
+            break
         centres = _means(inside, of, centres)
-    nearest, product = _nearest(inside, centres)
-    return centres, float(_cosines(inside, centres, nearest, product).sum())
+    return centres
+
+
+def _cohesion(inside: Floats, centres: Floats) -> float:
+    return float(_cosines(inside, centres, *_nearest(inside, centres)).sum())
 
 
 def _nearest(block: Floats, centres: Floats) -> tuple[Rows, Floats]:
@@ -119,14 +131,15 @@ def _cosines(block: Floats, centres: Floats, nearest: Rows, product: Floats) -> 
 
 def _means(inside: Floats, of: Rows, centres: Floats) -> Floats:
     """Return the mean direction of each cluster; one without rows keeps its centre."""
-    order = np.argsort(of, kind="stable")
-    there, begins = np.unique(of[order], return_index=True)
-    # Sums of whole numbers below 2**53 are exact in double precision.
-    sums = np.add.reduceat(inside[order], begins, axis=0, dtype=np.float64)
-    out = centres.copy()
+    sums = np.zeros(centres.shape)
+    for begin in range(0, len(inside), _EXACT_ROWS):
+        some = of[begin : begin + _EXACT_ROWS]
+        member = (some == np.arange(len(centres))[:, None]).astype(np.float32)
+        sums += member @ inside[begin : begin + _EXACT_ROWS]
     means = whole_numbers(sums).astype(np.float32)
     turned = means.any(axis=1)  # rows that cancel each other have no mean direction
-    out[there[turned]] = means[turned]
+    out = centres.copy()
+    out[turned] = means[turned]
     return out
 
 

@@ -13,6 +13,8 @@ from evalsuite.similarity.tokens import words
 Rows = NDArray[np.int64]
 _SPELT = r"^[\p{L}\p{M}]{3,30}$"
 _UNSPACED = r"^[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]$"
+_OFTENER = 3
+"""Words come first that a topic says so many times as often as all rows do; after them `the`."""
 _LEAST_ROWS = 2
 """A word of one row names that row, not a topic."""
 
@@ -37,11 +39,13 @@ def topic_names(
     weighed = counted.with_columns(
         (pl.col("rows") / total.over("topic")).alias("share"),
         (total / count).alias("mean"),
+        total.alias("all"),
         total.over("word").alias("everywhere"),
     ).filter(pl.col("rows") >= _LEAST_ROWS)
     telling = pl.col("share") * (1 + pl.col("mean") / pl.col("everywhere")).log()
-    ranked = weighed.with_columns(telling.round(12).alias("telling")).sort(
-        "topic", "telling", "word", descending=[False, True, False]
+    usual = pl.col("everywhere") / pl.col("all") * _OFTENER > pl.col("share")
+    ranked = weighed.with_columns(usual.alias("usual"), telling.round(12).alias("telling")).sort(
+        "topic", "usual", "telling", "word", descending=[False, False, True, False]
     )
     best = ranked.group_by("topic", maintain_order=True).agg(pl.col("word").head(words_each))
     named = {topic: " ".join(some) for topic, some in best.iter_rows()}
