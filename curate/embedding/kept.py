@@ -22,6 +22,8 @@ Cosines = NDArray[np.float64]
 _BLOCK = 4_096
 _PROPOSED = 8
 """Rows that an index proposes for each; one is enough, if it is found."""
+_CONNECTIVITY, _ADDED, _SEARCHED = 32, 128, 512
+"""Of the graph: neighbours of a row, and rows looked at when one is added or asked for."""
 
 
 class Kept(Protocol):
@@ -93,24 +95,31 @@ class ExactKept:
 class IndexedKept:
     """Asks a usearch index (HNSW, Malkov and Yashunin 2016, arXiv 1603.09320).
 
-    Rows are added by one thread, in their order, which makes the graph the same every time.
+    Rows are added by one thread, in their order, which makes the graph the same every time. What
+    is indexed is the vectors less their mean: embeddings crowd around it, and among neighbours
+    that are all alike the search through the graph loses its way (it found 75 % of the rows near
+    a better one before, of 12,000 that had a median cosine of 0.64 with each other).
     """
 
     def __init__(self, vectors: Vectors) -> None:
         self.vectors = vectors
         self.index = _new_index(vectors.values.shape[1])
+        total = np.zeros(vectors.values.shape[1], np.int64)
+        for _, block in vectors.blocks():
+            total += block.sum(axis=0, dtype=np.float64).astype(np.int64)  # exact whole numbers
+        self.mean = (total / max(len(vectors), 1)).astype(np.float32)
 
     def add(self, places: Rows) -> None:
         """Keep these rows too."""
         if places.size:
-            self.index.add(places, self.vectors.of(places), threads=1)
+            self.index.add(places, self.vectors.of(places) - self.mean, threads=1)
 
     def nearest(self, places: Rows) -> tuple[Rows, Cosines]:
         """Return the nearest row that the index finds for each, and their exact cosine."""
         if not len(self.index):
             return np.full(places.size, -1, np.int64), np.full(places.size, -1.0)
         mine = self.vectors.of(places)
-        proposed = self.index.search(mine, _PROPOSED).keys.reshape(places.size, -1)
+        proposed = self.index.search(mine - self.mean, _PROPOSED).keys.reshape(places.size, -1)
         keys = np.asarray(proposed).astype(np.int64)
         # usearch fills up with its largest key where it finds fewer.
         keys = np.where((keys >= 0) & (keys < len(self.vectors)), keys, -1)
@@ -138,4 +147,11 @@ def _new_index(dimensions: int) -> Index:
             cause=f"{error}.",
             cure="pip install 'welltempered[semantic]'",
         ) from error
-    return Index(ndim=dimensions, metric="cos", dtype="f16")
+    return Index(
+        ndim=dimensions,
+        metric="cos",
+        dtype="f16",
+        connectivity=_CONNECTIVITY,
+        expansion_add=_ADDED,
+        expansion_search=_SEARCHED,
+    )

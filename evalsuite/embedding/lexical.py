@@ -49,7 +49,9 @@ class Lexical:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Return one vector for each text, shape (texts, 512); see `Embedder`."""
-        return unit_length(self.hashed(tokenise(pl.Series(list(texts), dtype=pl.String))))
+        # A text without words is one token, itself; one of white space has nothing at all.
+        filled = [text if text.strip() else "" for text in texts]
+        return unit_length(self.hashed(tokenise(pl.Series(filled, dtype=pl.String))))
 
     def hashed(self, table: TokenTable) -> NDArray[np.float64]:
         """Return the vector of each row of tokens, shape (rows, 512), of any length."""

@@ -29,7 +29,11 @@ def embedder(
 
 
 @settings(max_examples=30, deadline=None)
-@given(texts=st.lists(st.one_of(st.text(max_size=40), st.just("the red car")), max_size=6))
+@given(
+    texts=st.lists(
+        st.one_of(st.text(max_size=40), st.sampled_from(["the red car", " \n"])), max_size=6
+    )
+)
 def test_vectors_have_unit_length_or_are_zero(embedder: Embedder, texts: list[str]) -> None:
     vectors = embedder.encode(texts)
     assert vectors.shape == (len(texts), embedder.dimensions)
