@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.embedding.kept import Cosines, ExactKept, IndexedKept, Kept, cosines
+from curate.embedding.kept import Cosines, ExactKept, IndexedKept, Kept, cosines, exactly
 from curate.steps.selection.vectors import Vectors
+from evalsuite.similarity.cluster import greedy_keep
 
 Rows = NDArray[np.int64]
 EXACT_ROWS = 50_000
@@ -69,7 +70,34 @@ def greedy_near(
             if done - told >= _TOLD_ROWS:
                 tell(done)
                 told = done
+        if isinstance(kept, IndexedKept):
+            partner[members] = _looked_at_again(members, partner[members], kept, threshold)
+            for begin in range(0, members.size, _BLOCK):
+                some = members[begin : begin + _BLOCK]
+                cosine[some] = exactly(vectors, some, vectors.of(some), partner[some])
     return Near(partner, cosine, indexed)
+
+
+def _looked_at_again(members: Rows, partner: Rows, kept: IndexedKept, threshold: float) -> Rows:
+    """Return the partners after kept rows, too, were asked what they are near to.
+
+    Args:
+        members: places of rows, the best first.
+        partner: of each of them, -1 where it is kept.
+        kept: the index that was asked.
+        threshold: least cosine.
+    """
+    stays, gone = members[partner < 0], partner >= 0
+    pairs = [(members[gone], partner[gone])]
+    for begin in range(0, stays.size, _BLOCK):
+        pairs.append(kept.pairs(stays[begin : begin + _BLOCK], threshold))
+    order = np.argsort(members)
+    first, second = (
+        order[np.searchsorted(members[order], np.concatenate(side))]
+        for side in zip(*pairs, strict=True)
+    )
+    found = greedy_keep(members.size, first, second, np.arange(members.size))
+    return np.where(found >= 0, members[found], -1)
 
 
 def _groups(rank: Rows, apart: NDArray[np.uint64], vectors: Vectors) -> list[Rows]:

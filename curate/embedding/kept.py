@@ -22,7 +22,7 @@ Cosines = NDArray[np.float64]
 _BLOCK = 4_096
 _PROPOSED = 8
 """Rows that an index proposes for each; one is enough, if it is found."""
-_CONNECTIVITY, _ADDED, _SEARCHED = 32, 128, 512
+_CONNECTIVITY, _ADDED, _SEARCHED = 32, 128, 128
 """Of the graph: neighbours of a row, and rows looked at when one is added or asked for."""
 
 
@@ -89,7 +89,7 @@ class ExactKept:
             value = products[np.arange(places.size), top]
             better = value > best
             found[better], best[better] = some[top[better]], value[better]
-        return found, _exactly(self.vectors, places, mine, found)
+        return found, exactly(self.vectors, places, mine, found)
 
 
 class IndexedKept:
@@ -119,19 +119,45 @@ class IndexedKept:
         if not len(self.index):
             return np.full(places.size, -1, np.int64), np.full(places.size, -1.0)
         mine = self.vectors.of(places)
-        proposed = self.index.search(mine - self.mean, _PROPOSED).keys.reshape(places.size, -1)
-        keys = np.asarray(proposed).astype(np.int64)
-        # usearch fills up with its largest key where it finds fewer.
-        keys = np.where((keys >= 0) & (keys < len(self.vectors)), keys, -1)
+        keys = self._proposed(mine)
         found, best = np.full(places.size, -1, np.int64), np.full(places.size, -1.0)
         for column in np.sort(keys, axis=1).T:
-            value = _exactly(self.vectors, places, mine, column)
+            value = exactly(self.vectors, places, mine, column)
             better = value > best
             found[better], best[better] = column[better], value[better]
         return found, best
 
+    def pairs(self, places: Rows, threshold: float) -> tuple[Rows, Rows]:
+        """Return pairs of these kept rows with others of at least this cosine.
 
-def _exactly(vectors: Vectors, places: Rows, mine: Floats, theirs: Rows) -> Cosines:
+        Some rows no path of the graph leads to; from them a path leads to the others.
+        """
+        mine = self.vectors.of(places)
+        first, second = [], []
+        for column in self._proposed(mine).T:
+            others = np.where(column == places, -1, column)
+            near = exactly(self.vectors, places, mine, others) >= threshold
+            first.append(places[near])
+            second.append(others[near])
+        return np.concatenate(first), np.concatenate(second)
+
+    def _proposed(self, mine: Floats) -> Rows:
+        """Return places of rows that may be near, -1 for none; shape (mine, up to 8)."""
+        found = self.index.search(mine - self.mean, _PROPOSED).keys
+        keys = np.asarray(found).reshape(len(mine), -1).astype(np.int64)
+        # usearch fills up with its largest key where it finds fewer.
+        return np.where((keys >= 0) & (keys < len(self.vectors)), keys, -1)
+
+
+def exactly(vectors: Vectors, places: Rows, mine: Floats, theirs: Rows) -> Cosines:
+    """Return the cosine of each of `mine` with the row at the place of `theirs`; -1 for place -1.
+
+    Args:
+        vectors: of all rows.
+        places: of `mine`.
+        mine: their vectors.
+        theirs: places of the rows to compare with, or -1.
+    """
     out = np.full(places.size, -1.0)
     has = theirs >= 0
     out[has] = paired(mine[has], vectors.of(theirs[has]))
