@@ -31,8 +31,10 @@ if TYPE_CHECKING:
         repair,
         run,
         select,
+        semantic_duplicates,
         split,
         step,
+        topics,
     )
 
 __all__ = [
@@ -49,8 +51,10 @@ __all__ = [
     "repair",
     "run",
     "select",
+    "semantic_duplicates",
     "split",
     "step",
+    "topics",
 ]
 
 

@@ -219,7 +219,7 @@ def select(
     frame: pl.LazyFrame | pl.DataFrame,
     rows: float,
     *,
-    vectors: NDArray[Any] | None = None,
+    vectors: NDArray[Any] | str | None = None,
     **settings: Any,
 ) -> Outcome:
     """Keep a subset of the rows that represents them all.
@@ -227,7 +227,8 @@ def select(
     Args:
         frame: rows.
         rows: how many, or a share below 1.
-        vectors: your own embeddings, shape (rows, dimensions), instead of words.
+        vectors: your own embeddings, shape (rows, dimensions), or a folder with an embedder,
+            instead of words.
         settings: as in the recipe: `method`, `quality`, `quality_share`, `text`, `seed`.
 
     Raises:
@@ -235,7 +236,9 @@ def select(
     """
     context, held = _prepared(frame)
     own = None
-    if vectors is not None:
+    if isinstance(vectors, str):
+        settings["vectors"] = vectors
+    elif vectors is not None:
         if vectors.ndim != 2 or len(vectors) != len(context.ids):
             raise DataError(
                 "one vector is needed for each row",
@@ -245,6 +248,31 @@ def select(
         own = Vectors(whole_numbers(vectors))
     config = _checked(Select, {"rows": rows, **settings})
     return SelectStep(config, own).apply(held, context)
+
+
+def semantic_duplicates(
+    frame: pl.LazyFrame | pl.DataFrame, embedder: str, *, threshold: float = 0.95, **settings: Any
+) -> Outcome:
+    """Drop rows that mean the same as a better one, by the cosine of their embeddings.
+
+    Args:
+        frame: rows.
+        embedder: a model2vec or sentence-transformers folder, a hub name, or `lexical`.
+        threshold: least cosine.
+        settings: as in the recipe: `text`, `keep`, `same_numbers`.
+    """
+    return step(frame, "semantic_duplicates", embedder=embedder, threshold=threshold, **settings)
+
+
+def topics(frame: pl.LazyFrame | pl.DataFrame, count: int = 20, **settings: Any) -> Outcome:
+    """Give each row a topic, in the column `topic`: a cluster of vectors, named by its words.
+
+    Args:
+        frame: rows.
+        count: how many topics.
+        settings: as in the recipe: `embedder`, `text`, `words`, `seed`.
+    """
+    return step(frame, "topics", count=count, **settings)
 
 
 def mix(

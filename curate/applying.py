@@ -137,8 +137,9 @@ class Steps:
         outcome = self.decisions.spare(outcome, rows.frame, self.context)
         altered = _altered(outcome)
         base = None
-        if altered.height:
+        if altered.height or outcome.marked:
             base = rewritten(rows.base, outcome.kept, self.work, name, self.stop)
+        if base is not None and altered.height:
             base = _recounted(base, altered[ROW], self.context)
         usual = base is not None or _columns(outcome.kept) == _columns(rows.base.scan())
         return Applied(
@@ -160,7 +161,10 @@ class Steps:
         if self.memory.base_key is not None:
             named = key or hash_file(done.base.path)
             self.memory.base_key = self.memory.key("rows", named)
-        self.context.rebase(done.base.scan())
+        if done.altered.height:
+            self.context.rebase(done.base.scan())
+        else:  # marks alone: what was computed of the texts holds
+            self.context.base = done.base.scan()
         made = done.altered.filter(pl.col("what") == "made")[ROW]
         frame = _those(done.base, pl.concat([left[ROW], made]))
         return Rows(done.base, frame, _places(frame))

@@ -46,7 +46,8 @@ def balance(
     inputs: Inputs,
     out: Out,
     by: Annotated[
-        str, typer.Option(help="label, source, answer, length, script or a column; a,b: both.")
+        str,
+        typer.Option(help="label, topic, source, answer, length, script or a column; a,b: both."),
     ] = "label",
     cap: Annotated[
         str | None, typer.Option(metavar="N", help="At most this many, or this share, of each.")
@@ -106,6 +107,9 @@ def select(
         float, typer.Option(help="For mmr: how much quality counts; 1 is the best alone.")
     ] = 0.5,
     text: Annotated[str, typer.Option(help="What is compared: prompt, answer or both.")] = "both",
+    vectors: Annotated[
+        str, typer.Option(metavar="EMBEDDER", help="lexical, or a folder with an embedder.")
+    ] = "lexical",
     seed: Seed = 0,
     columns: Columns = "",
     file_format: Annotated[str, typer.Option("--format")] = "auto",
@@ -121,6 +125,7 @@ def select(
         "quality": quality,
         "quality_share": quality_share,
         "text": text,
+        "vectors": vectors,
         "seed": seed,
     }
     section = _section(

@@ -17,7 +17,10 @@ ROW = "_row"
 """Position of a row among all rows of the dataset's type: 0, 1, 2 …"""
 IMAGES = "images"
 """The column of a row's images, which is there only if some row has one."""
-MARKS = ("source", "row", "user_id", "user_label", "document", "conversation", "parents", "quality")
+MARKS = (
+    *("source", "row", "user_id", "user_label", "topic"),
+    *("document", "conversation", "parents", "quality"),
+)
 DROPPED = {
     ROW: pl.Int64,
     "step": pl.String,

@@ -136,6 +136,7 @@ def curate_rows(
         model,
         recall=memory.shared,
         advance=report.advance,
+        check_stop=report.check_stop,
     )
     decided = load_decisions(decisions) if decisions else Decisions()
     check = _breaker(section, ledger, base.type)
@@ -314,7 +315,7 @@ def _named(altered: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
 
 
 _BOOKKEEPING = frozenset(
-    {ROW, "id", "source", "row", "content_hash", "user_label", "document", "conversation"}
+    {ROW, "id", "source", "row", "content_hash", "user_label", "topic", "document", "conversation"}
     | {"parents", "tokens", "images"}
 )
 

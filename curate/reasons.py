@@ -34,6 +34,8 @@ class Reason(StrEnum):
     EXACT_DUPLICATE = "exact_duplicate"
     NORMALISED_DUPLICATE = "normalised_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
+    SEMANTIC_DUPLICATE = "semantic_duplicate"
+    LEXICAL_DUPLICATE = "lexical_duplicate"
     EMPTY_ANSWER = "empty_answer"
     CONTRADICTION = "contradiction"
     REPEATED_PROMPT = "repeated_prompt"
@@ -109,6 +111,8 @@ _DESCRIPTIONS = {
     Reason.EXACT_DUPLICATE: "equal to another row, byte for byte",
     Reason.NORMALISED_DUPLICATE: "equal but for case, spaces and punctuation",
     Reason.NEAR_DUPLICATE: "nearly the same words, and the same answer",
+    Reason.SEMANTIC_DUPLICATE: "nearly the same meaning, by an embedding",
+    Reason.LEXICAL_DUPLICATE: "nearly the same words, weighted by rarity",
     Reason.EMPTY_ANSWER: "the answer is empty",
     Reason.CONTRADICTION: "the same prompt has different answers",
     Reason.REPEATED_PROMPT: "its prompt has enough answers without it",

@@ -163,8 +163,8 @@ class Split(Section):
     seed: int = 0
     """Another seed puts other groups aside."""
     stratify: Names | None = None
-    """Give each label (or `source`, `answer`, `length`, `script`, or a column; several for each
-    combination) the same share in each split, as near as whole groups allow."""
+    """Give each label (or `topic`, `source`, `answer`, `length`, `script`, or a column; several for
+    each combination) the same share in each split, as near as whole groups allow."""
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Rows at least this alike form a group; looser than any removal, so that what removal leaves
     cannot leak from train to test."""
@@ -210,7 +210,7 @@ class CurateSection(Section):
     def _copies_stay(self) -> Self:
         repeating = False
         for step in self.steps:
-            if repeating and step.name in ("exact_duplicates", "near_duplicates"):
+            if repeating and step.name.endswith("_duplicates"):
                 raise ValueError(f"{step.name} after balance would take away its copies")
             repeating = repeating or step.balance is not None
         return self

@@ -60,6 +60,7 @@ ROWS = pa.schema(
         ("text", pa.large_string()),
         ("tools", pa.large_string()),
         ("user_label", pa.large_string()),
+        ("topic", pa.large_string()),
         ("document", pa.large_string()),
         ("conversation", pa.large_string()),
         ("parents", pa.large_list(pa.large_string())),

@@ -26,7 +26,7 @@ from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
 from curate.formats.uniform import find_run, run_table
-from curate.formats.used import MARK_KEYS, published_marks, quality_of, used_keys
+from curate.formats.used import ASSIGNED_TOPIC, MARK_KEYS, published_marks, quality_of, used_keys
 from curate.reasons import Reason
 from curate.recipe import Source
 from workspace.errors import DataError
@@ -403,6 +403,7 @@ def _marks(value: object) -> dict[str, Any]:
     return {
         "user_id": json_text(row.get("id")),
         "user_label": label if isinstance(label, str) else None,
+        "topic": _mark(row, ASSIGNED_TOPIC),
         "document": _mark(row, "document", "document_id", "doc_id"),
         "conversation": _mark(row, "conversation_id"),
         "parents": [str(parent) for parent in parents] if isinstance(parents, list) else [],

@@ -17,6 +17,8 @@ MARK_KEYS = frozenset(
     | {"category", "topic"}
 )
 
+ASSIGNED_TOPIC = "assigned topic"
+"""Not `topic`, which is how many files call a label."""
 _PUBLISHED = frozenset({"source", "row", "user_id", "label", "parents"})
 
 
@@ -25,7 +27,8 @@ def published_marks(row: Raw) -> dict[str, Any]:
     meta = row.get("meta")
     if not isinstance(meta, dict) or not meta.keys() >= _PUBLISHED:
         return {}
-    return {"category": meta["label"], "parents": meta["parents"]}
+    marks = {"category": meta["label"], "parents": meta["parents"]}
+    return {**marks, ASSIGNED_TOPIC: meta.get("topic")}
 
 
 def quality_of(row: Raw) -> float | None:

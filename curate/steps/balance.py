@@ -46,7 +46,9 @@ class BalanceStep:
             DataError: rows cannot be grouped like this, or the shares cannot be had.
         """
         rows = positions(frame)
-        cells = cells_of(rows, self.config.by, context, self.config.length_bands)
+        cells = cells_of(
+            rows, self.config.by, context, self.config.length_bands, self.config.topics
+        )
         held = Held(rows, cells, measured(rows, self.config.count, context))
         wanted = self._wanted(held)
         config = self.config

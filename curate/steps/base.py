@@ -62,6 +62,8 @@ class StepContext:
     tell: Callable[[str], None] = field(default=lambda text: None)
     model: Path | None = None
     """A model directory whose tokenizer counts tokens; None: none is known."""
+    check_stop: Callable[[], None] = field(default=lambda: None)
+    """Raises if a signal asked for a stop; long steps call it between blocks."""
     private: list[Private] = field(default_factory=list)
     """What the steps so far set aside for its owner alone."""
     recall: Recall = field(default=computed)
@@ -199,6 +201,8 @@ class Outcome:
     """The pairs nearest to the step's threshold, a few on either side; columns of `NEAREST`."""
     similarities: pl.DataFrame = field(default_factory=_no_similarities)
     """How many pairs are how alike; columns of `SIMILARITIES`."""
+    marked: bool = False
+    """`kept` says something new of rows in a mark such as `topic`; texts are as they were."""
 
 
 class Step(Protocol):

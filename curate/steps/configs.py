@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from curate.embedding.configs import SemanticDuplicates, Topics
 from curate.steps.balancing.configs import Balance
 from curate.steps.quality.configs import Filter, Redact, Repair
 from curate.steps.selection.configs import Select
@@ -119,6 +120,7 @@ class StepConfig(Section):
 
     exact_duplicates: ExactDuplicates | None = None
     near_duplicates: NearDuplicates | None = None
+    semantic_duplicates: SemanticDuplicates | None = None
     empty_answers: EmptyAnswers | None = None
     contradictions: Contradictions | None = None
     repeated_prompts: RepeatedPrompts | None = None
@@ -126,6 +128,7 @@ class StepConfig(Section):
     preference_pairs: PreferencePairs | None = None
     prefix_conversations: PrefixConversations | None = None
     decontaminate: Decontaminate | None = None
+    topics: Topics | None = None
     balance: Balance | None = None
     select: Select | None = None
     repair: Repair | None = None

@@ -42,7 +42,7 @@ class NearDuplicatesStep:
         rows = positions(frame)
         index = context.index
         partner, score = index.near_duplicates(
-            rows, self._rank(rows, context), self.config.threshold
+            rows, by_preference(rows, self.config.keep, context), self.config.threshold
         )
         gone = partner >= 0
         of = context.ids.gather(partner[gone])
@@ -66,10 +66,18 @@ class NearDuplicatesStep:
             similarities=judged.similarities(index, context.loosest),
         )
 
-    def _rank(self, rows: Rows, context: StepContext) -> Rows:
-        if self.config.keep == "first":
-            return np.arange(rows.size)
-        order = np.lexsort((rows, -context.answers.lengths[rows]))
-        rank = np.empty(rows.size, np.int64)
-        rank[order] = np.arange(rows.size)
-        return rank
+
+def by_preference(rows: Rows, keep: Literal["longest", "first"], context: StepContext) -> Rows:
+    """Return the place of each of `rows` in the order of preference; 0 is kept before all others.
+
+    Args:
+        rows: positions, ascending.
+        keep: `longest`: the longer answer, then the earlier row; `first`: the earlier row.
+        context: knows all rows.
+    """
+    if keep == "first":
+        return np.arange(rows.size)
+    order = np.lexsort((rows, -context.answers.lengths[rows]))
+    rank = np.empty(rows.size, np.int64)
+    rank[order] = np.arange(rows.size)
+    return rank

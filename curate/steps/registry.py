@@ -20,12 +20,15 @@ from curate.steps.redact import RedactStep
 from curate.steps.repair import RepairStep
 from curate.steps.repeated import RepeatedAnswersStep, RepeatedPromptsStep
 from curate.steps.select import SelectStep
+from curate.steps.semantic_duplicates import SemanticDuplicatesStep
+from curate.steps.topics import TopicsStep
 
 STEPS: dict[str, Callable[[Any], Step]] = {
     step.name: step
     for step in (
         ExactDuplicatesStep,
         NearDuplicatesStep,
+        SemanticDuplicatesStep,
         EmptyAnswersStep,
         ContradictionsStep,
         RepeatedPromptsStep,
@@ -33,6 +36,7 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         PreferencePairsStep,
         PrefixConversationsStep,
         DecontaminateStep,
+        TopicsStep,
         BalanceStep,
         SelectStep,
         RepairStep,

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from curate.embedding.rows import Embedded, embedded
 from curate.reasons import Reason
 from curate.steps.balancing.rebalance import quality_of
 from curate.steps.base import (
@@ -23,7 +24,7 @@ from curate.steps.base import (
 from curate.steps.selection.configs import Select
 from curate.steps.selection.facility import EXACT_ROWS, SAMPLE_ROWS, facility_location
 from curate.steps.selection.farthest import farthest_first
-from curate.steps.selection.vectors import SCALE, SOURCES, Vectors
+from curate.steps.selection.vectors import SCALE, Vectors
 
 _BLOCK = 2_048
 
@@ -49,6 +50,7 @@ class SelectStep:
 
         Raises:
             DataError: `mmr` without a column of numbers.
+            ModelError: the embedder cannot be loaded.
         """
         rows = positions(frame)
         count = _number(self.config.rows, rows.size)
@@ -57,7 +59,8 @@ class SelectStep:
             return split_off(
                 frame, dropped_rows(self.name, rows[:0], Reason.NOT_SELECTED, []), (note,)
             )
-        vectors = self.vectors or SOURCES[self.config.vectors](context, rows, self.config.text)
+        have = self._vectors(rows, context)
+        vectors = have.vectors
         context.tell(f"choosing {count:,} of {rows.size:,} rows")
         chosen = np.sort(self._chosen(vectors, rows, count, context))
         others = np.setdiff1d(np.arange(rows.size), chosen, assume_unique=True)
@@ -68,7 +71,13 @@ class SelectStep:
             for name, value in zip(of, similarity.tolist(), strict=True)
         ]
         dropped = dropped_rows(self.name, rows[others], Reason.NOT_SELECTED, detail)
-        return split_off(frame, dropped, self._notes(vectors, similarity, rows.size))
+        return split_off(frame, dropped, self._notes(have, similarity, rows.size))
+
+    def _vectors(self, rows: Rows, context: StepContext) -> Embedded:
+        if self.vectors is not None:
+            return Embedded(self.vectors, "your own vectors", True)
+        text = "whole" if self.config.text == "both" else self.config.text
+        return embedded(rows, self.config.vectors, text, context)
 
     def _chosen(self, vectors: Vectors, rows: Rows, count: int, context: StepContext) -> Rows:
         config = self.config
@@ -85,21 +94,17 @@ class SelectStep:
             return context.answers.lengths[rows].astype(np.float64)
         return quality_of(rows, self.config.quality, context)
 
-    def _notes(
-        self, vectors: Vectors, similarity: NDArray[np.float64], rows: int
-    ) -> tuple[str, ...]:
-        source = "your own vectors" if self.vectors else f"{self.config.vectors} vectors"
+    def _notes(self, have: Embedded, similarity: NDArray[np.float64], rows: int) -> tuple[str, ...]:
+        source = have.name if self.vectors is not None else have.told
         notes = [
+            *have.notes,
             f"By {source}, the rows not chosen have a similarity of {similarity.mean():.2f} to the "
-            f"nearest chosen one on average, and of {similarity.min():.2f} at least."
+            f"nearest chosen one on average, and of {similarity.min():.2f} at least.",
         ]
         if self.config.method == "facility_location" and rows > EXACT_ROWS:
             notes.append(
                 f"Of {rows:,} rows, {SAMPLE_ROWS:,} stood for all when the choices were weighed."
             )
-        blank = int((vectors.norms() == 0).sum())
-        if blank:
-            notes.append(f"{blank:,} rows have no words to compare.")
         return tuple(notes)
 
 

@@ -28,6 +28,7 @@ _MARKS: dict[str, Any] = {
     "row": pl.Int64,
     "user_id": pl.String,
     "user_label": pl.String,
+    "topic": pl.String,
     "document": pl.String,
     "conversation": pl.String,
     "parents": pl.List(pl.String),

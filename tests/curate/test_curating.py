@@ -94,7 +94,7 @@ def test_the_columns_are_those_of_the_contract(curate: Curate, lines: Lines) -> 
     assert list(schema) == ["messages", "id", "content_hash", "meta"]
     meta: Any = schema["meta"]
     assert [field.name for field in meta.fields] == [
-        "source", "row", "user_id", "label", "tokens", "group", "parents",
+        "source", "row", "user_id", "label", "topic", "tokens", "group", "parents",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Which group a row belongs to: its label, source, answer, length, script or a column's value."""
+"""Which group a row belongs to: its label, topic, source, answer, length, script or a column."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from curate.embedding.configs import Topics
+from curate.embedding.topics import find_topics
 from curate.frame import ROW
 from curate.steps.base import StepContext
 from curate.texts import TYPES, answer_text, prompt_text
@@ -16,7 +18,7 @@ from workspace.errors import DataError
 from workspace.text import plain
 
 Rows = NDArray[np.int64]
-KNOWN = ("label", "source", "answer", "length", "script")
+KNOWN = ("label", "topic", "source", "answer", "length", "script")
 _SCRIPTS = {
     "Latin": r"\p{Latin}",
     "Cyrillic": r"\p{Cyrillic}",
@@ -58,6 +60,7 @@ def cells_of(
     by: Sequence[str],
     context: StepContext,
     length_bands: Sequence[int] = (16, 64, 256, 1024),
+    topics: Topics | None = None,
 ) -> Cells:
     """Return the group of each of `rows`.
 
@@ -66,11 +69,17 @@ def cells_of(
         by: names from `KNOWN`, or columns.
         context: knows all rows.
         length_bands: words at which the next band begins.
+        topics: how to find topics; None takes those that the step `topics` gave.
 
     Raises:
-        DataError: no such column, or one that holds no single value.
+        DataError: no such column, or one that holds no single value; no topics.
     """
-    keys = [_key(name, context, length_bands).gather(rows) for name in by]
+    keys = [
+        find_topics(rows, topics, context).keys
+        if name == "topic" and topics is not None
+        else _key(name, context, length_bands).gather(rows)
+        for name in by
+    ]
     frame = pl.DataFrame([key.alias(f"{place}") for place, key in enumerate(keys)])
     joined = frame.select(pl.concat_str(pl.all(), separator=" / ").alias("key"))["key"]
     return cells_from(joined)
@@ -89,6 +98,8 @@ def _key(name: str, context: StepContext, length_bands: Sequence[int]) -> pl.Ser
     """Return the value of each of all rows, as text or null."""
     if name == "label":
         return _column(context, "user_label")
+    if name == "topic":
+        return _topics(context)
     if name == "answer":
         return _answers(context)
     if name == "length":
@@ -106,6 +117,19 @@ def _key(name: str, context: StepContext, length_bands: Sequence[int]) -> pl.Ser
         f"rows cannot be grouped by {plain(name, 60)!r}",
         cause=f"Known are {', '.join(KNOWN)}, and the columns {', '.join(usable)}.",
         cure="Name one of these in `by`.",
+    )
+
+
+def _topics(context: StepContext) -> pl.Series:
+    if "topic" in context.base.collect_schema().names():
+        given = _column(context, "topic")
+        if given.null_count() < len(given):
+            return given
+    raise DataError(
+        "no row has a topic",
+        cause="Topics are clusters of the rows' vectors, which nothing has found yet.",
+        cure="Put the step `topics` before, or tell `balance` how to find them: "
+        "`balance: {by: topic, topics: {count: 20}}`.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from curate.amounts import Amount, Share
+from curate.embedding.configs import Topics
 from workspace.recipe import Section
 
 Count = Literal["tokens", "rows"]
@@ -45,9 +46,12 @@ class Balance(Rebalance):
     """Give each label, source, length or language its share."""
 
     by: Names = ("label",)
-    """What makes a group: `label`, `source`, `answer` (the text of a short answer), `length` (a
-    band of words), `script` (the writing system), or a column such as `document`. Several make
-    one group of each combination. Rows without a value are left as they are."""
+    """What makes a group: `label`, `topic` (a cluster of vectors), `source`, `answer` (the text of
+    a short answer), `length` (a band of words), `script` (the writing system), or a column such as
+    `document`. Several make one group of each combination. Rows without a value are left as they
+    are."""
+    topics: Topics | None = None
+    """How to find topics for `by: topic`; left out: those of the step `topics` before this one."""
     cap: Amount | None = None
     """At most so many tokens (or rows) of each group, or below 1 at most this share of all."""
     upsample: Literal["max"] | Annotated[int, Field(ge=1)] | None = None
@@ -85,6 +89,8 @@ class Balance(Rebalance):
             raise ValueError("upsample must not be above cap")
         if self.target is not None and abs(sum(self.target.values()) - 1) > 1e-6:
             raise ValueError(f"shares of target add up to {sum(self.target.values()):g}, not to 1")
+        if self.topics is not None and "topic" not in self.by:
+            raise ValueError("topics without `by: topic`")
         if list(self.length_bands) != sorted({*self.length_bands}):
             raise ValueError("length_bands ascend")
         return self

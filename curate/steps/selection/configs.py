@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from curate.amounts import Amount
+from curate.embedding.configs import EmbedderName
 from workspace.recipe import Section
 
 
@@ -26,9 +27,9 @@ class Select(Section):
     """For `mmr`: how much quality counts against being different; 1 is the best alone."""
     text: Literal["prompt", "answer", "both"] = "both"
     """What is compared."""
-    vectors: Literal["lexical"] = "lexical"
-    """`lexical`: words weighted by rarity (TF-IDF), hashed to 512 dimensions. Paraphrases without
-    a common word are as far apart as strangers."""
+    vectors: EmbedderName = "lexical"
+    """`lexical`: words weighted by rarity (TF-IDF), hashed to 512 dimensions; paraphrases without
+    a common word are as far apart as strangers. Or a model2vec or sentence-transformers folder."""
     seed: int = 0
     """Another seed looks at other random rows, where not all are looked at."""
 

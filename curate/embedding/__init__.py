@@ -1,0 +1,1 @@
+"""Rows as vectors: where they come from, what lies near what, and topics."""
