@@ -50,6 +50,7 @@ _READ_REASONS = frozenset(
 
 _BATCH_ROWS = 8192
 _BATCH_BYTES = 64_000_000
+_BEAT_ROWS = 1024
 _LEAST_RUN = 64
 """Fewer rows are not worth looking at together."""
 _CONTENT = frozenset({"prompt", "completion", "chosen", "rejected", "messages", "text"})
@@ -188,7 +189,9 @@ def _read_file(
     names = columns.chosen_names()
     place = [0]
     with open_bytes(file) as stream, telling_damage(file, place):
-        for batch in _batches(records(stream, file), place):
+        for batch in _batches(
+            records(stream, file), place, lambda: tick(rows.count + quarantine.count, file.name)
+        ):
             table = _uniform(batch, file, names, count)
             if table is not None:
                 rows.add_table(table)
@@ -203,14 +206,21 @@ def _read_file(
     return count
 
 
-def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRow]]:
-    """Yield records in batches of a bounded size, noting which was read last."""
+def _batches(
+    records: Iterator[RawRow], place: list[int], beat: Callable[[], None]
+) -> Iterator[list[RawRow]]:
+    """Yield records in batches of a bounded size, noting which was read last.
+
+    Between them `beat` is called now and then; what it raises ends the work.
+    """
     batch: list[RawRow] = []
     size = 0
     for raw in records:
         place[0] = raw.shown
         batch.append(raw)
         size += len(raw.raw)
+        if len(batch) % _BEAT_ROWS == 0:
+            beat()
         if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
