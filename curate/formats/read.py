@@ -58,6 +58,7 @@ _READ_REASONS = frozenset(
 
 _BATCH_ROWS = 8192
 _BATCH_BYTES = 64_000_000
+_BEAT_ROWS = 1024
 _LEAST_RUN = 64
 """Fewer rows are not worth looking at together."""
 _CONTENT = frozenset({"prompt", "completion", "chosen", "rejected", "messages", "text"})
@@ -230,7 +231,9 @@ def _read_file(
 ) -> None:
     count, place = desk.count, [0]
     with open_bytes(file) as stream, telling_damage(file, place):
-        for batch in _batches(records(stream, file), place):
+        for batch in _batches(
+            records(stream, file), place, lambda: tick(rows.count + quarantine.count, file.name)
+        ):
             table = _uniform(batch, file, desk)
             if table is not None:
                 rows.add_table(table)
@@ -244,14 +247,21 @@ def _read_file(
         )
 
 
-def _batches(records: Iterator[RawRow], place: list[int]) -> Iterator[list[RawRow]]:
-    """Yield records in batches of a bounded size, noting which was read last."""
+def _batches(
+    records: Iterator[RawRow], place: list[int], beat: Callable[[], None]
+) -> Iterator[list[RawRow]]:
+    """Yield records in batches of a bounded size, noting which was read last.
+
+    Between them `beat` is called now and then; what it raises ends the work.
+    """
     batch: list[RawRow] = []
     size = 0
     for raw in records:
         place[0] = raw.shown
         batch.append(raw)
         size += len(raw.raw) + raw.held
+        if len(batch) % _BEAT_ROWS == 0:
+            beat()
         if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0

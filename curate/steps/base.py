@@ -142,7 +142,7 @@ class StepContext:
     @cached_property
     def index(self) -> Index:
         """Which rows are alike."""
-        name = f"rows alike, from {self.loosest!r} on"
+        name = f"rows alike (from {self.loosest!r})"
         return self.recall(name, Index, self._compared)
 
     def _compared(self) -> Index:
