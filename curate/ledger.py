@@ -79,6 +79,8 @@ class Ledger:
     split_notes: tuple[str, ...] = ()
     tokens_by: str | None = None
     """Which tokenizer counted; None: tokens were not counted."""
+    scores: dict[str, str] = field(default_factory=dict)
+    """Score → name of all that decides its numbers: kind, settings that matter, model."""
 
     @property
     def steps(self) -> list[str]:
@@ -137,6 +139,7 @@ class Ledger:
                 "made": self.rows_made,
             },
             "tokens_by": self.tokens_by,
+            "scores": self.scores,
             "splits": {name: asdict(count) for name, count in self.splits.items()},
             "steps": [
                 {

@@ -32,6 +32,7 @@ from curate.limits import (
     check_something_to_train,
 )
 from curate.recipe import CurateSection, Split
+from curate.scores import scored_base
 from curate.splitting import SPLITS, Assignment, split_rows
 from curate.steps.balancing.configs import Mix
 from curate.steps.base import Outcome, Private, Step, StepContext, positions
@@ -111,7 +112,14 @@ def curate_rows(
     lost = pl.concat([quarantined, base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
     context = StepContext(
-        base.scan(), base.type, workspace, base_dir, _loosest(section), report.tell, model
+        base.scan(),
+        base.type,
+        workspace,
+        base_dir,
+        _loosest(section),
+        report.tell,
+        model,
+        tick=report.tick,
     )
     if model is not None:
         report.tell("counting tokens")
@@ -220,6 +228,13 @@ def _apply_steps(
             context.rebase(base.scan())
         frame = outcome.kept
         before, places = places, places.join(gone.select(ROW), on=ROW, how="anti")
+        if outcome.scores is not None:
+            base = scored_base(base, outcome.scores, f"scored-{number}")
+            context.base = base.scan()  # no text is another: what was computed of them holds
+            frame = base.scan().join(
+                places.select(ROW).lazy(), on=ROW, how="semi", maintain_order="left"
+            )
+            ledger.scores |= dict.fromkeys(outcome.scores.names, outcome.scores.fingerprint)
         if now.height:
             ids = pl.concat([places[ROW], outcome.made[ROW]]).to_frame().lazy()
             frame = base.scan().join(ids, on=ROW, how="semi", maintain_order="left")

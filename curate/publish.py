@@ -18,6 +18,7 @@ from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
 from curate.report.page import write_report
 from curate.schema import dataset_schema, uses_tools, with_meta
+from curate.scores import score_names
 from curate.splitting import SPLITS
 from workspace.errors import DataError, UsageError
 from workspace.files import (
@@ -54,6 +55,8 @@ def logical_digest(curated: Curated, settings: Mapping[str, Any]) -> str:
     _update(total, curated.dropped.select(verdict))
     if curated.altered.height:
         _update(total, curated.altered.select("id", "step", "what", "reason"))
+    if curated.ledger.scores:  # by what decides them: numbers differ in their last digits
+        total.update(json.dumps(curated.ledger.scores, sort_keys=True).encode())
     return total.hexdigest()
 
 
@@ -183,7 +186,8 @@ def write_dataset(
 def write_splits(curated: Curated, directory: Path) -> dict[str, int]:
     """Write one Parquet file for each split that has rows; return rows really in each."""
     tool_turns, tools = uses_tools(curated.kept, curated.type)
-    schema = dataset_schema(curated.type, tool_turns=tool_turns, tools=tools)
+    scores = score_names(curated.kept)
+    schema = dataset_schema(curated.type, tool_turns=tool_turns, tools=tools, scores=scores)
     rows = {}
     for split in curated.ledger.splits:
         part = with_meta(curated.kept.filter(pl.col("split") == split), schema)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from curate.frame import ALTERED, DROPPED, ROW
 from curate.reasons import Reason
+from curate.scores import Scores
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
 from evalsuite.similarity.tokens import BLOCK_ROWS, TokenTable, tokenise
@@ -41,6 +42,8 @@ class StepContext:
     """A model directory whose tokenizer counts tokens; None: none is known."""
     private: list[Private] = field(default_factory=list)
     """What the steps so far set aside for its owner alone."""
+    tick: Callable[[int, str], None] = field(default=lambda rows, what: None)
+    """Told how many rows of a long step are done; raises where a stop was asked for."""
 
     def rebase(self, base: pl.LazyFrame) -> None:
         """Go on with changed or more rows: what was computed of the old ones is forgotten."""
@@ -125,6 +128,12 @@ class Outcome:
     made: pl.DataFrame = field(default_factory=_none)
     """The same of each new row; new rows are numbered on from the last of all rows."""
     private: Private | None = None
+    scores: Scores | None = None
+    """Numbers that the step measured; `kept` has them too."""
+
+    def with_scores(self, scores: Scores) -> Outcome:
+        """Return the outcome with what was measured."""
+        return replace(self, scores=scores)
 
 
 class Step(Protocol):

@@ -10,13 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curate.frame import ROW
+from curate.scores import score_names
+from curate.steps.balancing.difficulty import is_score, thirds
 from curate.steps.base import StepContext
 from curate.texts import TYPES, answer_text, prompt_text
 from workspace.errors import DataError
 from workspace.text import plain
 
 Rows = NDArray[np.int64]
-KNOWN = ("label", "source", "answer", "length", "script")
+KNOWN = ("label", "source", "answer", "length", "script", "difficulty")
 _SCRIPTS = {
     "Latin": r"\p{Latin}",
     "Cyrillic": r"\p{Cyrillic}",
@@ -63,14 +65,19 @@ def cells_of(
 
     Args:
         rows: positions, ascending.
-        by: names from `KNOWN`, or columns.
+        by: names from `KNOWN`, scores, or columns.
         context: knows all rows.
         length_bands: words at which the next band begins.
 
     Raises:
         DataError: no such column, or one that holds no single value.
     """
-    keys = [_key(name, context, length_bands).gather(rows) for name in by]
+    keys = [
+        thirds(rows, name, context)
+        if is_score(name, context)
+        else _key(name, context, length_bands).gather(rows)
+        for name in by
+    ]
     frame = pl.DataFrame([key.alias(f"{place}") for place, key in enumerate(keys)])
     joined = frame.select(pl.concat_str(pl.all(), separator=" / ").alias("key"))["key"]
     return cells_from(joined)
@@ -101,10 +108,12 @@ def _key(name: str, context: StepContext, length_bands: Sequence[int]) -> pl.Ser
         kind = schema[name]
         if not kind.is_nested():
             return _column(context, name)
-    usable = [column for column, kind in schema.items() if column != ROW and not kind.is_nested()]
+    usable = list(score_names(context.base))
+    usable += [column for column, kind in schema.items() if column != ROW and not kind.is_nested()]
     raise DataError(
         f"rows cannot be grouped by {plain(name, 60)!r}",
-        cause=f"Known are {', '.join(KNOWN)}, and the columns {', '.join(usable)}.",
+        cause=f"Known are {', '.join(KNOWN)}, the rows' scores, and the columns: "
+        f"{', '.join(usable)}.",
         cure="Name one of these in `by`.",
     )
 

@@ -46,7 +46,9 @@ class Balance(Rebalance):
 
     by: Names = ("label",)
     """What makes a group: `label`, `source`, `answer` (the text of a short answer), `length` (a
-    band of words), `script` (the writing system), or a column such as `document`. Several make
+    band of words), `script` (the writing system), `difficulty` or `difficulty:SCORE` (easy, medium
+    and hard thirds by a score of a `score` step), a score (low, middle and high thirds, or each
+    grade of a judge), or a column such as `document`. Several make
     one group of each combination. Rows without a value are left as they are."""
     cap: Amount | None = None
     """At most so many tokens (or rows) of each group, or below 1 at most this share of all."""
