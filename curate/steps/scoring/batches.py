@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-TOKENS = 8_192
+TOKENS = 4_096
 """Rows times the longest row in one pass, padding included."""
 NUMBERS = 2**26
 """Rows times positions times vocabulary: a quarter of a gigabyte in float32."""

@@ -12,7 +12,7 @@ from curate.steps.scoring.chats import Passage
 from evalsuite.engine.forward import (
     Engine,
     is_out_of_memory,
-    pad_left,
+    pad_right,
     positions_of,
     token_logprobs,
 )
@@ -71,14 +71,15 @@ def in_halves(
 def _sums(engine: Engine, passages: Sequence[Passage]) -> list[float]:
     """Return −Σ ln p of the counted tokens of each passage.
 
-    Rows stand at the right end, so that logits of the last positions alone are needed: a prompt
-    before the first counted token costs no product with the vocabulary.
+    Rows stand at the left end: a causal model sees nothing of the padding behind a row, so none
+    is masked and attention takes its fastest path. Logits of the positions before the first
+    counted token are not computed.
     """
-    ids, mask = pad_left([one.ids for one in passages], engine.pad_id, engine.device)
-    counted, _ = pad_left([[int(x) for x in one.counted] for one in passages], 0, engine.device)
-    keep = max(len(one.ids) - one.first for one in passages) + 1
+    ids, _ = pad_right([one.ids for one in passages], engine.pad_id, engine.device)
+    counted, _ = pad_right([[int(x) for x in one.counted] for one in passages], 0, engine.device)
+    mask = torch.ones_like(ids)
+    keep = ids.shape[1] - min(one.first for one in passages) + 1
     logits = engine.logits(ids, mask, positions_of(mask), None, keep=keep)
     found = token_logprobs(logits[:, :-1], ids[:, 1 - keep :]).double()
     counts = counted[:, 1 - keep :].bool()
-    # A row's padding may be attended to by nothing and give NaN: it is no part of the sum.
     return [-float(value) for value in found.where(counts, 0.0).sum(dim=1)]
