@@ -51,16 +51,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No weights can be loaded any more."""
-
-    def refuse(*arguments: Any, **options: Any) -> Any:
-        raise AssertionError("a model was loaded")
-
-    monkeypatch.setattr(load, "load_model", refuse)
-
-
 @pytest.fixture(scope="module")
 def tokenizer() -> ChatTokenizer:
     return ChatTokenizer.from_dir(model_path())
@@ -89,9 +79,7 @@ def test_perplexity_and_bits_per_byte_are_those_of_the_trained_tokens(
         scores_of(outcome, "perplexity_bits_per_byte"),
         strict=True,
     ):
-        before = tokenizer.encode(
-            f"<|im_start|>user\n{asked}<|im_end|>\n<|im_start|>assistant\n"
-        )
+        before = tokenizer.encode(f"<|im_start|>user\n{asked}<|im_end|>\n<|im_start|>assistant\n")
         answer = tokenizer.encode(f"{said}<|im_end|>")
         places = list(range(len(before), len(before) + len(answer)))
         total = surprise(model, before + answer, places)
@@ -158,16 +146,17 @@ def test_batches_are_longest_first_and_within_the_budget() -> None:
         assert len(part) == 1 or len(part) * max(lengths[i] for i in part) <= 60
 
 
-def test_another_threshold_computes_nothing_and_loads_no_model(no_model: None) -> None:
-    # The first run's model is loaded before the patch by the function kept here.
-    with pytest.raises(AssertionError, match="a model was loaded"):
-        package.score(chats(), "perplexity", model="builtin")
-
-
-def test_a_second_run_looks_everything_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_threshold_computes_nothing_and_loads_no_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     first = package.score(chats(), "perplexity", model="builtin")
-    monkeypatch.setattr(likelihood, "open_engine", None)
-    monkeypatch.setattr(load, "load_model", None)
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(load, "load_model", refuse)
+    with pytest.raises(AssertionError, match="a model was loaded"):
+        package.score(chats(), "ifd", model="builtin")
     second = package.score(chats(), "perplexity", model="builtin", max=50)
     bits = package.score(chats(), "perplexity", model="builtin", measure="bits_per_byte", max=3)
     values = dict(zip(first.kept.collect()["id"], scores_of(first, "perplexity"), strict=True))
@@ -311,7 +300,7 @@ def test_no_rows_and_one_row() -> None:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), min_size=1, max_size=8))
 def test_any_text_is_scored_or_told(pairs: list[tuple[str, str]]) -> None:
