@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curate.steps.base import StepContext
@@ -31,6 +31,8 @@ from curate.steps.scoring.perplexity import (
 from workspace.errors import DataError
 
 Pair = tuple[Passage, Passage]
+_AT_ONCE = 128
+"""Rows of which both sides are read before the next are begun: so many a kill may lose."""
 
 
 class IfdScorer:
@@ -98,14 +100,21 @@ class IfdScorer:
         return asked, alone
 
     def _measure(self, pairs: Sequence[Pair]) -> Found:
-        """Read both sides of a row in one call, so that a batch that ends is whole."""
-        both = [one for pair in pairs for one in pair]
-        sums: dict[int, float | None] = {}
-        for places, found in self.language_model.surprises(both):
-            sums.update(zip(places, found, strict=True))
-            done = _complete(sums, places)
-            if done:
-                yield done, [self._found(pairs[i], sums[2 * i], sums[2 * i + 1]) for i in done]
+        """Read both sides of a few rows, the longest first, so that what is done is whole soon."""
+        order = sorted(range(len(pairs)), key=lambda place: -len(pairs[place][0].ids))
+        for begin in range(0, len(order), _AT_ONCE):
+            some = order[begin : begin + _AT_ONCE]
+            sides = [one for place in some for one in pairs[place]]
+            sums: dict[int, float | None] = {}
+            for places, found in self.language_model.surprises(sides):
+                sums.update(zip(places, found, strict=True))
+            yield (
+                some,
+                [
+                    self._found(pairs[place], sums[2 * nth], sums[2 * nth + 1])
+                    for nth, place in enumerate(some)
+                ],
+            )
 
     def _found(self, pair: Pair, asked: float | None, alone: float | None) -> Measured:
         if asked is None or alone is None:
@@ -119,9 +128,3 @@ class IfdScorer:
     def close(self) -> None:
         """Let go of the weights."""
         self.language_model.close()
-
-
-def _complete(sums: dict[int, float | None], new: Iterable[int]) -> list[int]:
-    """Return the pairs of which the second side has just come."""
-    pairs = {place // 2 for place in new}
-    return sorted(pair for pair in pairs if 2 * pair in sums and 2 * pair + 1 in sums)
