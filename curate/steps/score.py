@@ -143,11 +143,13 @@ class _Gathering:
         unknown = [key for key in wanted if key not in known]
         if not unknown:
             return
-        for some, found in self.scorer.measure([records[key] for key in unknown]):
-            batch = [(unknown[i], one) for i, one in zip(some, found, strict=True)]
-            if batch:
-                cache.put(batch)
-            self._enter(wanted, batch)
+        # Closed here, also by a stop: requests of a judge that are under way end first.
+        with closing(self.scorer.measure([records[key] for key in unknown])) as measuring:
+            for some, found in measuring:
+                batch = [(unknown[i], one) for i, one in zip(some, found, strict=True)]
+                if batch:
+                    cache.put(batch)
+                self._enter(wanted, batch)
 
     def _enter(
         self, wanted: dict[bytes, list[int]], found: Iterable[tuple[bytes, Measured]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ class Measured:
     too long, a request that failed may be answered next time."""
 
 
-Found = Iterator[tuple[Sequence[int], Sequence[Measured]]]
+Found = Generator[tuple[Sequence[int], Sequence[Measured]], None, None]
 """Batches of (places among the rows asked about, what was found for each)."""
 
 

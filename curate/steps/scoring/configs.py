@@ -111,6 +111,9 @@ class Judge(Thresholds):
     """How often a reply that is no grade is sent back with what is wrong with it."""
     budget: Budget = Budget()
     """What may be spent with this judge and rubric, over all runs. Rows beyond it have no score."""
+    prompts: str | None = None
+    """A directory of Jinja files (relative to the recipe) that replace ours: `judge_score.jinja`,
+    `repair.jinja`."""
     seed: int = 0
 
     @model_validator(mode="after")

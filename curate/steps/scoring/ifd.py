@@ -7,6 +7,7 @@ from typing import Any
 
 from curate.steps.base import StepContext
 from curate.steps.scoring.base import Found, Measured, Record
+from curate.steps.scoring.batches import TOKENS, batches
 from curate.steps.scoring.chats import (
     NotScored,
     Passage,
@@ -31,8 +32,6 @@ from curate.steps.scoring.perplexity import (
 from workspace.errors import DataError
 
 Pair = tuple[Passage, Passage]
-_AT_ONCE = 128
-"""Rows of which both sides are read before the next are begun: so many a kill may lose."""
 
 
 class IfdScorer:
@@ -100,21 +99,25 @@ class IfdScorer:
         return asked, alone
 
     def _measure(self, pairs: Sequence[Pair]) -> Found:
-        """Read both sides of a few rows, the longest first, so that what is done is whole soon."""
-        order = sorted(range(len(pairs)), key=lambda place: -len(pairs[place][0].ids))
-        for begin in range(0, len(order), _AT_ONCE):
-            some = order[begin : begin + _AT_ONCE]
-            sides = [one for place in some for one in pairs[place]]
-            sums: dict[int, float | None] = {}
-            for places, found in self.language_model.surprises(sides):
-                sums.update(zip(places, found, strict=True))
-            yield (
-                some,
-                [
-                    self._found(pairs[place], sums[2 * nth], sums[2 * nth + 1])
-                    for nth, place in enumerate(some)
-                ],
-            )
+        """Read both sides of the rows of one batch before the next: what is done is whole."""
+
+        def fits(rows: int, longest: int) -> bool:
+            return rows * longest <= TOKENS
+
+        for some in batches([len(asked.ids) for asked, _ in pairs], fits):
+            asked = self._sums([pairs[place][0] for place in some])
+            alone = self._sums([pairs[place][1] for place in some])
+            found = [
+                self._found(pairs[place], with_prompt, without)
+                for place, with_prompt, without in zip(some, asked, alone, strict=True)
+            ]
+            yield some, found
+
+    def _sums(self, passages: Sequence[Passage]) -> list[float | None]:
+        sums: dict[int, float | None] = {}
+        for places, found in self.language_model.surprises(passages):
+            sums.update(zip(places, found, strict=True))
+        return [sums[place] for place in range(len(passages))]
 
     def _found(self, pair: Pair, asked: float | None, alone: float | None) -> Measured:
         if asked is None or alone is None:

@@ -36,7 +36,8 @@ class JudgeScorer:
         self.base_dir = context.base_dir
         self.columns: tuple[str, ...] = (config.column,)
         self.described = config.backend.described
-        self.prompts = Prompts.load()
+        own = context.base_dir / config.prompts if config.prompts else None
+        self.prompts = Prompts.load(own)
         self.identity = _identity(config, context.base_dir)
         self.fingerprint: Mapping[str, Any] = {
             "kind": "judge",
@@ -137,6 +138,5 @@ def _asked_how(config: Judge) -> dict[str, str]:
 
 
 def _words(prompts: Prompts) -> str:
-    """Return the prompts as they are asked, without the row."""
-    asked = prompts.render("judge_score", entry="", rubric="", least=0, most=1)
-    return asked + prompts.render("repair", problem="")
+    """Return the prompts that a judge is asked by."""
+    return "\x00".join(prompts.templates[name].source for name in ("judge_score", "repair"))

@@ -140,6 +140,35 @@ def test_a_killed_judging_pays_nothing_twice(served: Served) -> None:
     assert any("6 known from the log" in note for note in outcome.notes)
 
 
+def test_a_stop_waits_for_what_is_under_way_and_keeps_it(served: Served) -> None:
+    from curate.api import _prepared
+    from curate.steps.score import ScoreStep
+    from curate.steps.scoring.configs import Score
+
+    class Stop(Exception):
+        pass
+
+    def stop_early(done: int, what: str) -> None:
+        if served.script.requests:
+            raise Stop
+
+    served.script.answer = grade
+    served.script.seconds = 0.4
+    backend = served.backend(concurrency=3)
+    config = Score.model_validate({"judge": {"backend": backend, "rubric": RUBRIC}})
+    context, frame = _prepared(rows(10))
+    context.tick = stop_early
+    with pytest.raises(Stop):
+        ScoreStep(config).apply(frame, context)
+    asked = len(served.script.requests)
+    assert 1 <= asked <= 3
+    (log,) = Path("cache/scores").glob("judge-*/requests.jsonl")
+    assert log.read_text().count('"kind": "done"') == asked == sum(served.script.paid.values())
+    served.script.seconds = 0.0
+    assert None not in scores_of(judged(served, rows(10), backend={"concurrency": 3})).values()
+    assert max(served.script.paid.values()) == 1
+
+
 def test_storms_and_stalls_lose_no_row(served: Served) -> None:
     kinds = ("429", "500", "half", "empty", "")
     served.script.answer = grade
@@ -216,6 +245,17 @@ def test_instructions_in_a_row_stay_in_the_entry(served: Served) -> None:
     asked = served.script.requests[0]["messages"][0]["content"]
     assert "{{ 7 * 7 }}" in asked
     assert "49" not in asked
+
+
+def test_a_prompt_of_ones_own_is_asked_and_is_another_score(served: Served, here: Path) -> None:
+    served.script.answer = lambda body: json.dumps({"score": 2})
+    judged(served, rows(1))
+    (here / "words").mkdir()
+    (here / "words" / "judge_score.jinja").write_text("{{ rubric }} {{ entry }} {{ least }}!")
+    outcome = judged(served, rows(1), prompts="words")
+    assert served.script.requests[-1]["messages"][0]["content"].endswith("In drawer 0. 1!")
+    assert len(served.script.requests) == 2
+    assert scores_of(outcome) == {"r0": 2.0}
 
 
 def test_the_built_in_model_as_a_judge_gives_no_grade_rather_than_any(here: Path) -> None:
