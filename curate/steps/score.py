@@ -16,14 +16,14 @@ from curate.frame import ROW
 from curate.scores import Scores, with_scores
 from curate.steps.base import Outcome, StepContext, dropped_rows, positions, split_off
 from curate.steps.quality.cells import blocks
-from curate.steps.scoring.base import Measured, Record, Scorer
+from curate.steps.scoring.base import Measured, Scorer
 from curate.steps.scoring.cache import ScoreCache, fingerprint_name
 from curate.steps.scoring.configs import Ifd, Judge, Perplexity, Reward, Score, ScoreConfig
 from curate.steps.scoring.ifd import IfdScorer
 from curate.steps.scoring.judge import JudgeScorer
 from curate.steps.scoring.perplexity import PerplexityScorer
 from curate.steps.scoring.reward import RewardScorer
-from curate.steps.scoring.thresholds import judged, told
+from curate.steps.scoring.thresholds import judged, rows_have, told
 from curate.texts import TYPES, canonical
 from workspace.errors import UsageError
 
@@ -91,7 +91,7 @@ class ScoreStep:
             [verdicts.reason[i] for i in places.tolist()],
             [verdicts.detail[i] for i in places.tolist()],
         )
-        notes += told(config.column, values[config.column], gathered.missing, gathered.known)
+        notes += told(config.column, values[config.column], gathered.missing, gathered.computed)
         notes += _unhelped(config, values[config.column], rows, context)
         found = pl.DataFrame({ROW: rows, **values}).fill_nan(None)
         scores = Scores(found, fingerprint_name(scorer.fingerprint))
@@ -108,8 +108,8 @@ class _Gathering:
         self.values = np.full((rows.size, len(scorer.columns)), np.nan)
         self.missing: dict[int, str] = {}
         """Place → why there is no score."""
-        self.known = 0
-        """Rows whose score was in the cache."""
+        self.computed = 0
+        """Rows that were scored now; equal rows are scored once."""
         self.done = 0
 
     def run(self, frame: pl.LazyFrame) -> None:
@@ -125,26 +125,30 @@ class _Gathering:
                     self._slice(part, cache)
 
     def _slice(self, part: pl.DataFrame, cache: ScoreCache) -> None:
-        places = np.searchsorted(self.rows, part[ROW].to_numpy())
+        keys = [bytes.fromhex(key) for key in part[_KEY]]
+        places = np.searchsorted(self.rows, part[ROW].to_numpy()).tolist()
         wanted: dict[bytes, list[int]] = {}
-        records: dict[bytes, Record] = {}
-        for place, record in zip(places.tolist(), part.iter_rows(named=True), strict=True):
-            excuse = self.scorer.excused(record)
+        first: dict[bytes, int] = {}
+        whence = part.select("source", "user_id").iter_rows()
+        for line, (key, place, (source, user_id)) in enumerate(
+            zip(keys, places, whence, strict=True)
+        ):
+            excuse = self.scorer.excused(source, user_id)
             if excuse:
                 self.missing[place] = excuse
                 self.done += 1
                 continue
-            key = bytes.fromhex(record.pop(_KEY))
             wanted.setdefault(key, []).append(place)
-            records.setdefault(key, record)
+            first.setdefault(key, line)
         known = cache.find(list(wanted))
-        self.known += sum(len(wanted[key]) for key in known)
         self._enter(wanted, known.items())
         unknown = [key for key in wanted if key not in known]
         if not unknown:
             return
+        self.computed += len(unknown)
+        records = list(part[[first[key] for key in unknown]].iter_rows(named=True))
         # Closed here, also by a stop: requests of a judge that are under way end first.
-        with closing(self.scorer.measure([records[key] for key in unknown])) as measuring:
+        with closing(self.scorer.measure(records)) as measuring:
             for some, found in measuring:
                 batch = [(unknown[i], one) for i, one in zip(some, found, strict=True)]
                 if batch:
@@ -186,6 +190,6 @@ def _unhelped(
     worst = places[np.argsort(-scores[places], kind="stable")][:_SHOWN_IDS]
     ids = ", ".join(context.ids.gather(rows[worst]))
     return (
-        f"{places.size:,} rows have an {config.column} of 1 or more: their prompt does not help "
-        f"to the answer. The highest: {ids}.",
+        f"{rows_have(places.size)} an {config.column} of 1 or more: the prompt does not help to "
+        f"the answer. The highest: {ids}.",
     )

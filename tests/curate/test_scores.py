@@ -104,7 +104,7 @@ def test_a_scored_dataset_can_be_curated_again_and_its_scores_are_known(
     assert first.path is not None
     again = curate(section(PERPLEXITY, sources=[str(first.path / "train.parquet")]))
     assert again.path is not None
-    assert any("48 of 48 rows were known" in note for note in again.notes)
+    assert any("Computed now: 0;" in note for note in again.notes)
 
 
 def test_the_same_recipe_gives_the_same_digest_and_other_settings_another(
@@ -167,3 +167,28 @@ def test_the_schema_and_the_help_import_no_model_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_command_scores_and_shows_the_story(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from tui.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    done = runner.invoke(
+        app,
+        "curate score perplexity rows.jsonl -o out --model builtin --keep-share 50% "
+        "--set keep=highest --set name=surprise --json".split(),
+    )
+    assert done.exit_code == 0, done.output
+    ledger = json.loads(done.stdout)
+    assert ledger["rows"] == {"in": 60, "kept": 30, "dropped": 30, "made": 0}
+    assert list(ledger["scores"]) == ["surprise", "surprise_bits_per_byte"]
+    dropped = pl.read_parquet(tmp_path / "out" / "dropped.parquet")
+    assert dropped["detail"].str.ends_with("the last of the highest 50%").all()
+    story = runner.invoke(app, ["curate", "explain", "rows.jsonl:1", "--dataset", "out"])
+    assert story.exit_code == 0
+    assert "score surprise" in story.stdout

@@ -37,8 +37,8 @@ class Scorer(Protocol):
     described: str
     """For people: which model, and where rows go."""
 
-    def excused(self, record: Record) -> str:
-        """Return why a row must not be scored, whatever it holds; empty if it may be."""
+    def excused(self, source: str | None, user_id: str | None) -> str:
+        """Return why a row from there must not be scored, whatever it holds; empty if it may."""
         ...
 
     def measure(self, records: Sequence[Record]) -> Found:

@@ -159,6 +159,9 @@ class Score(Section):
         if isinstance(value, str):
             return {value: {}}
         if isinstance(value, dict):
+            unknown = [str(name) for name in value if name not in cls.model_fields]
+            if unknown:
+                raise ValueError(f"one of: {', '.join(cls.model_fields)}")
             return {name: {} if settings is None else settings for name, settings in value.items()}
         return value
 

@@ -69,7 +69,7 @@ class IfdScorer:
             "dtype": config.dtype,
         }
 
-    def excused(self, record: Record) -> str:
+    def excused(self, source: str | None, user_id: str | None) -> str:
         """Any row may be scored."""
         return ""
 

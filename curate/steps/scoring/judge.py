@@ -56,9 +56,8 @@ class JudgeScorer:
         self._makers: dict[str, Mapping[str, str]] = {}
         self._room: JudgeRoom | None = None
 
-    def excused(self, record: Record) -> str:
+    def excused(self, source: str | None, user_id: str | None) -> str:
         """A judge does not grade what it wrote."""
-        source, user_id = record.get("source"), record.get("user_id")
         if source is None or user_id is None:
             return ""
         if source not in self._makers:

@@ -77,7 +77,7 @@ class PerplexityScorer:
             "dtype": config.dtype,
         }
 
-    def excused(self, record: Record) -> str:
+    def excused(self, source: str | None, user_id: str | None) -> str:
         """Any row may be scored."""
         return ""
 

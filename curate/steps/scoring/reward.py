@@ -44,7 +44,7 @@ class RewardScorer:
         }
         self._classifier: Classifier | None = None
 
-    def excused(self, record: Record) -> str:
+    def excused(self, source: str | None, user_id: str | None) -> str:
         """Any row may be scored."""
         return ""
 

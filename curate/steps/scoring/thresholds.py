@@ -110,25 +110,36 @@ def _drop_beyond_share(
         verdicts.drop(place, Reason.OUTSIDE_SHARE, told)
 
 
-def told(column: str, scores: Numbers, missing: Mapping[int, str], known: int) -> tuple[str, ...]:
+def told(
+    column: str, scores: Numbers, missing: Mapping[int, str], computed: int
+) -> tuple[str, ...]:
     """Return what a person should know of the scores, one sentence each."""
     found = scores[~np.isnan(scores)]
     notes = []
     if found.size:
         low, middle, high = (shown(one) for one in np.quantile(found, [0.05, 0.5, 0.95]))
         notes.append(
-            f"{column} of {found.size:,} rows: median {middle}, 5 % below {low}, 5 % above {high}; "
-            f"{known:,} of {scores.size:,} rows were known from before."
+            f"{column} of {found.size:,} rows: median {middle}, 5 % below {low}, 5 % above {high}. "
+            f"Computed now: {computed:,}; the others were known."
         )
     if missing:
         kinds = Counter(reason.partition(":")[0] for reason in missing.values())
         for kind, count in kinds.most_common(_SHOWN_KINDS):
             first = next(one for one in missing.values() if one.partition(":")[0] == kind)
-            notes.append(f"{count:,} rows have no {column}; for example: {plain(first, _LONGEST)}.")
+            notes.append(f"{rows_have(count)} no {column}; for example: {plain(first, _LONGEST)}.")
         others = len(missing) - sum(count for _, count in kinds.most_common(_SHOWN_KINDS))
         if others:
-            notes.append(f"{others:,} more rows have no {column}, for other reasons.")
+            notes.append(f"{rows_have(others)} no {column} for other reasons.")
     return tuple(notes)
+
+
+def rows_have(count: int) -> str:
+    """Return the beginning of a sentence on so many rows.
+
+    >>> rows_have(1), rows_have(1200)
+    ('1 row has', '1,200 rows have')
+    """
+    return f"{count:,} {'row has' if count == 1 else 'rows have'}"
 
 
 def shown(value: float) -> str:

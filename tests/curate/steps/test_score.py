@@ -163,7 +163,7 @@ def test_another_threshold_computes_nothing_and_loads_no_model(
     kept = second.kept.collect()["id"].to_list()
     assert kept == [name for name, value in values.items() if value is not None and value <= 50]
     assert 0 < len(kept) < len(PAIRS)
-    assert "5 of 5 rows were known from before" in second.notes[0]
+    assert "Computed now: 0;" in second.notes[0]
     assert 0 < bits.dropped.height < len(PAIRS)
     assert "perplexity_bits_per_byte" in bits.dropped["detail"][0]
 
@@ -181,7 +181,7 @@ def test_changed_rows_alone_are_computed_again(monkeypatch: pytest.MonkeyPatch) 
     changed = chats([*PAIRS[:2], ("Reverse tin.", "nit"), *PAIRS[3:]])
     outcome = package.score(changed, "perplexity", model="builtin")
     assert seen == [1]
-    assert "4 of 5 rows were known" in outcome.notes[0]
+    assert "Computed now: 1;" in outcome.notes[0]
 
 
 def test_a_frame_that_was_changed_by_hand_is_not_taken_for_what_it_was() -> None:
@@ -190,7 +190,7 @@ def test_a_frame_that_was_changed_by_hand_is_not_taken_for_what_it_was() -> None
     mixed = first.with_columns(other["messages"])  # the old content_hash is still beside it
     again = package.score(mixed, "perplexity", model="builtin")
     assert scores_of(again, "perplexity")[0] != first["scores"].struct.field("perplexity")[0]
-    assert "4 of 5 rows were known" in again.notes[0]
+    assert "Computed now: 1;" in again.notes[0]
 
 
 def test_what_was_computed_before_a_kill_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_what_was_computed_before_a_kill_is_kept(monkeypatch: pytest.MonkeyPatch
         package.score(chats(), "perplexity", model="builtin")
     monkeypatch.setattr(likelihood, "surprises", plain)
     outcome = package.score(chats(), "perplexity", model="builtin")
-    assert "2 of 5 rows were known" in outcome.notes[0]
+    assert "Computed now: 3;" in outcome.notes[0]
 
 
 def test_equal_rows_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +231,7 @@ def test_a_row_longer_than_the_model_reads_has_no_score_and_is_told() -> None:
     rows = [*PAIRS, ("Repeat.", "word " * 2_000)]
     outcome = package.score(chats(rows), "perplexity", model="builtin", max=1e9)
     assert scores_of(outcome, "perplexity")[-1] is None
-    assert any("1 rows have no perplexity" in note and "1,024" in note for note in outcome.notes)
+    assert any("1 row has no perplexity" in note and "1,024" in note for note in outcome.notes)
     strict = package.score(chats(rows), "perplexity", model="builtin", without="drop")
     assert strict.dropped["reason"].to_list() == ["no_score"]
     assert "tokens are more than the 1,024" in strict.dropped["detail"][0]
@@ -320,8 +320,9 @@ def test_a_model_must_be_named_and_must_be_one() -> None:
         package.score(chats(), "perplexity", model="./nowhere")
     with pytest.raises(UsageError):
         package.score(chats(), "perplexity", model="builtin", min=3, max=2)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as error:
         package.score(chats(), "beauty", model="builtin")
+    assert "one of: perplexity, ifd, judge, reward" in error.value.cause
     with pytest.raises(UsageError):
         package.score(chats(), "perplexity", model="builtin", keep="lowest")
 
@@ -347,7 +348,7 @@ def test_a_line_of_the_cache_that_cannot_be_right_is_computed_again() -> None:
     database.close()
     after = package.score(chats(), "perplexity", model="builtin")
     assert scores_of(after, "perplexity") == pytest.approx(before, rel=1e-5)
-    assert "0 of 5 rows were known" in after.notes[0]
+    assert "Computed now: 5;" in after.notes[0]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -105,7 +105,7 @@ def test_nonsense_gives_no_score_and_is_counted(served: Served, nonsense: str) -
     served.script.answer = lambda body: nonsense if number_in(body) == 1 else grade(body)
     outcome = judged(served, rows(3), repairs=2)
     assert scores_of(outcome) == {"r0": 1.0, "r1": None, "r2": 3.0}
-    told = [note for note in outcome.notes if note.startswith("1 rows have no judge")]
+    told = [note for note in outcome.notes if note.startswith("1 row has no judge")]
     assert len(told) == 1
     assert "is no grade" in told[0]
     assert "\x1b" not in told[0]
