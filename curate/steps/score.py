@@ -189,7 +189,14 @@ def _unhelped(
         return ()
     worst = places[np.argsort(-scores[places], kind="stable")][:_SHOWN_IDS]
     ids = ", ".join(context.ids.gather(rows[worst]))
-    return (
+    note = (
         f"{rows_have(places.size)} an {config.column} of 1 or more: the prompt does not help to "
-        f"the answer. The highest: {ids}.",
+        f"the answer. The highest: {ids}."
     )
+    if places.size * 2 > np.count_nonzero(~np.isnan(scores)):
+        foreign = (
+            "WARNING: that is more than half of them. To a model that does not know this kind of "
+            f"text any prompt is noise: another one tells more by {config.column}."
+        )
+        return note, foreign
+    return (note,)

@@ -180,8 +180,23 @@ def test_the_command_scores_and_shows_the_story(
     runner = CliRunner()
     done = runner.invoke(
         app,
-        "curate score perplexity rows.jsonl -o out --model builtin --keep-share 50% "
-        "--set keep=highest --set name=surprise --json".split(),
+        [
+            "curate",
+            "score",
+            "perplexity",
+            "rows.jsonl",
+            "-o",
+            "out",
+            "--model",
+            "builtin",
+            "--keep-share",
+            "50%",
+            "--set",
+            "keep=highest",
+            "--set",
+            "name=surprise",
+            "--json",
+        ],
     )
     assert done.exit_code == 0, done.output
     ledger = json.loads(done.stdout)

@@ -127,6 +127,15 @@ def test_rows_whose_prompt_does_not_help_are_told() -> None:
     told = [note for note in outcome.notes if "1 or more" in note]
     assert len(told) == 1
     assert "r5" in told[0]
+    assert not any(note.startswith("WARNING") for note in outcome.notes)
+
+
+def test_a_model_that_knows_nothing_of_the_text_is_warned_of() -> None:
+    shuffled = [(PAIRS[n][0], PAIRS[(n + 2) % 5][1]) for n in range(5)]
+    outcome = package.score(chats(shuffled), "ifd", model="builtin")
+    above = sum(value is not None and value >= 1 for value in scores_of(outcome, "ifd"))
+    assert above >= 3
+    assert any("more than half" in note for note in outcome.notes)
 
 
 def test_batches_and_order_do_not_change_a_score() -> None:
