@@ -41,6 +41,8 @@ from curate.steps.quality.configs import PERSONAL_KINDS, Filter, Redact, Repair
 from curate.steps.redact import RedactStep
 from curate.steps.registry import make_step
 from curate.steps.repair import RepairStep
+from curate.steps.score import ScoreStep
+from curate.steps.scoring.configs import Score
 from curate.steps.select import SelectStep
 from curate.steps.selection.configs import Select
 from curate.steps.selection.vectors import Vectors, whole_numbers
@@ -417,6 +419,30 @@ def _rehashed(outcome: Outcome, context: StepContext) -> Outcome:
     if outcome.changed.is_empty():
         return outcome
     return replace(outcome, kept=hashed_content(outcome.kept, context.type))
+
+
+def score(
+    frame: pl.LazyFrame | pl.DataFrame,
+    kind: str,
+    *,
+    model: str | Path | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Give every row a number by a model, in the struct column `scores`, and drop rows by it.
+
+    Args:
+        frame: rows of one type.
+        kind: `perplexity`, `ifd`, `judge` or `reward`.
+        model: `builtin`, a directory or a hub name, for all but `judge`.
+        settings: as in the recipe: `min`, `max`, `keep_share`, `name`, `backend`, `rubric` …
+
+    Raises:
+        UsageError: there is no such kind, or it does not take these settings.
+        ModelError: the model cannot be used.
+    """
+    given = {**settings, **({"model": str(model)} if model is not None else {})}
+    context, rows = _prepared(frame)
+    return ScoreStep(_checked(Score, {kind: given})).apply(rows, context)
 
 
 def split(

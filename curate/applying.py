@@ -18,6 +18,7 @@ from curate.caching.store import link_or_copy
 from curate.decisions import Decisions
 from curate.frame import ALTERED, DROPPED, NEAREST, ROW, SIMILARITIES, BaseFrame, rewritten
 from curate.ledger import Ledger, StepTime
+from curate.scores import Scores, scored_base
 from curate.sinking import sink
 from curate.steps.base import Outcome, Private, Step, StepContext
 from workspace.files import hash_file
@@ -62,6 +63,8 @@ class Applied:
     frame: pl.LazyFrame | None = None
     """The rows that stay; None: those of the base that were not dropped."""
     private: Private | None = None
+    scores: Scores | None = None
+    """Numbers that it measured; the base has them too."""
     nearest: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NEAREST))
     similarities: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SIMILARITIES))
 
@@ -96,7 +99,7 @@ class Steps:
             found = done is not None
             if done is None:
                 done = self._applied(step, rows, f"after-step-{number}")
-                if done.private is None and done.frame is None:
+                if done.private is None and done.scores is None and done.frame is None:
                     self.memory.keep(key, partial(_save, done=done))
             gone, now = (
                 frame.with_columns(pl.lit(name).alias("step"))
@@ -117,6 +120,9 @@ class Steps:
         """Keep what a step found beside the rows."""
         if done.private is not None:
             self.context.private.append(done.private)
+        if done.scores is not None:
+            names = done.scores.names
+            self.ledger.scores |= dict.fromkeys(names, done.scores.fingerprint)
         named = pl.lit(name).alias("step")
         self.context.nearest.append(done.nearest.with_columns(named))
         self.context.similarities.append(done.similarities.with_columns(named))
@@ -139,6 +145,8 @@ class Steps:
         base = None
         if altered.height or outcome.marked:
             base = rewritten(rows.base, outcome.kept, self.work, name, self.stop)
+        if outcome.scores is not None:
+            base = scored_base(base or rows.base, outcome.scores, f"{name}-scored")
         if base is not None and altered.height:
             base = _recounted(base, altered[ROW], self.context)
         usual = base is not None or _columns(outcome.kept) == _columns(rows.base.scan())
@@ -149,6 +157,7 @@ class Steps:
             base,
             None if usual else outcome.kept,
             outcome.private,
+            outcome.scores,
             outcome.nearest,
             outcome.similarities,
         )

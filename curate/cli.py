@@ -17,6 +17,7 @@ from curate import (
     cli_balance,
     cli_calibrate,
     cli_quality,
+    cli_score,
     cli_steps,
 )
 from workspace.context import Context, Progress, emit_json, emit_table, note
@@ -216,3 +217,4 @@ cli_augment.add_to(app)
 cli_accounts.add_to(app)
 cli_balance.add_to(app)
 cli_calibrate.add_to(app)
+cli_score.add_to(app)

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.scores import SCORES
 from curate.splitting import SPLITS
 from curate.texts import TYPES
 from workspace.errors import UsageError
@@ -96,7 +97,8 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
             return {
                 "verdict": f"kept in {split}",
                 "id": held["id"],
-                **held["meta"],
+                **{key: value for key, value in held["meta"].items() if key != SCORES},
+                **_scores(held["meta"].get(SCORES)),
                 **_alterations(dataset, held["id"]),
                 **_making(dataset, held["id"]),
                 "row holds": _shown(held, kind),
@@ -109,6 +111,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
         return {
             "verdict": f"dropped at {held['step']}",
             **story,
+            **_scores(held.get(SCORES)),
             **_alterations(dataset, held["id"]),
             **_making(dataset, held["id"]),
             "duplicate of": partner,
@@ -176,6 +179,14 @@ def _alterations(dataset: Path, row_id: str) -> dict[str, str]:
     return {
         f"{row['what']} at {row['step']}": f"{row['reason']}: {row['detail']}"
         for row in rows.iter_rows(named=True)
+    }
+
+
+def _scores(scores: dict[str, float | None] | None) -> dict[str, str]:
+    """Return the scores of a row, those it lacks as such."""
+    return {
+        f"score {name}": "none" if value is None else f"{value:.6g}"
+        for name, value in (scores or {}).items()
     }
 
 

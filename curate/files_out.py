@@ -21,6 +21,7 @@ from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
 from curate.publish import logical_digest, write_dataset
 from curate.schema import dataset_schema, uses_tools, with_meta
+from curate.scores import score_names
 from curate.texts import answer_text, prompt_text
 from workspace.errors import DataError, UsageError
 from workspace.files import atomic_path, read_json, telling_disk_errors, write_json
@@ -162,7 +163,11 @@ def _replacing(path: Path) -> Iterator[Path]:
 def _typed(curated: Curated) -> pl.LazyFrame:
     tool_turns, tools = uses_tools(curated.kept, curated.type)
     schema = dataset_schema(
-        curated.type, tool_turns=tool_turns, tools=tools, images=curated.images is not None
+        curated.type,
+        tool_turns=tool_turns,
+        tools=tools,
+        images=curated.images is not None,
+        scores=score_names(curated.kept),
     )
     return with_meta(curated.kept, schema)
 

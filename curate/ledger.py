@@ -85,6 +85,8 @@ class Ledger:
     """Digest of that tokenizer and its template."""
     from_cache: tuple[str, ...] = ()
     """The stages of which an earlier curation had the result, in their order."""
+    scores: dict[str, str] = field(default_factory=dict)
+    """Score → name of all that decides its numbers: kind, settings that matter, model."""
 
     @property
     def steps(self) -> list[str]:
@@ -144,6 +146,7 @@ class Ledger:
             },
             "tokens_by": self.tokens_by,
             "tokenizer": self.tokenizer,
+            "scores": self.scores,
             "from_cache": list(self.from_cache),
             "splits": {name: asdict(count) for name, count in self.splits.items()},
             "steps": [

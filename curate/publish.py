@@ -20,6 +20,7 @@ from curate.pipeline import Curated, ledger_document
 from curate.report.facts import facts_of
 from curate.report.page import write_report
 from curate.schema import dataset_schema, uses_tools, with_meta
+from curate.scores import score_names
 from curate.sinking import sink
 from curate.splitting import SPLITS
 from workspace.errors import DataError, UsageError
@@ -59,6 +60,8 @@ def logical_digest(curated: Curated, settings: Mapping[str, Any]) -> str:
     _update(total, curated.dropped.select(verdict))
     if curated.altered.height:
         _update(total, curated.altered.select("id", "step", "what", "reason"))
+    if curated.ledger.scores:  # by what decides them: numbers differ in their last digits
+        total.update(json.dumps(curated.ledger.scores, sort_keys=True).encode())
     return total.hexdigest()
 
 
@@ -195,7 +198,11 @@ def write_splits(
     """Write one Parquet file for each split that has rows; return rows really in each."""
     tool_turns, tools = uses_tools(curated.kept, curated.type)
     schema = dataset_schema(
-        curated.type, tool_turns=tool_turns, tools=tools, images=curated.images is not None
+        curated.type,
+        tool_turns=tool_turns,
+        tools=tools,
+        images=curated.images is not None,
+        scores=score_names(curated.kept),
     )
     rows = {}
     for split in curated.ledger.splits:

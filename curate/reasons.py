@@ -69,6 +69,12 @@ class Reason(StrEnum):
     NOT_PROSE = "not_prose"
     PATTERN = "pattern"
 
+    UNDER_SCORE = "under_score"
+    OVER_SCORE = "over_score"
+    OUTSIDE_SHARE = "outside_share"
+    LOW_MARGIN = "low_margin"
+    NO_SCORE = "no_score"
+
     REQUEST_FAILED = "request_failed"
     BAD_OUTPUT = "bad_output"
     CUT_OUTPUT = "cut_output"
@@ -144,6 +150,11 @@ _DESCRIPTIONS = {
     Reason.WRONG_ARITHMETIC: "an equation of numbers is false",
     Reason.NOT_PROSE: "words or lines unlike any prose",
     Reason.PATTERN: "a pattern of the recipe's own",
+    Reason.UNDER_SCORE: "a model scores it lower than asked for",
+    Reason.OVER_SCORE: "a model scores it higher than asked for",
+    Reason.OUTSIDE_SHARE: "its score is not in the share that is kept",
+    Reason.LOW_MARGIN: "the reward model does not find chosen better, or not enough",
+    Reason.NO_SCORE: "no score could be computed, and one was asked for",
     Reason.REQUEST_FAILED: "the model gave no answer",
     Reason.BAD_OUTPUT: "the model's reply has not the wanted form",
     Reason.CUT_OUTPUT: "the model's reply ran into its token limit",

@@ -163,8 +163,9 @@ class Split(Section):
     seed: int = 0
     """Another seed puts other groups aside."""
     stratify: Names | None = None
-    """Give each label (or `topic`, `source`, `answer`, `length`, `script`, or a column; several for
-    each combination) the same share in each split, as near as whole groups allow."""
+    """Give each label (or `topic`, `source`, `answer`, `length`, `script`, `difficulty`, a score,
+    or a column; several for each combination) the same share in each split, as near as whole
+    groups allow."""
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Rows at least this alike form a group; looser than any removal, so that what removal leaves
     cannot leak from train to test."""
@@ -213,6 +214,19 @@ class CurateSection(Section):
             if repeating and step.name.endswith("_duplicates"):
                 raise ValueError(f"{step.name} after balance would take away its copies")
             repeating = repeating or step.balance is not None
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_of_the_last_text(self) -> Self:
+        names: set[str] = set()
+        for step in self.steps:
+            if names and step.name in ("repair", "redact"):
+                raise ValueError(f"{step.name} after score would change the text that was scored")
+            if step.score is not None:
+                name = step.score.config.column
+                if name in names:
+                    raise ValueError(f"two scores are called {name}: give one a `name`")
+                names.add(name)
         return self
 
     @model_validator(mode="after")

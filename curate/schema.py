@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
+from curate.scores import SCORES
 from curate.texts import TYPES
 
 META = pl.Struct(
@@ -49,7 +52,12 @@ _PLAIN_COLUMNS = {"label": pl.Boolean, "answer": pl.String, "text": pl.String}
 
 
 def dataset_schema(
-    kind: str, *, tool_turns: bool, tools: bool, images: bool = False
+    kind: str,
+    *,
+    tool_turns: bool,
+    tools: bool,
+    images: bool = False,
+    scores: Sequence[str] = (),
 ) -> dict[str, pl.DataType]:
     """Return column → type of a dataset.
 
@@ -58,6 +66,7 @@ def dataset_schema(
         tool_turns: some turn calls a tool or answers a call; otherwise a turn is role and content.
         tools: some row lists its tools.
         images: some row has images; `images_out` gives them, and the turns, their last form.
+        scores: names of the scores in `meta.scores`; without any there is no such field.
     """
     turn = TOOL_TURN if tool_turns else PLAIN_TURN
     columns = TYPES[kind]
@@ -67,7 +76,11 @@ def dataset_schema(
         schema["tools"] = pl.String()
     if images:
         schema["images"] = pl.List(PICTURE)
-    return {**schema, "id": pl.String(), "content_hash": pl.String(), "meta": META}
+    meta = META
+    if scores:
+        numbers = pl.Struct(dict.fromkeys(scores, pl.Float64))
+        meta = pl.Struct([*META.fields, pl.Field(SCORES, numbers)])
+    return {**schema, "id": pl.String(), "content_hash": pl.String(), "meta": meta}
 
 
 def uses_tools(frame: pl.LazyFrame, kind: str) -> tuple[bool, bool]:
@@ -90,7 +103,8 @@ def with_meta(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFra
     """Return the frame in the published schema.
 
     Args:
-        frame: has the type's columns, `id`, `content_hash`, the marks, `tokens` and `group`.
+        frame: has the type's columns, `id`, `content_hash`, the marks, `tokens`, `group`, and
+            `scores` where the schema has them.
         schema: from `dataset_schema`.
     """
     meta = pl.struct(
@@ -102,6 +116,7 @@ def with_meta(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFra
         pl.col("tokens").cast(pl.Int32),
         "group",
         pl.col("parents").fill_null([]),
+        *([SCORES] if _has_scores(schema) else []),
     ).alias("meta")
     turns = [
         _turns(name, kind.inner) if isinstance(kind, pl.List) else pl.col(name)
@@ -109,6 +124,11 @@ def with_meta(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFra
         if name != "meta"
     ]
     return frame.select(*turns, meta).cast(schema)  # type: ignore[arg-type]
+
+
+def _has_scores(schema: dict[str, pl.DataType]) -> bool:
+    meta = schema["meta"]
+    return isinstance(meta, pl.Struct) and any(field.name == SCORES for field in meta.fields)
 
 
 def _turns(column: str, turn: object) -> pl.Expr:

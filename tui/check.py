@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.recipe import CurateSection, Source
+from curate.synth.backends.configs import EndpointConfig, LocalConfig
 from curate.synth.recipe import AugmentSection
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
@@ -25,7 +26,7 @@ def check_recipe(recipe: Recipe) -> list[Finding]:
     No code from data or plugins runs, nothing is written, and torch is not imported.
     """
     findings = [Finding("ok", "recipe", f"{recipe.path.name}: {', '.join(recipe.sections)}")]
-    for look in (_model, _sources, _curation, _augment, _suites, _training):
+    for look in (_model, _sources, _curation, _judges, _augment, _suites, _training):
         findings += _told(look, recipe)
     return findings
 
@@ -162,17 +163,27 @@ def _matching(base: Path, pattern: str) -> list[Path]:
     return [found for found in root.glob(str(path.relative_to(root))) if found.is_file()]
 
 
-def _augment(recipe: Recipe) -> Iterator[Finding]:
-    """Say who would be shown rows, and whether the key is there."""
-    from curate.synth.backends.configs import EndpointConfig
-    from workspace.secrets import secret_of
+def _judges(recipe: Recipe) -> Iterator[Finding]:
+    section = recipe.section("curate", CurateSection)
+    for step in section.steps if section else ():
+        if step.score is not None and step.score.judge is not None:
+            yield from _shown_to("judge", step.score.judge.backend)
 
+
+def _augment(recipe: Recipe) -> Iterator[Finding]:
     section = recipe.section("augment", AugmentSection)
     for backend in section.backends if section else ():
-        yield Finding("ok", "augment", f"rows are shown to {backend.described}")
-        if isinstance(backend, EndpointConfig) and backend.api_key:
-            secret_of(backend.api_key)
-            yield Finding("ok", "augment", f"{backend.api_key} is set")
+        yield from _shown_to("augment", backend)
+
+
+def _shown_to(what: str, backend: EndpointConfig | LocalConfig) -> Iterator[Finding]:
+    """Say who would be shown rows, and whether the key is there."""
+    from workspace.secrets import secret_of
+
+    yield Finding("ok", what, f"rows are shown to {backend.described}")
+    if isinstance(backend, EndpointConfig) and backend.api_key:
+        secret_of(backend.api_key)
+        yield Finding("ok", what, f"{backend.api_key} is set")
 
 
 def _suites(recipe: Recipe) -> Iterator[Finding]:

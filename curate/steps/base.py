@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from curate.frame import ALTERED, DROPPED, IMAGES, NEAREST, ROW, SIMILARITIES
 from curate.reasons import Reason
+from curate.scores import Scores
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.index import Classes, Index, build_index, normalised_classes
 from evalsuite.similarity.tokens import BLOCK_ROWS, TokenTable, tokenise
@@ -74,6 +75,8 @@ class StepContext:
     """Pairs of rows that the steps so far nearly kept or nearly dropped."""
     similarities: list[pl.DataFrame] = field(default_factory=list)
     """How alike the rows are that the steps so far compared."""
+    tick: Callable[[int, str], None] = field(default=lambda rows, what: None)
+    """Told how many rows of a long step are done; raises where a stop was asked for."""
 
     def rebase(self, base: pl.LazyFrame) -> None:
         """Go on with changed or more rows: what was computed of the old ones is forgotten."""
@@ -203,6 +206,12 @@ class Outcome:
     """How many pairs are how alike; columns of `SIMILARITIES`."""
     marked: bool = False
     """`kept` says something new of rows in a mark such as `topic`; texts are as they were."""
+    scores: Scores | None = None
+    """Numbers that the step measured; `kept` has them too."""
+
+    def with_scores(self, scores: Scores) -> Outcome:
+        """Return the outcome with what was measured."""
+        return replace(self, scores=scores)
 
 
 class Step(Protocol):

@@ -13,6 +13,7 @@ from pydantic import Field, model_serializer, model_validator
 from curate.embedding.configs import SemanticDuplicates, Topics
 from curate.steps.balancing.configs import Balance
 from curate.steps.quality.configs import Filter, Redact, Repair
+from curate.steps.scoring.configs import Score
 from curate.steps.selection.configs import Select
 from workspace.recipe import Section
 
@@ -134,6 +135,7 @@ class StepConfig(Section):
     repair: Repair | None = None
     filter: Filter | None = None
     redact: Redact | None = None
+    score: Score | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -19,6 +19,7 @@ from curate.steps.prefix_conversations import PrefixConversationsStep
 from curate.steps.redact import RedactStep
 from curate.steps.repair import RepairStep
 from curate.steps.repeated import RepeatedAnswersStep, RepeatedPromptsStep
+from curate.steps.score import ScoreStep
 from curate.steps.select import SelectStep
 from curate.steps.semantic_duplicates import SemanticDuplicatesStep
 from curate.steps.topics import TopicsStep
@@ -42,6 +43,7 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         RepairStep,
         FilterStep,
         RedactStep,
+        ScoreStep,
     )
 }
 

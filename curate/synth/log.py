@@ -29,8 +29,18 @@ NAME = "requests.jsonl"
 
 
 @contextmanager
-def open_log(directory: Path) -> Iterator[RequestLog]:
+def open_log(
+    directory: Path,
+    *,
+    what: str = "augmentation",
+    cure: str = "See `temper jobs`; give this one another `augment.name`.",
+) -> Iterator[RequestLog]:
     """Hold the log of one augmentation; another process that asks for it is refused.
+
+    Args:
+        directory: of the log.
+        what: work it belongs to, for the error.
+        cure: what to do where another process holds it.
 
     Raises:
         UsageError: it is held already.
@@ -43,10 +53,10 @@ def open_log(directory: Path) -> Iterator[RequestLog]:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(
-                    "this augmentation is already running",
+                    f"this {what} is already running",
                     where=str(directory),
                     cause="Another process writes its request log.",
-                    cure="See `temper jobs`; give this one another `augment.name`.",
+                    cure=cure,
                 ) from None
             log = RequestLog(directory / NAME)
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from curate.synth.recipe import Budget
+from curate.synth.budget import Budget
 from curate.synth.requests import Usage
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from curate.recipe import Source
 from curate.synth.backends.configs import BackendConfig
+from curate.synth.budget import Budget
 from curate.synth.generators.configs import GeneratorConfig
 from evalsuite.scorers import ScorerConfig
 from workspace.recipe import Section
@@ -62,21 +63,6 @@ class Target(Section):
         if len(given) != 1:
             raise ValueError("one of: rows, labels, evaluation")
         return self
-
-
-class Budget(Section):
-    """What may be spent over all runs of this augmentation; nothing is sent that could exceed it.
-
-    Counted are the tokens that servers report, and for requests whose outcome is not known (a
-    stall, a dropped connection, a kill) all that they might have cost.
-    """
-
-    money: float | None = Field(default=None, gt=0)
-    """In the currency of the backends' prices."""
-    tokens: int | None = Field(default=None, ge=1)
-    """Prompts and answers together."""
-    requests: int | None = Field(default=None, ge=1)
-    """Requests sent, failed ones included."""
 
 
 class AnswerCheck(Section):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 
 from curate.synth.desk import Desk
 from curate.synth.requests import ChatRequest, Receipt, Turn
@@ -64,6 +71,30 @@ class Better(Form):
 
     better: int = Field(ge=0, le=2)
     reason: str = ""
+
+
+def _no_truth(value: Any) -> Any:
+    """Refuse true and false, which pydantic would read as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("a whole number, not true or false")
+    return value
+
+
+class Scored(Form):
+    """A judge's grade of one entry; its bounds are checked where the scale is known."""
+
+    score: Annotated[int, BeforeValidator(_no_truth)]
+    reason: str = ""
+
+
+def scored_from(least: int, most: int) -> type[Scored]:
+    """Return the form of a grade on a scale.
+
+    >>> scored_from(0, 3).model_validate({"score": 3}).score
+    3
+    """
+    grade = Annotated[int, BeforeValidator(_no_truth), Field(ge=least, le=most)]
+    return create_model("Scored", __base__=Scored, score=(grade, ...))
 
 
 class BadOutput(Exception):

@@ -27,6 +27,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "repair": frozenset({"problem"}),
     "judge_grade": frozenset({"first", "second", "rubric"}),
     "judge_compare": frozenset({"question", "first", "second", "rubric"}),
+    "judge_score": frozenset({"entry", "rubric", "least", "most"}),
 }
 """Every prompt, with the names that it may use."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
 from evalsuite.models.source import check_model_directory
@@ -59,14 +59,46 @@ def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> Pr
         ModelError: not a model, damaged weights, or an architecture this transformers does not
             know.
     """
+    model, _ = _loaded(AutoModelForCausalLM, path, dtype, "a causal language model")
+    return model.to(device)  # type: ignore[no-any-return, arg-type]
+
+
+def load_reward_model(
+    path: Path, *, dtype: str = "float32", device: str = "cpu"
+) -> PreTrainedModel:
+    """Load a sequence classification model with one label in evaluation mode.
+
+    Raises:
+        ModelError: not a model, damaged weights, several labels, or no trained head: transformers
+            would draw one at random and only warn.
+    """
+    model, missing = _loaded(
+        AutoModelForSequenceClassification, path, dtype, "a sequence classification model"
+    )
+    if missing or model.config.num_labels != 1:
+        raise ModelError(
+            "this is no reward model",
+            where=str(path),
+            cause=f"Its weights lack {', '.join(missing[:3])}."
+            if missing
+            else f"It has {model.config.num_labels} labels; a reward is one number.",
+            cure="Give the directory of a sequence classification model with one label "
+            "(num_labels=1).",
+        )
+    return model.to(device)  # type: ignore[no-any-return, arg-type]
+
+
+def _loaded(auto: Any, path: Path, dtype: str, what: str) -> tuple[PreTrainedModel, list[str]]:
+    """Return a model in evaluation mode, and the names of weights that its files lack."""
     check_model_directory(path)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model, report = auto.from_pretrained(
             path,
             dtype=getattr(torch, dtype),
             trust_remote_code=False,
             local_files_only=True,
             use_safetensors=True,
+            output_loading_info=True,
         )
     except SafetensorError as error:
         raise _damaged(path, error) from error
@@ -75,10 +107,10 @@ def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> Pr
             "this model cannot be loaded",
             where=str(path),
             cause=_said(error),
-            cure="Check that it is a causal language model that this transformers knows.",
+            cure=f"Check that it is {what} that this transformers knows.",
         ) from error
-    model.eval()  # type: ignore[no-untyped-call]
-    return model.to(device)  # type: ignore[no-any-return, arg-type]
+    model.eval()
+    return model, sorted(report["missing_keys"])
 
 
 def load_adapter(model: PreTrainedModel, path: Path) -> PeftModel:

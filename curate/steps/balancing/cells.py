@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from curate.embedding.configs import Topics
 from curate.embedding.topics import find_topics
 from curate.frame import ROW
+from curate.scores import score_names
+from curate.steps.balancing.difficulty import is_score, thirds
 from curate.steps.base import StepContext
 from curate.texts import TYPES, answer_text, prompt_text
 from workspace.errors import DataError
 from workspace.text import plain
 
 Rows = NDArray[np.int64]
-KNOWN = ("label", "topic", "source", "answer", "length", "script")
+KNOWN = ("label", "topic", "source", "answer", "length", "script", "difficulty")
 _SCRIPTS = {
     "Latin": r"\p{Latin}",
     "Cyrillic": r"\p{Cyrillic}",
@@ -66,7 +68,7 @@ def cells_of(
 
     Args:
         rows: positions, ascending.
-        by: names from `KNOWN`, or columns.
+        by: names from `KNOWN`, scores, or columns.
         context: knows all rows.
         length_bands: words at which the next band begins.
         topics: how to find topics; None takes those that the step `topics` gave.
@@ -77,6 +79,8 @@ def cells_of(
     keys = [
         find_topics(rows, topics, context).keys
         if name == "topic" and topics is not None
+        else thirds(rows, name, context)
+        if is_score(name, context)
         else _key(name, context, length_bands).gather(rows)
         for name in by
     ]
@@ -112,10 +116,12 @@ def _key(name: str, context: StepContext, length_bands: Sequence[int]) -> pl.Ser
         kind = schema[name]
         if not kind.is_nested():
             return _column(context, name)
-    usable = [column for column, kind in schema.items() if column != ROW and not kind.is_nested()]
+    usable = list(score_names(context.base))
+    usable += [column for column, kind in schema.items() if column != ROW and not kind.is_nested()]
     raise DataError(
         f"rows cannot be grouped by {plain(name, 60)!r}",
-        cause=f"Known are {', '.join(KNOWN)}, and the columns {', '.join(usable)}.",
+        cause=f"Known are {', '.join(KNOWN)}, the rows' scores, and the columns: "
+        f"{', '.join(usable)}.",
         cure="Name one of these in `by`.",
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from curate.frame import ROW
 from curate.reasons import Reason
+from curate.scores import score, score_names
 from curate.steps.balancing.cells import Cells
 from curate.steps.balancing.configs import Keep, Rebalance
 from curate.steps.balancing.levels import Amounts
@@ -125,22 +126,28 @@ def _rank(rows: Rows, keep: Keep, seed: int, context: StepContext) -> NDArray[np
 
 
 def quality_of(rows: Rows, column: str, context: StepContext) -> NDArray[np.float64]:
-    """Return a column of numbers; a row without one counts as the lowest.
+    """Return a column of numbers or a score; a row without one counts as the lowest.
+
+    A score with a hyphen before it (`-perplexity`) is the better the lower it is.
 
     Raises:
         DataError: there is no such column, or it holds no number.
     """
     schema = context.base.collect_schema()
     numeric = [name for name, kind in schema.items() if kind.is_numeric() and name != ROW]
-    found = None
-    if column in numeric:
+    scores = score_names(context.base)
+    found = value = None
+    if column.removeprefix("-") in scores:
+        value = score(column.removeprefix("-")) * (-1.0 if column.startswith("-") else 1.0)
+    elif column in numeric:
         value = pl.col(column).cast(pl.Float64)
+    if value is not None:
         finite = pl.when(value.is_finite()).then(value)
         found = context.base.select(ROW, finite.alias("q")).sort(ROW).collect()["q"].gather(rows)
     if found is None or found.null_count() == len(found):
         raise DataError(
             f"no row has a number in the column {column!r}",
-            cause=f"Columns of numbers are {', '.join(numeric) or 'none'}.",
+            cause=f"Columns of numbers and scores are {', '.join([*numeric, *scores]) or 'none'}.",
             cure="Name the file's column: `columns: {quality: score}`, or choose another order.",
         )
     lowest = float(found.min())  # type: ignore[arg-type]

@@ -22,7 +22,8 @@ class Select(Section):
     `mmr`: good rows that differ from each other."""
     quality: str = "quality"
     """For `mmr`: the column of numbers that says how good a row is; `answer_length` is the number
-    of words in the answer. The higher the better; only the order of the values counts."""
+    of words in the answer; or a score of a `score` step, with a hyphen before it (`-perplexity`)
+    where lower is better. The higher the better; only the order of the values counts."""
     quality_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     """For `mmr`: how much quality counts against being different; 1 is the best alone."""
     text: Literal["prompt", "answer", "both"] = "both"
