@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from evalsuite.gate import judge
-from evalsuite.report.flips import Samples
 from evalsuite.report.axis import LEFT, RIGHT
+from evalsuite.report.flips import Samples
 from evalsuite.report.plot import forests
 from evalsuite.verdict import AbilityResult, PairedAbility
 
