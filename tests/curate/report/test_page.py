@@ -143,7 +143,7 @@ ONE = {
     "prompt_completion": {"prompt": "a?", "completion": "b"},
     "preference": {"prompt": "a?", "chosen": "b", "rejected": "c"},
     "unpaired_preference": {"prompt": "a?", "completion": "b", "label": True},
-    "answer": {"question": "a?", "answer": "b"},
+    "answer": {"question": "1 + 1?", "answer": "Two.\n#### 2"},
     "text": {"text": "a b c"},
 }
 
