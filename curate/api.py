@@ -334,6 +334,7 @@ def redact(
     kinds: Sequence[str] = PERSONAL_KINDS,
     action: str = "redact",
     map: str | Path | None = None,
+    presidio: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Replace personal data by placeholders, or drop the rows that hold some.
 
@@ -342,10 +343,19 @@ def redact(
         kinds: of email, phone, card, iban, ip, key.
         action: `redact` or `drop`.
         map: a file for what each placeholder stood for, written with mode 0600.
+        presidio: as in the recipe: `model`, `language`, `entities`, `score`; needs the extra `pii`.
+
+    Raises:
+        UsageError: a value that the step does not take, or no such spaCy model.
     """
     context, rows = _prepared(frame)
-    settings = {"kinds": tuple(kinds), "action": action, "map": None if map is None else str(map)}
-    outcome = RedactStep(Redact.model_validate(settings)).apply(rows, context)
+    settings = {
+        "kinds": tuple(kinds),
+        "action": action,
+        "map": None if map is None else str(map),
+        "presidio": presidio,
+    }
+    outcome = RedactStep(_checked(Redact, settings)).apply(rows, context)
     if outcome.private is not None:
         write_private([outcome.private])
     return _rehashed(outcome, context)

@@ -37,9 +37,7 @@ from curate.steps.balancing.configs import Mix
 from curate.steps.base import Outcome, Private, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
 from curate.steps.mix import MixStep
-from curate.steps.quality.configs import Redact
-from curate.steps.quality.placeholders import masked
-from curate.steps.redact import hidden
+from curate.steps.quality.masks import Masks, masks_of
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
 
@@ -103,10 +101,11 @@ def curate_rows(
     """
     report = report or Reporter()
     ledger = Ledger()
+    masks = masks_of(section.steps, base_dir)
     report.tell("reading")
     begun = time.monotonic()
     read = read_sources(section.sources, base_dir, work, report.tick)
-    base, quarantined = _typed(read, section, work)
+    base, quarantined = _typed(read, section, work, masks)
     _enter_reading(ledger, read, base, time.monotonic() - begun)
     lost = pl.concat([quarantined, base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
@@ -122,7 +121,16 @@ def curate_rows(
     first = [DecisionsStep(decided)] if decided.keep or decided.drop else []
     steps = [*first, *map(make_step, section.steps), *_mixing(section, read)]
     applied = _apply_steps(
-        steps, section, base, context, ledger, report, work=work, model=model, decisions=decided
+        steps,
+        section,
+        base,
+        context,
+        ledger,
+        report,
+        masks,
+        work=work,
+        model=model,
+        decisions=decided,
     )
     base, frame, dropped, altered = applied
     check_something_left(ledger, frame)
@@ -132,30 +140,20 @@ def curate_rows(
     kept = _with_split(frame, rows, assignment, context)
     _enter_splits(ledger, kept, assignment, section.split)
     check_something_to_train(ledger, section.split)
-    dropped = _hidden(_all_dropped(lost, dropped, base), section)
+    dropped = masks.rows(_all_dropped(lost, dropped, base))
     private = tuple(context.private)
     return Curated(base.type, kept, dropped, _named(altered, base), ledger, private)
 
 
-def _typed(read: ReadResult, section: CurateSection, work: Path) -> tuple[BaseFrame, pl.DataFrame]:
+def _typed(
+    read: ReadResult, section: CurateSection, work: Path, masks: Masks
+) -> tuple[BaseFrame, pl.DataFrame]:
     rows, quarantined = numbered(read.rows, read.quarantine)
-    lost = _hidden(quarantined.drop("raw_hash", "user_id").collect(), section)
+    lost = masks.rows(quarantined.drop("raw_hash", "user_id").collect())
     check_something_read(rows, lost)
     kind = choose_type(rows, section.type)
     base = build_base(rows, kind, work / "base.parquet")
     return base, lost
-
-
-def _masks(section: CurateSection) -> tuple[str, ...]:
-    """Return the kinds of personal data that the recipe wants nowhere."""
-    steps = [step.settings for step in section.steps if isinstance(step.settings, Redact)]
-    return tuple(dict.fromkeys(kind for step in steps for kind in step.kinds))
-
-
-def _hidden(rows: pl.DataFrame, section: CurateSection) -> pl.DataFrame:
-    """Rows that are not kept are shown and written too."""
-    kinds = _masks(section)
-    return hidden(rows, kinds) if kinds else rows
 
 
 def _loosest(section: CurateSection) -> float:
@@ -195,6 +193,7 @@ def _apply_steps(
     context: StepContext,
     ledger: Ledger,
     report: Reporter,
+    masks: Masks,
     *,
     work: Path,
     model: Path | None,
@@ -205,7 +204,6 @@ def _apply_steps(
     places = _places(frame)
     dropped = pl.DataFrame(schema=DROPPED)
     altered = pl.DataFrame(schema=ALTERED | {"what": pl.String})
-    kinds = _masks(section)
     for number, step in enumerate(steps, 1):
         report.check_stop()
         report.tell(step.name.replace("_", " "))
@@ -235,7 +233,7 @@ def _apply_steps(
             base.scan(),
             context.type,
             section.circuit_breaker,
-            hide=lambda text: masked(text, kinds),
+            hide=masks.text,
         )
         dropped = pl.concat([dropped, gone])
         altered = pl.concat([altered, now])

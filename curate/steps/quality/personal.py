@@ -19,7 +19,7 @@ MIGHT_HOLD = (
     r"@|[0-9](?:[-. ()/]{0,3}[0-9]){6}|(?:[0-9]{1,3}\.){3}[0-9]"
     r"|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:|[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}"
     r"|(?i:(?:key|token|secret|passw(?:or)?d)s?[\\\"']{0,3}[ \t]{0,3}[:=]|bearer[ \t])|-----BEGIN"
-    r"|sk-|[sr]k_|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|hf_|xox|AIza|eyJ|npm_|SG\."
+    r"|sk-|[sr]k_|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|hf_|xox|AIza|eyJ|npm_|SG\.|\\u00[2-7]"
 )
 """A Rust regex that every text with a find matches; most texts do not, and are done with."""
 

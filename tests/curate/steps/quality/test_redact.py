@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 import curate as package
 from curate.explain import find_row
 from curate.steps.quality.configs import PERSONAL_KINDS
+from curate.steps.quality.masks import Masks
 from curate.steps.quality.personal import MIGHT_HOLD, find_personal
-from curate.steps.quality.placeholders import masked
 from workspace.errors import LimitExceeded, UsageError
 
+MASKS = Masks(PERSONAL_KINDS, ())
 KEY = "sk-" + "proj-Ab3dEf6hIj9kLm2nOp5q"
 TRUE = [
     ("email", "write to jane.doe+x@mail.example.co.uk."),
@@ -67,7 +68,7 @@ def test_true_values_are_found_and_gone(kind: str, text: str) -> None:
     finds = find_personal(text, PERSONAL_KINDS)
     assert [find.kind for find in finds] == [kind]
     assert pl.Series([text]).str.contains(MIGHT_HOLD).all()
-    assert f"<{kind.upper()}_1>" in masked(text, PERSONAL_KINDS)
+    assert f"<{kind.upper()}_1>" in MASKS.text(text)
 
 
 @pytest.mark.parametrize("text", FALSE)
@@ -96,6 +97,31 @@ def test_tool_calls_tools_and_the_own_id_are_redacted() -> None:
     frame = pl.DataFrame({"messages": [turns], "tools": ["ask c@d.de"], "user_id": ["e@f.de"]})
     kept = package.redact(frame).kept.collect()
     assert "@" not in str(kept.drop("id").to_dicts())
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        (r'{"to": "Hi\nbob@mail.org"}', r'{"to": "Hi\n<EMAIL_1>"}'),
+        (r'{"to": "bob\u0040mail.org"}', '{"to": "<EMAIL_1>"}'),
+        (r'{"to": "j\u00fcrgen@m\u00fcller.de\t"}', r'{"to": "<EMAIL_1>\t"}'),
+        (
+            r'["a \"bob@mail.org\" b", "+44 20 7946\u00200958"]',
+            r'["a \"<EMAIL_1>\" b", "<PHONE_1>"]',
+        ),
+    ],
+)
+def test_values_in_json_are_read_as_they_are_meant(written: str, left: str) -> None:
+    function = {"name": "f", "arguments": written}
+    call = {"id": "1", "type": "function", "function": function}
+    turns = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+    ]
+    kept = package.redact(pl.DataFrame({"messages": [turns]})).kept.collect()
+    arguments = kept["messages"][0][1]["tool_calls"][0]["function"]["arguments"]
+    assert arguments == left
+    json.loads(arguments)
 
 
 def test_dropping_says_which_kinds_and_never_the_value() -> None:
@@ -175,8 +201,8 @@ def test_the_map_is_private_and_outside_the_datasets(
 @given(st.text(max_size=200) | st.from_regex(r"[0-9 +().@:/-]{0,80}", fullmatch=True))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_masked_once_and_for_all(text: str) -> None:
-    once = masked(text, PERSONAL_KINDS)
-    assert masked(once, PERSONAL_KINDS) == once
+    once = MASKS.text(text)
+    assert MASKS.text(once) == once
     finds = find_personal(text, PERSONAL_KINDS)
     assert not finds or pl.Series([text]).str.contains(MIGHT_HOLD).all()
     assert all(a.end <= b.begin for a, b in pairwise(finds))
@@ -187,4 +213,4 @@ def test_any_text_is_masked_once_and_for_all(text: str) -> None:
     "piece", ["a", "1", "1 ", "a.", "@", "a@", "::", "1.", "sk-", "(", "+1", "="]
 )
 def test_ten_megabytes_of_one_sign_take_linear_time(piece: str) -> None:
-    assert len(masked(piece * 300_000, PERSONAL_KINDS)) > 0
+    assert len(MASKS.text(piece * 300_000)) > 0
