@@ -116,7 +116,7 @@ def redact(
         typer.Option(
             metavar="MODEL",
             help="Find names and places too, by Presidio and this spaCy folder or package "
-            "(extra pii; slow: about a thousand short rows a second).",
+            "(extra pii; slow: some hundred rows a second).",
         ),
     ] = None,
     entities: Annotated[

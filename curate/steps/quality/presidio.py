@@ -246,7 +246,7 @@ def _check_found(settings: Presidio, named: set[str], proved: set[str]) -> None:
             raise UsageError(
                 f"nothing here finds {entity}",
                 where="redact.presidio.entities",
-                cause=f"The model finds {', '.join(sorted(named)) or 'no names'}; Presidio's patterns "
-                f"find {', '.join(sorted(proved))}.",
+                cause=f"The model finds {', '.join(sorted(named)) or 'no names'}; Presidio's "
+                f"patterns find {', '.join(sorted(proved))}.",
                 cure=did_you_mean(entity, found) or "Take it out, or use another model.",
             )
