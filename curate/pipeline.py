@@ -106,7 +106,7 @@ def curate_rows(
     begun = time.monotonic()
     read = read_sources(section.sources, base_dir, work, report.tick)
     base, quarantined = _typed(read, section, work, masks)
-    _enter_reading(ledger, read, base, time.monotonic() - begun)
+    _enter_reading(ledger, read, base, time.monotonic() - begun, masks)
     lost = pl.concat([quarantined, base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
     context = StepContext(
@@ -223,7 +223,7 @@ def _apply_steps(
             frame = base.scan().join(ids, on=ROW, how="semi", maintain_order="left")
             places = _places(frame)
         _enter_step(ledger, name, before, places, gone, now)
-        ledger.times.append(StepTime(name, time.monotonic() - begun, outcome.notes))
+        ledger.times.append(StepTime(name, time.monotonic() - begun, masks.notes(outcome.notes)))
         if outcome.private is not None:
             context.private.append(outcome.private)
         check_breaker(
@@ -283,7 +283,9 @@ def _tokens(frame: pl.LazyFrame) -> pl.Expr:
     return pl.col("tokens") if known else pl.lit(None, pl.Int32).alias("tokens")
 
 
-def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: float) -> None:
+def _enter_reading(
+    ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: float, masks: Masks
+) -> None:
     typed = dict(base.misfits.group_by("source").len().iter_rows())
     quarantined = scan_parts(read.quarantine)
     by_step = quarantined.group_by("source", "step", "reason").len().collect()
@@ -305,7 +307,7 @@ def _enter_reading(ledger: Ledger, read: ReadResult, base: BaseFrame, seconds: f
             "sha256": source.digest,
             "rows": source.read,
             "formats": dict(sorted(source.formats.items())),
-            "ignored_columns": dict(sorted(source.ignored.items())),
+            "ignored_columns": masks.names(source.ignored),
         }
         for source in read.sources
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,17 @@ class Masks:
         masker = Masker(self.kinds, self._named([text]))
         masker.reserve(text)
         return masker.mask(text)
+
+    def notes(self, notes: Iterable[str]) -> tuple[str, ...]:
+        """Return what steps say; they name labels, which may be anything, but quote no row."""
+        return tuple(Masker(self.kinds).mask_mark(note) for note in notes)
+
+    def names(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Return how often each key of raw rows occurs: a key may be anybody's address."""
+        out: Counter[str] = Counter()
+        for name, count in counts.items():
+            out[Masker(self.kinds).mask_mark(name)] += count
+        return dict(sorted(out.items()))
 
     def rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return rows with placeholders, whatever columns they have."""
