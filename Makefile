@@ -23,6 +23,8 @@ test: setup
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-all: setup
+	@# large (spaCy), so only here; without it the tests that need it are skipped
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[pii]"
 	$(BIN)/python -m pytest -n 2
 
 lint: setup

@@ -11,18 +11,22 @@ from curate.ledger import Count, Entry, Ledger, StepTime
 from curate.reading import Reading
 from curate.recipe import Split
 from curate.splitting import SPLITS, Assignment
+from curate.steps.quality.masks import Masks
 
 _SHORT_SPLIT = 0.5
 """A split with less than this part of the rows asked for is told as a warning."""
 
 
-def enter_reading(ledger: Ledger, reading: Reading, seconds: float, *, from_cache: bool) -> None:
+def enter_reading(
+    ledger: Ledger, reading: Reading, seconds: float, masks: Masks, *, from_cache: bool
+) -> None:
     """Enter the rows of every file, and those that could not be used.
 
     Args:
         ledger: gets the entries of `read` and `normalise`.
         reading: what was read.
         seconds: how long that took.
+        masks: hide what the names of columns may give away.
         from_cache: it was not read again.
     """
     typed = dict(reading.base.misfits.group_by("source").len().iter_rows())
@@ -48,8 +52,11 @@ def enter_reading(ledger: Ledger, reading: Reading, seconds: float, *, from_cach
             "sha256": source.digest,
             "rows": source.read,
             "formats": dict(sorted(source.formats.items())),
-            "detected": [one.document() for one in source.detected],
-            "ignored_columns": dict(sorted(source.ignored.items())),
+            "detected": [
+                {**one.document(), "columns": [masks.mark(column) for column in one.columns]}
+                for one in source.detected
+            ],
+            "ignored_columns": masks.names(source.ignored),
             **({"dataset": dict(source.dataset)} if source.dataset else {}),
         }
         for source in reading.sources

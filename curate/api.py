@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from curate.curating import CurateResult, run_curate
 from curate.frame import MARKS, ROW, hashed_content
+from curate.given import given
 from curate.images_out import with_bytes
 from curate.one_step import section_for, step_config
 from curate.pipeline import curate_rows
@@ -57,22 +58,6 @@ if TYPE_CHECKING:
     from curate.synth.augmenting import AugmentResult
 
 Config = TypeVar("Config", bound=Section)
-
-_TURN_FIELDS: dict[str, Any] = {
-    "role": pl.String,
-    "content": pl.String,
-    "tool_calls": pl.List(
-        pl.Struct(
-            {
-                "id": pl.String,
-                "type": pl.String,
-                "function": pl.Struct({"name": pl.String, "arguments": pl.String}),
-            }
-        )
-    ),
-    "name": pl.String,
-    "tool_call_id": pl.String,
-}
 
 
 @dataclass(frozen=True)
@@ -326,8 +311,7 @@ _MIXED = "\x00{}"
 def _named_source(frame: pl.DataFrame, number: int) -> pl.DataFrame:
     """Put the number of a frame where mixing looks, and its own sources beside it."""
     own = pl.col("source") if "source" in frame.columns else pl.lit(None, pl.String)
-    turns = TYPES[_type_of(frame.columns)].turns
-    return frame.with_columns(*(_whole_turns(frame, column) for column in turns)).with_columns(
+    return given(frame, _type_of(frame.columns)).with_columns(
         own.cast(pl.String).alias("_source"), pl.lit(_MIXED.format(number)).alias("source")
     )
 
@@ -397,6 +381,7 @@ def redact(
     kinds: Sequence[str] = PERSONAL_KINDS,
     action: str = "redact",
     map: str | Path | None = None,
+    presidio: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Replace personal data by placeholders, or drop the rows that hold some.
 
@@ -405,10 +390,19 @@ def redact(
         kinds: of email, phone, card, iban, ip, key.
         action: `redact` or `drop`.
         map: a file for what each placeholder stood for, written with mode 0600.
+        presidio: as in the recipe: `model`, `language`, `entities`, `score`; needs the extra `pii`.
+
+    Raises:
+        UsageError: a value that the step does not take, or no such spaCy model.
     """
     context, rows = _prepared(frame)
-    settings = {"kinds": tuple(kinds), "action": action, "map": None if map is None else str(map)}
-    outcome = RedactStep(Redact.model_validate(settings)).apply(rows, context)
+    settings = {
+        "kinds": tuple(kinds),
+        "action": action,
+        "map": None if map is None else str(map),
+        "presidio": presidio,
+    }
+    outcome = RedactStep(_checked(Redact, settings)).apply(rows, context)
     if outcome.private is not None:
         write_private([outcome.private])
     return _rehashed(outcome, context)
@@ -537,17 +531,17 @@ def _prepared(
     """Return a context over the frame, which gets the columns that steps need and it lacks."""
     held = frame.lazy().collect()
     kind = _type_of(held.columns)
+    held = given(held, kind)
     held = held.drop(ROW, strict=False).with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
-    held = held.with_columns(
-        *(_whole_turns(held, column) for column in TYPES[kind].turns), *_missing(held)
-    )
+    held = held.with_columns(_missing(held))
     if "content_hash" not in held.columns:
         whole = held.with_columns(canonical(kind).alias("_whole"))
         hashed = whole.select(plh.col("_whole").chash.sha2_256().str.slice(0, 32))
         held = held.with_columns(hashed["_whole"].alias("content_hash"))
-    if "id" not in held.columns:
-        nth = pl.int_range(pl.len()).over("content_hash").cast(pl.String)
-        held = held.with_columns(pl.concat_str("content_hash", nth, separator="-").alias("id"))
+    nth = pl.int_range(pl.len()).over("content_hash").cast(pl.String)
+    made = pl.concat_str("content_hash", nth, separator="-")
+    own = pl.col("id").cast(pl.String) if "id" in held.columns else pl.lit(None, pl.String)
+    held = held.with_columns(pl.coalesce(own, made).alias("id"))
     lazy = held.lazy()
     here = Path.cwd()
     return StepContext(lazy, kind, Workspace.find(here), here, loosest), lazy
@@ -563,18 +557,6 @@ def _type_of(columns: Sequence[str]) -> str:
         cause=f"Their columns are {', '.join(columns)}.",
         cure="`curate.read(FILE)` brings other formats into one.",
     )
-
-
-def _whole_turns(frame: pl.DataFrame, column: str) -> pl.Expr:
-    """Give every turn all the fields a turn can have."""
-    dtype: Any = frame.schema[column]
-    has = {field.name for field in dtype.inner.fields}
-    turn = pl.element().struct
-    fields = [
-        turn.field(name) if name in has else pl.lit(None, kind).alias(name)
-        for name, kind in _TURN_FIELDS.items()
-    ]
-    return pl.col(column).list.eval(pl.struct(fields))
 
 
 def _missing(frame: pl.DataFrame) -> list[pl.Expr]:

@@ -21,6 +21,7 @@ from curate.ledger import Ledger, StepTime
 from curate.scores import Scores, scored_base
 from curate.sinking import sink
 from curate.steps.base import Outcome, Private, Step, StepContext
+from curate.steps.quality.masks import Masks
 from workspace.files import hash_file
 
 _WITH_WHAT = ALTERED | {"what": pl.String}
@@ -76,6 +77,7 @@ class Steps:
     context: StepContext
     memory: Memory
     ledger: Ledger
+    masks: Masks
     work: Path
     decisions: Decisions
     stop: Callable[[], None]
@@ -109,7 +111,7 @@ class Steps:
             enter_step(self.ledger, name, rows.places, after.places, gone, now)
             rows, base = after, after.base
             seconds = time.monotonic() - begun
-            self.ledger.times.append(StepTime(name, seconds, done.notes, found))
+            self.ledger.times.append(StepTime(name, seconds, self.masks.notes(done.notes), found))
             self._remember(name, done)
             self.check(name, gone, base)
             dropped.append(gone)

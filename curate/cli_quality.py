@@ -101,13 +101,30 @@ def redact(
     inputs: Inputs,
     out: Out,
     kinds: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="email, phone, card, iban, ip, key; all.")
+        str | None,
+        typer.Option(
+            metavar="A,B,…", help="email, phone, card, iban, ip, key, or none; left out: all."
+        ),
     ] = None,
     action: Annotated[str, typer.Option(help="redact, or drop the row.")] = "redact",
     map_file: Annotated[
         str | None,
         typer.Option("--map", help="A private file for what each placeholder stood for."),
     ] = None,
+    presidio: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Find names and places too, by Presidio and this spaCy folder or package "
+            "(extra pii; slow: some hundred rows a second).",
+        ),
+    ] = None,
+    entities: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…", help="For --presidio: PERSON, LOCATION, ORGANIZATION …"),
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="For --presidio, such as en.")] = None,
+    score: Annotated[float | None, typer.Option(help="For --presidio: the least score.")] = None,
     columns: Columns = "",
     file_format: Annotated[str, typer.Option("--format")] = "auto",
     max_quarantine: Quarantine = "1%",
@@ -121,7 +138,15 @@ def redact(
 
     step: dict[str, Any] = {"action": action, "map": map_file}
     if kinds is not None:
-        step["kinds"] = _listed(kinds)
+        step["kinds"] = [] if kinds == "none" else _listed(kinds)
+    named = {"entities": _listed(entities) if entities else None, "language": language}
+    told = {name: value for name, value in {**named, "score": score}.items() if value is not None}
+    if told and presidio is None:
+        raise UsageError(
+            "this is for --presidio MODEL", where=", ".join(f"--{name}" for name in told)
+        )
+    if presidio is not None:
+        step["presidio"] = {"model": presidio, **told}
     if map_file is not None:
         refuse_within(Path(map_file), Path(out))
     section = _section(

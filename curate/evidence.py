@@ -10,6 +10,7 @@ import polars as pl
 
 from curate.frame import NEAREST, SIMILARITIES
 from curate.recipe import CurateSection
+from curate.steps.quality.masks import Masks
 
 if TYPE_CHECKING:
     from curate.steps.base import StepContext
@@ -28,8 +29,8 @@ class Evidence:
     """What was asked for."""
     model: Path | None
     """The model whose tokenizer counts; None: tokens are not counted."""
-    masks: tuple[str, ...]
-    """Kinds of personal data that must be shown nowhere, whatever the rows held before."""
+    masks: Masks
+    """Hide what must be shown nowhere, whatever the rows held before."""
     nearest: pl.DataFrame
     """Pairs nearest to a threshold; columns of `NEAREST`."""
     similarities: pl.DataFrame
@@ -41,7 +42,7 @@ class Evidence:
         read: pl.LazyFrame,
         section: CurateSection,
         model: Path | None,
-        masks: tuple[str, ...],
+        masks: Masks,
         context: StepContext,
     ) -> Evidence:
         """Return what a curation knows when its last step is done."""

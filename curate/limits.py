@@ -107,7 +107,8 @@ def _examples(
         .collect()
     )
     return "\n".join(
-        f"{source}:{row}: {plain(detail, 80)}: {plain(hide(asks), 60)} → {plain(hide(says), 40)}"
+        f"{source}:{row}: {plain(hide(detail), 80)}: "
+        f"{plain(hide(asks), 60)} → {plain(hide(says), 40)}"
         for row, detail, asks, says in rows.iter_rows()
     )
 

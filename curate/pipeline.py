@@ -34,9 +34,7 @@ from curate.steps.balancing.configs import Mix
 from curate.steps.base import Private, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
 from curate.steps.mix import MixStep
-from curate.steps.quality.configs import Redact
-from curate.steps.quality.placeholders import masked
-from curate.steps.redact import hidden
+from curate.steps.quality.masks import Masks, masks_of
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
 
@@ -115,12 +113,13 @@ def curate_rows(
     report = report or Reporter()
     ledger = Ledger()
     memory = Memory(cache, work, report.tell)
+    masks = masks_of(section.steps, base_dir)
     report.tell("reading")
     begun = time.monotonic()
-    reading = read_base(section, base_dir, work, memory, report.tick, report.check_stop)
+    reading = read_base(section, base_dir, work, memory, masks, report.tick, report.check_stop)
     found = bool(memory.recalled)
-    enter_reading(ledger, reading, time.monotonic() - begun, from_cache=found)
-    lost = pl.concat([_hidden(reading.lost, section), reading.base.misfits], how="diagonal_relaxed")
+    enter_reading(ledger, reading, time.monotonic() - begun, masks, from_cache=found)
+    lost = pl.concat([masks.rows(reading.lost), reading.base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
     base = reading.base
     if model is not None:
@@ -140,19 +139,19 @@ def curate_rows(
         tick=report.tick,
     )
     decided = load_decisions(decisions) if decisions else Decisions()
-    check = _breaker(section, ledger, base.type)
-    steps = Steps(context, memory, ledger, work, decided, report.check_stop, check)
+    check = _breaker(section, ledger, base.type, masks)
+    steps = Steps(context, memory, ledger, masks, work, decided, report.check_stop, check)
     rows, dropped, altered = steps.apply(_steps(section, decided, reading.sources), base)
     check_something_left(ledger, rows.frame)
     report.check_stop()
     report.tell("splitting")
     kept = _split(rows, section, context, memory, ledger)
     check_something_to_train(ledger, section.split)
-    dropped = _hidden(_all_dropped(lost, dropped, rows.base), section)
+    dropped = masks.rows(_all_dropped(lost, dropped, rows.base))
     ledger.from_cache = tuple(memory.recalled)
     private = tuple(context.private)
     images = reading.images if reading.images.is_file() else None
-    evidence = Evidence.of(read_rows, section, model, _masks(section), context)
+    evidence = Evidence.of(read_rows, section, model, masks, context)
     return Curated(
         base.type,
         kept,
@@ -182,10 +181,8 @@ def _steps(
 
 
 def _breaker(
-    section: CurateSection, ledger: Ledger, kind: str
+    section: CurateSection, ledger: Ledger, kind: str, masks: Masks
 ) -> Callable[[str, pl.DataFrame, BaseFrame], None]:
-    kinds = _masks(section)
-
     def check(name: str, gone: pl.DataFrame, base: BaseFrame) -> None:
         check_breaker(
             ledger,
@@ -194,22 +191,10 @@ def _breaker(
             base.scan(),
             kind,
             section.circuit_breaker,
-            hide=lambda text: masked(text, kinds),
+            hide=masks.text,
         )
 
     return check
-
-
-def _masks(section: CurateSection) -> tuple[str, ...]:
-    """Return the kinds of personal data that the recipe wants nowhere."""
-    steps = [step.settings for step in section.steps if isinstance(step.settings, Redact)]
-    return tuple(dict.fromkeys(kind for step in steps for kind in step.kinds))
-
-
-def _hidden(rows: pl.DataFrame, section: CurateSection) -> pl.DataFrame:
-    """Rows that are not kept are shown and written too."""
-    kinds = _masks(section)
-    return hidden(rows, kinds) if kinds else rows
 
 
 def _loosest(section: CurateSection) -> float:

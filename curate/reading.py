@@ -21,6 +21,7 @@ from curate.frame import BaseFrame, build_base, choose_type, numbered
 from curate.limits import check_something_read
 from curate.reasons import Reason
 from curate.recipe import CurateSection, Source
+from curate.steps.quality.masks import Masks
 from workspace.files import hash_file
 
 _STAGE = "reading"
@@ -70,6 +71,7 @@ def read_base(
     base_dir: Path,
     work: Path,
     memory: Memory,
+    masks: Masks,
     tick: Tick,
     check: Callable[[], None] = lambda: None,
 ) -> Reading:
@@ -82,6 +84,7 @@ def read_base(
         base_dir: what relative paths are relative to.
         work: where the rows go.
         memory: the cache.
+        masks: hide what an error would show.
         tick: told how far it is.
         check: called now and then; what it raises ends the work.
 
@@ -95,7 +98,7 @@ def read_base(
         key = memory.key("rows", told, section.type)
     reading = memory.recall(_STAGE, key, _load)
     if reading is None:
-        reading = _read(section, base_dir, work, tick, check)
+        reading = _read(section, base_dir, work, masks, tick, check)
         if files is None or reading.shows_images or not _unchanged(files, reading):
             key = None
         memory.keep(key, lambda directory: _save(directory, reading))
@@ -137,12 +140,17 @@ def _unchanged(files: Sequence[_File], reading: Reading) -> bool:
 
 
 def _read(
-    section: CurateSection, base_dir: Path, work: Path, tick: Tick, check: Callable[[], None]
+    section: CurateSection,
+    base_dir: Path,
+    work: Path,
+    masks: Masks,
+    tick: Tick,
+    check: Callable[[], None],
 ) -> Reading:
     read = read_sources(section.sources, base_dir, work, tick)
     rows, quarantined = numbered(read.rows, read.quarantine)
     lost = quarantined.drop("raw_hash", "user_id").collect()
-    check_something_read(rows, lost)
+    check_something_read(rows, masks.rows(lost))
     kind = choose_type(rows, section.type)
     base = build_base(rows, kind, work / "base.parquet", check)
     return Reading(base, lost, read.sources, read.images)

@@ -13,7 +13,7 @@ from curate.reasons import Reason
 from curate.report.room import Room
 from curate.report.rows import ShownRow
 from curate.report.words import Comparison, compare_words
-from curate.steps.quality.placeholders import masked
+from curate.steps.quality.masks import Masks
 
 PER_REASON = 3
 _TEXT = 400
@@ -77,7 +77,7 @@ def change_blocks(
         after: as they are kept.
         room: what they may take of the page.
     """
-    masks = curated.evidence.masks if curated.evidence else ()
+    masks = curated.evidence.masks if curated.evidence else Masks()
     blocks = []
     for step in curated.ledger.steps:
         for reason, count in curated.ledger.total(step).changed.items():
@@ -97,16 +97,12 @@ def change_blocks(
     return blocks
 
 
-def _change(
-    before: ShownRow | None, after: ShownRow, detail: str, masks: tuple[str, ...]
-) -> Change:
+def _change(before: ShownRow | None, after: ShownRow, detail: str, masks: Masks) -> Change:
     now = _whole(after)
     if before is None:
         return Change(after.place, detail, None, _around_placeholder(now))
     was = _whole(before)
-    return Change(
-        after.place, detail, compare_words(masked(was, masks) if masks else was, now, _TEXT), ""
-    )
+    return Change(after.place, detail, compare_words(masks.text(was), now, _TEXT), "")
 
 
 def _whole(row: ShownRow) -> str:

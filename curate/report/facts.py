@@ -92,8 +92,7 @@ def facts_of(
     """
     evidence = curated.evidence
     model = evidence.model if evidence else None
-    masks = evidence.masks if evidence else ()
-    before = numbers_of(evidence.read, curated.type, model, masks) if evidence else None
+    before = numbers_of(evidence.read, curated.type, model, evidence.masks) if evidence else None
     after = numbers_of(curated.kept, curated.type, model)
     ledger = curated.ledger
     pictures = shares_of(before, after)

@@ -13,7 +13,7 @@ import polars as pl
 from curate.frame import ROW
 from curate.steps.balancing.cells import script
 from curate.steps.quality.configs import Language
-from curate.steps.quality.placeholders import masked
+from curate.steps.quality.masks import Masks
 from curate.texts import TYPES, answer_text, prompt_text
 
 SAMPLE = 1_000
@@ -45,7 +45,7 @@ class RowNumbers:
 
 
 def numbers_of(
-    frame: pl.LazyFrame, kind: str, model: Path | None, masks: tuple[str, ...] = ()
+    frame: pl.LazyFrame, kind: str, model: Path | None, masks: Masks | None = None
 ) -> RowNumbers:
     """Return the numbers of the rows of a frame, in two passes over it.
 
@@ -53,7 +53,7 @@ def numbers_of(
         frame: rows with `_row`, the columns of the type and the marks.
         kind: the dataset type.
         model: whose tokenizer and template count trained tokens.
-        masks: kinds of personal data that no label may show.
+        masks: hide what no label may show.
     """
     names = frame.collect_schema().names()
     optional = [name for name in ("tokens", "split", "group") if name in names]
@@ -71,7 +71,7 @@ def numbers_of(
         .sort(ROW)
         .collect()
     )
-    if masks:
+    if masks is not None:
         rows = rows.with_columns(_masked(rows["label"], masks))
     step = -(-rows.height // SAMPLE) or 1
     chosen = rows.gather_every(step).select(ROW)
@@ -86,10 +86,10 @@ def _turns(kind: str) -> pl.Expr:
     return pl.sum_horizontal(*counted, 1 if kind == "answer" else 0).cast(pl.UInt32)
 
 
-def _masked(labels: pl.Series, kinds: tuple[str, ...]) -> pl.Series:
+def _masked(labels: pl.Series, masks: Masks) -> pl.Series:
     """Mask what of the labels is personal; a label is looked at once, however many rows have it."""
     known = labels.drop_nulls().unique()
-    shown = [masked(name, kinds) for name in known]
+    shown = [masks.mark(name) for name in known]
     return labels.replace(known, pl.Series(shown, dtype=pl.String))
 
 

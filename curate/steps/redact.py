@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,9 +17,13 @@ from curate.steps.quality.cells import Rewritten, blocks, visit_row
 from curate.steps.quality.configs import Redact
 from curate.steps.quality.personal import MIGHT_HOLD
 from curate.steps.quality.placeholders import Masker, told
+from curate.steps.quality.presidio import Recogniser, recogniser
+from curate.steps.quality.spans import Named
 from curate.texts import TYPES, canonical
 
 _ALSO = ("tools", "user_id", "user_label")
+_AT_ONCE = 500
+"""Rows that a recogniser reads between two lines of progress."""
 _MAP = {"id": pl.String, "kind": pl.String, "placeholder": pl.String, "value": pl.String}
 
 
@@ -33,8 +37,12 @@ class RedactStep:
         self.config = config
 
     def depends_on(self, context: StepContext) -> Depends | None:
-        """Return what the outcome depends on beside the rows; a map of secrets is kept nowhere."""
-        return None if self.config.map else settings_of(self.config)
+        """Return what the outcome depends on beside the rows.
+
+        A map of secrets is kept nowhere, and a recogniser's model is not known by its content.
+        """
+        kept = self.config.map is None and self.config.presidio is None
+        return settings_of(self.config) if kept else None
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Return the rows without personal data."""
@@ -47,12 +55,18 @@ class RedactStep:
             "id",
             _might_hold(kind).alias("\x00might"),
         ]
+        asked = self.config.presidio
+        reader = _Reader(recogniser(asked, context.base_dir), context) if asked else None
         for block in blocks(frame, context, columns):
-            self._block(block.filter("\x00might"), kind, found)
+            if reader is None:
+                self._block(block.filter("\x00might"), kind, found, {})
+                continue
+            for some in block.iter_slices(_AT_ONCE):
+                self._block(some, kind, found, reader.read(some, kind))
         dropped = dropped_rows(
             self.name, np.array(found.gone, np.int64), Reason.PERSONAL_DATA, found.why
         )
-        outcome = found.rewritten.outcome(frame, self.name, dropped, _notes(found.total))
+        outcome = found.rewritten.outcome(frame, self.name, dropped, _notes(found.total, reader))
         if path is None:
             return outcome
         rows = pl.DataFrame(found.map, schema=_MAP, orient="row")
@@ -64,10 +78,12 @@ class RedactStep:
             private=Private(path, rows),
         )
 
-    def _block(self, block: pl.DataFrame, kind: str, found: _Found) -> None:
+    def _block(
+        self, block: pl.DataFrame, kind: str, found: _Found, named: dict[str, list[Named]]
+    ) -> None:
         rows, details, values = [], [], []
         for row in block.iter_rows(named=True):
-            masker = Masker(self.config.kinds)
+            masker = Masker(self.config.kinds, named)
             new = _masked_row(row, kind, masker)
             if not masker.finds:
                 continue
@@ -80,7 +96,7 @@ class RedactStep:
             details.append(f"{told(masker.finds)} replaced")
             values.append({name: new[name] for name in found.rewritten.columns})
             found.map += [
-                (row["id"], name[1:-1].split("_")[0].lower(), name, value)
+                (row["id"], name[1:-1].rpartition("_")[0].lower(), name, value)
                 for name, value in masker.originals.items()
             ]
         reasons = [Reason.PERSONAL_DATA.value] * len(rows)
@@ -105,54 +121,49 @@ def _might_hold(kind: str) -> pl.Expr:
 
 def _masked_row(row: dict[str, Any], kind: str, masker: Masker) -> dict[str, Any]:
     visit_row(row, kind, masker.reserve, calls=True, also=_ALSO)
-    return visit_row(row, kind, masker.mask, calls=True, also=_ALSO)
+    new = visit_row(row, kind, masker.mask, calls=True, also=("user_id",))
+    for name in ("tools", "user_label"):
+        new[name] = None if row[name] is None else masker.mask_mark(row[name])
+    return new
 
 
-def _notes(total: Counter[str]) -> tuple[str, ...]:
-    return (f"Found {told(total)}.",) if total else ()
+class _Reader:
+    """Reads rows with a recogniser, and tells how fast."""
+
+    def __init__(self, recogniser: Recogniser, context: StepContext) -> None:
+        self._recogniser = recogniser
+        self._context = context
+        self._begun = time.monotonic()
+        self.rows = 0
+        self.characters = 0
+
+    @property
+    def speed(self) -> str:
+        """Rows and characters in a second so far."""
+        seconds = max(time.monotonic() - self._begun, 0.001)
+        return (
+            f"{self.rows / seconds:,.0f} rows, {self.characters / seconds:,.0f} characters a second"
+        )
+
+    def read(self, block: pl.DataFrame, kind: str) -> dict[str, list[Named]]:
+        """Return what is found in each text of some rows."""
+        texts: list[str] = []
+
+        def gather(text: str) -> str:
+            texts.append(text)
+            return text
+
+        for row in block.iter_rows(named=True):
+            visit_row(row, kind, gather, calls=True, also=("user_id",))
+        found = self._recogniser.read(texts)
+        self.rows += block.height
+        self.characters += sum(map(len, texts))
+        total = len(self._context.ids)
+        self._context.tell(f"redact: Presidio read {self.rows:,} of {total:,} rows, {self.speed}")
+        return found
 
 
-def hidden(frame: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
-    """Return rows that are not kept with their personal data masked, whatever columns they have."""
-    columns = [name for name in frame.columns if name not in _KEPT and _has_text(frame[name])]
-    if not columns or frame.is_empty():
-        return frame
-    texts = [_flat(name, frame.schema[name]) for name in columns]
-    might = pl.concat_str(texts, separator="\n").str.contains(MIGHT_HOLD)
-    numbered = frame.with_row_index("\x00n")
-    some = numbered.filter(might).select("\x00n", *columns)
-    values = []
-    for row in some.iter_rows(named=True):
-        masker = Masker(kinds)
-        for name in columns:
-            _walk(row[name], masker.reserve)
-        values.append({name: _walk(row[name], masker.mask) for name in columns})
-    schema = {name: frame.schema[name] for name in columns}
-    new = pl.DataFrame(values, schema=schema).with_columns(some["\x00n"])
-    both = numbered.update(new, on="\x00n", how="left") if values else numbered
-    return both.drop("\x00n")
-
-
-def _walk(value: Any, visit: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return visit(value)
-    if isinstance(value, list):
-        return [_walk(item, visit) for item in value]
-    if isinstance(value, dict):
-        return {key: _walk(item, visit) for key, item in value.items()}
-    return value
-
-
-_KEPT = frozenset({"id", "step", "reason", "duplicate_of", "source"})
-
-
-def _has_text(column: pl.Series) -> bool:
-    kind = column.dtype
-    return kind == pl.String or (isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct))
-
-
-def _flat(name: str, kind: pl.DataType) -> pl.Expr:
-    text = pl.col(name)
-    if kind != pl.String:
-        text = text.list.eval(pl.element().struct.json_encode()).list.join("\n")
-    return text.fill_null("")
+def _notes(total: Counter[str], reader: _Reader | None) -> tuple[str, ...]:
+    found = (f"Found {told(total)}.",) if total else ()
+    read = (f"Presidio read {reader.rows:,} rows: {reader.speed}.",) if reader else ()
+    return found + read

@@ -125,10 +125,12 @@ class Desk:
             try:
                 return await self._attempt(key, attempt, request)
             except AttemptFailed as failure:
+                asked = failure.wait_seconds or 0.0
+                if asked > self.backend.patience_seconds:
+                    raise self._nobody_answers(failure) from None
                 if failure.kind in ("refused", "unreachable"):
                     waits += 1
                     since = clock() - max(begun, self._answered_at)
-                    asked = failure.wait_seconds or 0.0
                     if since + asked > self.backend.patience_seconds:
                         raise self._nobody_answers(failure) from None
                 elif failure.kind == "fatal":

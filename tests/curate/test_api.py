@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -41,6 +42,39 @@ def test_frames_of_ones_own_need_only_the_columns_of_a_type() -> None:
 def test_a_frame_of_no_type_says_so() -> None:
     with pytest.raises(DataError, match="no known dataset type"):
         package.dedupe(pl.DataFrame({"a": [1]}))
+
+
+TURN = {"role": "user", "content": "a"}
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        ({"prompt": ["a"], "completion": ["b"]}, "`prompt` holds no turns"),
+        ({"messages": [[{"from": "user", "value": "a"}]]}, "`messages` holds no turns"),
+        ({"messages": [[{"role": "user", "content": 5}]]}, "`content` of a turn must be text"),
+        ({"text": [1]}, "`text` must hold text"),
+        ({"messages": [[TURN]], "tools": [[{"name": "f"}]]}, "`tools` must hold JSON text"),
+        ({"prompt": [[TURN]], "completion": [[TURN]], "label": [None]}, "whether it is good"),
+    ],
+)
+@pytest.mark.parametrize("act", [package.repair, package.redact, package.dedupe, package.split])
+def test_columns_that_hold_something_else_are_named(frame: Any, said: str, act: Any) -> None:
+    with pytest.raises(DataError, match=said):
+        act(pl.DataFrame(frame))
+
+
+def test_frames_with_nulls_and_categories_are_used() -> None:
+    nothing = {"role": "user", "content": None}
+    frame = pl.DataFrame({"messages": [[nothing, {"role": "assistant", "content": None}]] * 3})
+    assert package.filter(frame, preset="web", length={"min_words": 1}).dropped.height == 3
+    assert package.dedupe(frame).kept.collect().height == 1
+    named = pl.DataFrame({"text": ["one", "two"], "id": [None, "x"]})
+    categories = named.with_columns(pl.col("text").cast(pl.Categorical))
+    balanced = package.balance(
+        categories.with_columns(source=pl.lit("s")), "source", cap=1, count="rows"
+    )
+    assert balanced.kept.collect().height == 1
 
 
 def test_names_that_are_not_there_are_not_there() -> None:

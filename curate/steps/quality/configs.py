@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_serializer, model_validator
 
 from workspace.recipe import Section
 
@@ -29,6 +29,50 @@ PersonalKind = Literal["email", "phone", "card", "iban", "ip", "key"]
 PERSONAL_KINDS: tuple[PersonalKind, ...] = ("key", "email", "iban", "card", "ip", "phone")
 
 
+OURS = {
+    "EMAIL_ADDRESS": "email",
+    "PHONE_NUMBER": "phone",
+    "CREDIT_CARD": "card",
+    "IBAN_CODE": "iban",
+    "IP_ADDRESS": "ip",
+}
+"""What Presidio calls the kinds that validated patterns find."""
+Entity = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$", max_length=60)]
+
+
+class Presidio(Section):
+    """Find names, places and more with Presidio and a spaCy model (extra `pii`).
+
+    It reads what is said: turns, speakers' names, arguments of tool calls, texts and the row's own
+    id; not definitions of tools and not labels. The validated patterns come first.
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    """A spaCy pipeline: a folder, relative to the recipe, or the name of an installed package such
+    as `en_core_web_sm`. Nothing is downloaded."""
+    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] = "en"
+    """ISO 639-1 code of the texts; the model's own."""
+    entities: Annotated[tuple[Entity, ...], Field(min_length=1)] = (
+        "PERSON",
+        "LOCATION",
+        "ORGANIZATION",
+    )
+    """What to look for, by Presidio's names: also NRP (nationality, religion, politics),
+    DATE_TIME, URL, US_SSN, UK_NHS, MEDICAL_LICENSE … One that neither the model nor a recogniser
+    of Presidio finds is an error that lists those which are found."""
+    score: Annotated[float, Field(gt=0.0, le=1.0)] = 0.6
+    """Least score of a find. What a spaCy model finds has 0.85; a number that its check digit
+    proves 1; one with only its form 0.01 to 0.5, more where a word such as "passport" is near."""
+
+    @field_validator("entities")
+    @classmethod
+    def _beyond_the_patterns(cls, entities: tuple[str, ...]) -> tuple[str, ...]:
+        for entity in entities:
+            if entity in OURS:
+                raise ValueError(f"{entity} is found by `kinds: [{OURS[entity]}]`")
+        return tuple(dict.fromkeys(entities))
+
+
 class Redact(Section):
     """Find personal data and keys by validated patterns, and replace them or drop the row.
 
@@ -36,16 +80,25 @@ class Redact(Section):
     to `dropped.parquet` or shown.
     """
 
-    kinds: Annotated[tuple[PersonalKind, ...], Field(min_length=1)] = PERSONAL_KINDS
+    kinds: tuple[PersonalKind, ...] = PERSONAL_KINDS
     """email; phone (international, or in a form of the USA, the UK or France); card (Luhn, issuer
     and length); iban (country, length, mod 97); ip (public addresses); key (of known services,
-    private keys, passwords in URLs, long random values assigned to a secret's name)."""
+    private keys, passwords in URLs, long random values assigned to a secret's name). None (`[]`)
+    only with `presidio`."""
+    presidio: Presidio | None = None
+    """Names, places, organisations and more, beside the patterns."""
     action: Literal["redact", "drop"] = "redact"
     """`redact` puts `<EMAIL_1>` and so on in its place, the same for the same value within a row;
     `drop` drops the row."""
     map: str | None = None
     """A JSONL file for what each placeholder stood for, relative to the recipe, readable by you
     alone (mode 0600) and outside `datasets/`. Left out, the values are kept nowhere."""
+
+    @model_validator(mode="after")
+    def _something_to_find(self) -> Self:
+        if not self.kinds and self.presidio is None:
+            raise ValueError("at least one of `kinds`, or `presidio`")
+        return self
 
     @model_validator(mode="after")
     def _map_needs_placeholders(self) -> Self:

@@ -19,7 +19,7 @@ MIGHT_HOLD = (
     r"@|[0-9](?:[-. ()/]{0,3}[0-9]){6}|(?:[0-9]{1,3}\.){3}[0-9]"
     r"|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:|[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}"
     r"|(?i:(?:key|token|secret|passw(?:or)?d)s?[\\\"']{0,3}[ \t]{0,3}[:=]|bearer[ \t])|-----BEGIN"
-    r"|sk-|[sr]k_|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|hf_|xox|AIza|eyJ|npm_|SG\."
+    r"|sk-|[sr]k_|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|hf_|xox|AIza|eyJ|npm_|SG\.|\\u00[2-7]"
 )
 """A Rust regex that every text with a find matches; most texts do not, and are done with."""
 
@@ -47,19 +47,25 @@ class Detector:
 
 _EMAIL = re.compile(
     r"(?<![\w.%+@/:=-])[\w%+][\w.%+'-]{0,63}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,5}"
-    r"(?:xn--[a-z0-9-]{2,20}|[A-Za-z]{2,18})(?![\w@(=-]|\.\w)"
+    r"(?:xn--[a-z0-9-]{2,20}|[A-Za-z]{2,18})(?![^\W_]|_(?![0-9])|[@(=]|\.\w)"
     r"|(?<=[:=/])[\w%+][\w.%+'-]{0,63}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,5}"
-    r"[A-Za-z]{2,18}(?![\w@(=-]|\.\w)"
+    r"[A-Za-z]{2,18}(?![^\W_]|_(?![0-9])|[@(=]|\.\w)"
 )
 # Attributes that follow a matrix product in code: `x@w.T`, `a@b.shape`.
 _ATTRIBUTES = {"shape", "dot", "mean", "sum", "transpose", "inv", "flatten", "size", "py", "js"}
+_OBJECTS = ("self.", "cls.", "torch.", "np.")
 
 
 def _email(found: re.Match[str]) -> str | None:
     value = found.group()
     local, _, domain = value.partition("@")
     top = domain.rsplit(".", 1)[1]
-    if local in ("git", "hg") or ".." in local or local.endswith("."):
+    if (
+        local in ("git", "hg")
+        or domain.startswith(_OBJECTS)
+        or ".." in local
+        or local.endswith(".")
+    ):
         return None
     if top in _ATTRIBUTES or (len(top) == 1) or (top.lower() != top and top.upper() != top):
         return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from curate.steps.quality.cells import counted
 from curate.steps.quality.personal import find_personal
+from curate.steps.quality.spans import PLACEHOLDER, Named, fitted
+from curate.steps.quality.views import view
 
-_TAKEN = re.compile(r"<(EMAIL|PHONE|CARD|IBAN|IP|KEY)_([0-9]{1,6})>")
 NOUNS = {
     "email": ("e-mail address", "e-mail addresses"),
     "phone": ("phone number", "phone numbers"),
@@ -18,7 +18,13 @@ NOUNS = {
     "iban": ("IBAN", "IBANs"),
     "ip": ("IP address", "IP addresses"),
     "key": ("key", "keys"),
+    "person": ("person", "people"),
+    "location": ("place", "places"),
+    "organization": ("organisation", "organisations"),
+    "nrp": ("nationality, religion or party", "nationalities, religions or parties"),
+    "date_time": ("date or time", "dates or times"),
 }
+"""Of the kinds that have a name; others are called as Presidio calls them."""
 
 
 @dataclass
@@ -26,6 +32,8 @@ class Masker:
     """Masks the texts of one row, in their order."""
 
     kinds: Sequence[str]
+    named: Mapping[str, Sequence[Named]] = field(default_factory=dict)
+    """Text → what a recogniser found in it."""
     finds: Counter[str] = field(default_factory=Counter)
     """Values found, by kind; a value found twice counts twice."""
     names: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -37,19 +45,29 @@ class Masker:
 
     def reserve(self, text: str) -> str:
         """Note the placeholders that a text has already, so that none gets a second meaning."""
-        self.taken.update(found.group() for found in _TAKEN.finditer(text))
+        self.taken.update(found.group() for found in PLACEHOLDER.finditer(text))
         return text
 
     def mask(self, text: str) -> str:
         """Return the text with placeholders."""
-        finds = find_personal(text, self.kinds)
+        return self._masked(text, self.named.get(text, ()))
+
+    def mask_mark(self, text: str) -> str:
+        """Return a label or a definition with placeholders: it is no language to recognise."""
+        return self._masked(text, ())
+
+    def _masked(self, text: str, named: Sequence[Named]) -> str:
+        seen = view(text)
+        finds = find_personal(seen.text, self.kinds)
+        finds += fitted(seen.text, named, [(find.begin, find.end) for find in finds])
         if not finds:
             return text
         parts, end = [], 0
-        for find in finds:
-            value = text[find.begin : find.end]
-            parts += [text[end : find.begin], self._name(find.kind, find.key, value)]
-            end = find.end
+        for find in sorted(finds, key=lambda find: find.begin):
+            value = seen.text[find.begin : find.end]
+            begin = seen.at[find.begin]
+            parts += [text[end:begin], self._name(find.kind, find.key, value)]
+            end = seen.at[find.end]
             self.finds[find.kind] += 1
         return "".join([*parts, text[end:]])
 
@@ -64,17 +82,9 @@ class Masker:
         return self.names[kind, key]
 
 
-def masked(text: str, kinds: Sequence[str]) -> str:
-    """Return one text by itself with placeholders.
-
-    >>> masked("write to bob@mail.org or BOB@mail.org", ["email"])
-    'write to <EMAIL_1> or <EMAIL_1>'
-    """
-    masker = Masker(kinds)
-    masker.reserve(text)
-    return masker.mask(text)
-
-
 def told(finds: Counter[str]) -> str:
     """Return how many of each kind: `2 e-mail addresses, 1 key`."""
-    return ", ".join(counted(number, *NOUNS[kind]) for kind, number in sorted(finds.items()))
+    return ", ".join(
+        counted(number, *NOUNS.get(kind, (kind.upper(), kind.upper())))
+        for kind, number in sorted(finds.items())
+    )

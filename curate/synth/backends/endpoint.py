@@ -9,13 +9,14 @@ import asyncio
 import email.utils
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Annotated, Any
 
 import openai
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curate.synth.backends.base import AttemptFailed
 from curate.synth.backends.configs import FREE, EndpointConfig
@@ -25,6 +26,8 @@ from workspace.secrets import redact, secret_of
 
 _TURN_OVERHEAD, _CHAT_OVERHEAD = 16, 64
 """Tokens that a chat template may add, generously: for each turn, and for the whole."""
+_MOST_TOKENS = 10**9
+"""More tokens than this in one answer are a mistake of the server's."""
 _NO_KEY = "none"
 _SHOWN = 300
 
@@ -47,13 +50,21 @@ class _Choice(_Loose):
 
 
 class _Usage(_Loose):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Annotated[int, Field(ge=0, le=_MOST_TOKENS)]
+    completion_tokens: Annotated[int, Field(ge=0, le=_MOST_TOKENS)]
 
 
 class _Body(_Loose):
     choices: list[_Choice] = []
-    usage: _Usage | None = None
+    usage: Any = None
+
+    @property
+    def used(self) -> _Usage | None:
+        """What the server says was used; None if it says nothing that can be true."""
+        try:
+            return _Usage.model_validate(self.usage)
+        except ValidationError:
+            return None
 
 
 class EndpointBackend:
@@ -137,15 +148,16 @@ class EndpointBackend:
             raise AttemptFailed(
                 "transient", f"the reply is not a chat completion: {_short(body)}"
             ) from None
+        used = found.used
         usage = self.worst(request)
-        if found.usage is not None:
-            usage = self._priced(found.usage.prompt_tokens, found.usage.completion_tokens)
+        if used is not None:
+            usage = self._priced(used.prompt_tokens, used.completion_tokens)
         choice = found.choices[0] if found.choices else None
         if choice is None or not (choice.message.content or "").strip():
             why = f" (finish_reason {choice.finish_reason})" if choice else ", no choices"
             raise AttemptFailed("transient", f"the reply is empty{why}", used=usage)
         text = choice.message.content or ""
-        return Reply(text, choice.finish_reason or "stop", usage, found.usage is not None)
+        return Reply(text, choice.finish_reason or "stop", usage, used is not None)
 
     def _refusal(self, error: openai.APIStatusError) -> AttemptFailed:
         status = error.status_code
@@ -158,7 +170,7 @@ class EndpointBackend:
             place = error.response.headers.get("location", "elsewhere")
             return AttemptFailed("fatal", f"{status}: redirects to {place}", used=free)
         if status == 429 or (status in (503, 529) and wait is not None):
-            if wait is not None:
+            if wait is not None and wait <= self.patience_seconds:
                 self.pace.pause(wait)
             return AttemptFailed("refused", detail, used=free, wait_seconds=wait)
         if status in (408, 409, 425) or status >= 500:
@@ -198,12 +210,21 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         if value is None:
             continue
         try:
-            return max(0.0, float(value) / divisor)
+            seconds = float(value) / divisor
         except ValueError:
-            date = email.utils.parsedate_tz(value)
-            if date is not None:
-                return max(0.0, email.utils.mktime_tz(date) - time.time())
+            seconds = _seconds_until(value)
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     return None
+
+
+def _seconds_until(date: str) -> float:
+    """Return how far away a date of HTTP is; infinity if it is none."""
+    try:
+        found = email.utils.parsedate_tz(date)
+        return email.utils.mktime_tz(found) - time.time() if found else math.inf
+    except (ValueError, OverflowError):
+        return math.inf
 
 
 def _said(error: BaseException) -> str:

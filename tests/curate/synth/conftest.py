@@ -32,9 +32,11 @@ class Script:
     is well), `429`, `500`, `503`, `401`, `400`, `half`, `stall`, `empty`, `null`, `drop`,
     `redirect` or `nonsense`."""
     retry_after: str = "0.05"
+    always_wait: bool = False
+    """Whether it asks to wait after other errors too."""
     seconds: float = 0.0
     """How long a good reply takes."""
-    usage: tuple[int, int] = (10, 5)
+    usage: tuple[Any, Any] = (10, 5)
     requests: list[Body] = field(default_factory=list)
     keys: Counter[str] = field(default_factory=Counter)
     """How often each idempotency key came, refused or not."""
@@ -122,7 +124,7 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
-            if status in (429, 503) and script.retry_after:
+            if (status in (429, 503) or script.always_wait) and script.retry_after:
                 self.send_header("retry-after", script.retry_after)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)

@@ -200,6 +200,42 @@ def test_a_date_in_retry_after_is_understood() -> None:
     assert _retry_after({"retry-after": "soon"}) is None
 
 
+@pytest.mark.parametrize(
+    "wait",
+    ["inf", "1e400", "nan", "Fri, 31 Dec 99999 23:59:59 GMT", "Fri, 1 Jan 209999999999 0:0:0"],
+)
+def test_a_wait_that_no_clock_knows_is_not_waited_for(
+    served: Served, tmp_path: Path, wait: str
+) -> None:
+    served.script.retry_after = wait
+    served.script.trouble = lambda nth, tries, body: "429" if tries < 1 else ""
+    replies, _ = at_desk(served, tmp_path, ask_all(range(4)))
+    assert len(replies) == 4
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("status", ["429", "503", "500"])
+def test_a_wait_beyond_patience_stops_the_job(served: Served, tmp_path: Path, status: str) -> None:
+    served.script.retry_after, served.script.always_wait = "99999999", True
+    served.script.trouble = lambda nth, tries, body: status
+    with pytest.raises(WorkError, match="does not answer"):
+        at_desk(served, tmp_path, ask_all(range(4)), concurrency=2)
+
+
+@pytest.mark.parametrize(
+    "usage", [(-10_000, 5), (10, -10_000), (None, None), ("many", 5), (10, 10**40), (1e300, 5)]
+)
+def test_what_a_server_cannot_have_used_is_counted_at_its_worst(
+    served: Served, tmp_path: Path, usage: Any
+) -> None:
+    served.script.usage = usage
+    replies, desk = at_desk(served, tmp_path, ask_all(range(2)))
+    worst = [desk.backend.worst(request(number)).tokens for number in range(2)]
+    assert desk.purse.spent.tokens == sum(worst)
+    assert [reply.reported for reply in replies] == [False, False]
+    assert len(served.script.requests) == 2
+
+
 def test_no_more_are_under_way_than_allowed(served: Served, tmp_path: Path) -> None:
     served.script.seconds = 0.02
     at_desk(served, tmp_path, ask_all(range(20)), concurrency=3)
