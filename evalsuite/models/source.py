@@ -64,7 +64,7 @@ def resolve_model(section: ModelSection, base_dir: Path) -> ModelSource:
             where=str(base_dir / local),
             cure="Give a directory, a hub name such as Qwen/Qwen3-0.6B, or `builtin`.",
         )
-    path, revision = _from_hub(section.path, section.revision)
+    path, revision = hub_directory(section.path, section.revision)
     return directory_source(path, name=section.path, revision=revision)
 
 
@@ -129,8 +129,12 @@ def model_digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def _from_hub(name: str, revision: str | None) -> tuple[Path, str]:
-    """Download (or find in the cache) a hub model; return its directory and its commit."""
+def hub_directory(name: str, revision: str | None) -> tuple[Path, str]:
+    """Download (or find in the cache) a hub model; return its directory and its commit.
+
+    Raises:
+        ModelError: the hub refuses; with the way out.
+    """
     offline = hub_offline()
     from huggingface_hub import snapshot_download
 

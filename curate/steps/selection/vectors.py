@@ -13,17 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.steps.base import StepContext
-from evalsuite.similarity.shingles import unique_per_row
-from evalsuite.similarity.tokens import TokenTable, joined, mix
-from evalsuite.similarity.verify import Weights
+from evalsuite.embedding.lexical import DIMENSIONS, Lexical
+from evalsuite.similarity.tokens import TokenTable, joined
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 SCALE = 1024
 """Length of a vector."""
-DIMENSIONS = 512
-"""Of lexical vectors: the cosine of two rows is off by 0.04 (one standard deviation)."""
 _BLOCK = 8_192
 
 
@@ -68,14 +65,13 @@ def whole_numbers(values: NDArray[np.floating]) -> NDArray[np.int16]:
 
 
 def lexical(context: StepContext, rows: Rows, text: str) -> Vectors:
-    """Return hashed TF-IDF vectors: (1 + ln tf) * idf of each word, at a place and with a sign
-    that are hashes of the word (Weinberger et al. 2009, arXiv 0902.2206)."""
+    """Return vectors by the words of the rows alone; see `evalsuite.embedding.lexical`."""
     table = _table(context, text).take(rows)
-    weights = Weights.learn(unique_per_row(table))
+    embedder = Lexical.learn(table)
     values = np.zeros((len(table), DIMENSIONS), np.int16)
     for begin in range(0, len(table), _BLOCK):
         block = np.arange(begin, min(begin + _BLOCK, len(table)))
-        values[block] = whole_numbers(_hashed(table.take(block), weights))
+        values[block] = whole_numbers(embedder.hashed(table.take(block)))
     return Vectors(values)
 
 
@@ -83,22 +79,6 @@ def _table(context: StepContext, text: str) -> TokenTable:
     if text == "prompt" or context.type == "text":
         return context.prompts
     return context.answers if text == "answer" else joined(context.prompts, context.answers)
-
-
-def _hashed(table: TokenTable, weights: Weights) -> NDArray[np.float64]:
-    """Return the vectors of a block of rows, shape (rows, DIMENSIONS), not yet scaled."""
-    rows = np.repeat(np.arange(len(table), dtype=np.uint64), table.lengths)
-    # As in `unique_per_row`, whose hashes the weights are of; here with the number of each.
-    short = (mix(table.hashes) >> np.uint64(24)) & ~np.uint64(1)
-    keys = (rows << np.uint64(40)) | short | (table.hashes & np.uint64(1))
-    words, times = np.unique(keys, return_counts=True)
-    hashes = words & np.uint64((1 << 40) - 1)
-    weight = (1 + np.log(times)) * np.sqrt(weights.of(hashes))
-    scattered = mix(hashes)
-    weight[(scattered >> np.uint64(63)) == 1] *= -1
-    place = (words >> np.uint64(40)) * np.uint64(DIMENSIONS) + scattered % np.uint64(DIMENSIONS)
-    flat = np.bincount(place.astype(np.int64), weights=weight, minlength=len(table) * DIMENSIONS)
-    return np.asarray(flat, np.float64).reshape(len(table), DIMENSIONS)
 
 
 Source = Callable[[StepContext, Rows, str], Vectors]
