@@ -15,6 +15,7 @@ import polars_hash as plh
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from curate.conventions.configs import Consistency
 from curate.curating import CurateResult, run_curate
 from curate.frame import MARKS, ROW, hashed_content
 from curate.one_step import section_for, step_config
@@ -49,6 +50,7 @@ from workspace.layout import Workspace
 from workspace.recipe import Section
 
 if TYPE_CHECKING:
+    from curate.conventions.looking import Consistent
     from curate.ledger import Ledger
     from curate.synth.augmenting import AugmentResult
 
@@ -358,6 +360,25 @@ def _rehashed(outcome: Outcome, context: StepContext) -> Outcome:
     return replace(outcome, kept=hashed_content(outcome.kept, context.type))
 
 
+def consistency(
+    frame: pl.LazyFrame | pl.DataFrame, *, share: float = 0.95, language: bool = True
+) -> Consistent:
+    """Find answers whose form, keys, labels or style depart from what nearly all others do.
+
+    Args:
+        frame: rows of one type; `source` says where each is from, if it is there.
+        share: least share of rows that makes a convention.
+        language: tell the language of long answers, which takes most of the time.
+
+    Returns:
+        The findings, and the rows that depart. Nothing is dropped: the step `consistency` does.
+    """
+    from curate.conventions.looking import look
+
+    context, rows = _prepared(frame)
+    return look(rows, context, _checked(Consistency, {"share": share, "language": language}))
+
+
 def split(
     frame: pl.LazyFrame | pl.DataFrame,
     *,
@@ -434,22 +455,28 @@ def _prepared(
     frame: pl.LazyFrame | pl.DataFrame, *, loosest: float = 0.7
 ) -> tuple[StepContext, pl.LazyFrame]:
     """Return a context over the frame, which gets the columns that steps need and it lacks."""
-    held = frame.lazy().collect()
-    kind = _type_of(held.columns)
-    held = held.drop(ROW, strict=False).with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
-    held = held.with_columns(
-        *(_whole_turns(held, column) for column in TYPES[kind].turns), *_missing(held)
-    )
-    if "content_hash" not in held.columns:
-        whole = held.with_columns(canonical(kind).alias("_whole"))
-        hashed = whole.select(plh.col("_whole").chash.sha2_256().str.slice(0, 32))
-        held = held.with_columns(hashed["_whole"].alias("content_hash"))
-    if "id" not in held.columns:
-        nth = pl.int_range(pl.len()).over("content_hash").cast(pl.String)
-        held = held.with_columns(pl.concat_str("content_hash", nth, separator="-").alias("id"))
-    lazy = held.lazy()
+    whole, kind = completed(frame)
+    lazy = whole.collect().lazy()
     here = Path.cwd()
     return StepContext(lazy, kind, Workspace.find(here), here, loosest), lazy
+
+
+def completed(frame: pl.LazyFrame | pl.DataFrame) -> tuple[pl.LazyFrame, str]:
+    """Return the frame with the columns that steps need and it lacks, `_row` anew; and its type."""
+    lazy = frame.lazy()
+    empty = lazy.head(0).collect()
+    kind = _type_of(empty.columns)
+    turns = [_whole_turns(empty, column) for column in TYPES[kind].turns]
+    numbered = lazy.drop(ROW, strict=False).with_row_index(ROW)
+    held = numbered.with_columns(pl.col(ROW).cast(pl.Int64), *turns, *_missing(empty))
+    if "content_hash" not in empty.columns:
+        whole = held.with_columns(canonical(kind).alias("_whole"))
+        digest = plh.col("_whole").chash.sha2_256().str.slice(0, 32)
+        held = whole.with_columns(digest.alias("content_hash")).drop("_whole")
+    if "id" not in empty.columns:
+        nth = pl.int_range(pl.len()).over("content_hash").cast(pl.String)
+        held = held.with_columns(pl.concat_str("content_hash", nth, separator="-").alias("id"))
+    return held, kind
 
 
 def _type_of(columns: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from curate import cli_accounts, cli_augment, cli_balance, cli_quality, cli_steps
+from curate import cli_accounts, cli_augment, cli_balance, cli_fit, cli_quality, cli_steps
 from workspace.context import Context, Progress, emit_json, emit_table, note
 
 if TYPE_CHECKING:
@@ -164,3 +164,4 @@ cli_quality.add_to(app)
 cli_augment.add_to(app)
 cli_accounts.add_to(app)
 cli_balance.add_to(app)
+cli_fit.add_to(app)

@@ -27,11 +27,15 @@ class Aspect:
 
 COLUMNS = ("said", "trimmed", "prose", "last")
 """`said`: the answer; `trimmed`: without white space around it; `prose`: `trimmed` where it is
-neither JSON nor wholly code, else null; `last`: its last line."""
+neither JSON nor a program, else null; `last`: its last line."""
 
 _FENCED = r"(?s)^(?:```|~~~).*(?:```|~~~)$"
+_PROGRAM = (
+    r"(?m)\A(?:def|class|import|from|function|const|let|var|public|private|package|using|#include|"
+    r"#!|SELECT|CREATE|INSERT|<\?php|<!DOCTYPE|<html)\b|^(?:def|class) \w+[(:]|^\s+return\b"
+)
 _FENCE = r"(?m)^ {0,3}(?:```|~~~)"
-_HEADING, _BOLD = r"(?m)^#{1,6} \S", r"\*\*[^\s*][^*\n]*\*\*|__[^\s_][^_\n]*__"
+_HEADING, _BOLD = r"(?m)^#{1,6} \p{L}", r"\*\*[^\s*][^*\n]*\*\*|__[^\s_][^_\n]*__"
 _BULLET, _TABLE = r"(?m)^\s{0,8}[-*•+] \S", r"(?m)^\|.*\|\s*$"
 _IN_WORDS = (
     r"(?i)^\W*(?:(?:so|thus|hence|therefore),? )?(?:the )?(?:final |correct )?answer(?: is\b|\s*:)"
@@ -334,7 +338,7 @@ def prepared(block: pl.DataFrame) -> pl.DataFrame:
     """Return a block that has `said` and `is_object` with the other columns of `COLUMNS`."""
     said = block.with_columns(pl.col("said").str.strip_chars().alias("trimmed"))
     prose = ~pl.col("is_object") & ~pl.col("trimmed").str.contains(_FENCED)
-    prose &= pl.col("trimmed") != ""
+    prose &= (pl.col("trimmed") != "") & ~pl.col("trimmed").str.contains(_PROGRAM)
     return said.with_columns(
         pl.when(prose).then("trimmed").alias("prose"),
         pl.when(prose).then(pl.col("trimmed").str.extract(r"([^\n\r]*)\z")).alias("last"),

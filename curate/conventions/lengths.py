@@ -13,7 +13,7 @@ Rows = NDArray[np.int64]
 FAR = 6.0
 """Robust z, (x - median) / (1.4826 MAD) of ln(1 + characters), beyond which a length is told
 (Iglewicz and Hoaglin 1993 use 3.5, which of ten thousand answers of ordinary prose tells many)."""
-_LEAST_ROWS, _LEAST_SPREAD = 50, 0.15
+_LEAST_ROWS, _LEAST_SPREAD, _MOST = 50, 0.3, 0.01
 
 
 def length_findings(lengths: NDArray[np.integer], sources: Sources, place: Rows) -> list[Finding]:
@@ -46,7 +46,7 @@ def _of_group(
     spread = max(1.4826 * float(np.median(np.abs(logs - median))), _LEAST_SPREAD)
     z = (logs - median) / spread
     far = np.abs(z) > FAR
-    if not far.any():
+    if not far.any() or far.mean() > _MOST:  # so many are no outliers, but another kind of answer
         return []
     gone = members[far]
     order = np.argsort(-np.abs(z[far]), kind="stable")

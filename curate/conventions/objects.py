@@ -26,6 +26,8 @@ OBJECT, ARRAY, FENCED, AROUND, BROKEN, TEXT = range(6)
 SPACING = ("write JSON compactly", "write JSON with a space after : and ,", "write JSON on lines")
 TYPES = ("text", "a number", "true or false", "a list", "an object")
 _MOST_PATHS, _DEEPEST, _MOST_VALUES, _LONGEST_VALUE, _MOST_ORDERS = 200, 3, 500, 60, 10_000
+_MOSTLY = 0.3
+"""A smaller object is one that the text speaks of."""
 _MAYBE = r"^(?:[\[{]|```|~~~)|\{\s*\"[^\"\n]{1,80}\"\s*:"
 
 
@@ -143,8 +145,8 @@ def _paths(value: dict[str, Any], before: str = "", depth: int = 1) -> Iterator[
 def read(text: str) -> tuple[int, Any, str]:
     """Return the form of an answer (place in `FORMS`), what it holds, and the JSON's own text.
 
-    >>> read('Here it is: {"a": 1}')[:2]
-    (3, {'a': 1})
+    >>> read('Here: {"team": "billing"}')[:2]
+    (3, {'team': 'billing'})
     """
     if text.startswith(("{", "[")):
         value = _parsed(text)
@@ -159,7 +161,7 @@ def read(text: str) -> tuple[int, Any, str]:
         return (TEXT, None, "") if value is None else (FENCED, value, inner)
     begin, end = text.find("{"), text.rfind("}")
     value = _parsed(text[begin : end + 1]) if 0 < begin < end else None
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and end - begin > _MOSTLY * len(text):
         return AROUND, value, text[begin : end + 1]
     like = text.startswith("{") and text[1:].lstrip()[:1] in ('"', "'", "}")
     return (BROKEN if like else TEXT), None, ""

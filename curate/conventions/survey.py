@@ -21,7 +21,7 @@ Rows = NDArray[np.int64]
 PHRASE_WORDS = (2, 3, 4)
 _PHRASES_A_BLOCK = 30
 _LONGEST_LABEL = 60
-LETTERS = 80
+LETTERS = 50
 """Of answers with fewer letters the language is not told."""
 
 

@@ -16,6 +16,7 @@ from workspace.text import plain
 
 Rows = NDArray[np.int64]
 _VALUE, _KEY = 60, 40
+_JSON = 0.1
 
 
 def value_findings(survey: Survey, sources: Sources, share: float) -> list[Finding]:
@@ -50,7 +51,8 @@ def value_findings(survey: Survey, sources: Sources, share: float) -> list[Findi
 
 
 def _vocabularies(survey: Survey) -> Iterator[tuple[str, Path]]:
-    yield "answer", survey.answers
+    if len(survey.objects.rows) < _JSON * survey.count:  # the values inside are the labels
+        yield "answer", survey.answers
     yield "label", survey.labels
     for path, held in survey.objects.paths.items():
         yield f"value {plain(path, _KEY)}", held

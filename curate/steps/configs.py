@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from curate.conventions.configs import Consistency
 from curate.steps.balancing.configs import Balance
 from curate.steps.quality.configs import Filter, Redact, Repair
 from curate.steps.selection.configs import Select
@@ -126,6 +127,7 @@ class StepConfig(Section):
     preference_pairs: PreferencePairs | None = None
     prefix_conversations: PrefixConversations | None = None
     decontaminate: Decontaminate | None = None
+    consistency: Consistency | None = None
     balance: Balance | None = None
     select: Select | None = None
     repair: Repair | None = None
