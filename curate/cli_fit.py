@@ -13,16 +13,19 @@ from workspace.errors import UsageError
 
 if TYPE_CHECKING:
     from curate.conventions.looking import Consistent
+    from curate.coverage.result import Coverage, Region
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A dataset's name or directory, a file, a glob, or -.")
 ]
+_SHOWN, _REGIONS = 80, 25
 _LEVELS = {"departing": "departs", "source": "source", "mixed": "mixed"}
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to `temper curate`."""
+    app.command("coverage")(coverage)
     app.command("consistency")(consistency)
 
 
@@ -72,6 +75,117 @@ def consistency(
         note(f"{rows.unusable:,} rows could not be used: `temper curate stats {data}`.")
     if out is not None:
         note(f"{written:,} rows that depart: {out}")
+
+
+def coverage(
+    data: Data,
+    against: Annotated[
+        str,
+        typer.Option(metavar="REAL", help="Real inputs: rows with or without answers, or a .txt."),
+    ],
+    field: Annotated[
+        str | None, typer.Option(help="Column of REAL with the input; left out: the usual ones.")
+    ] = None,
+    vectors: Annotated[
+        str, typer.Option(metavar="FOLDER", help="An embedder; lexical compares words alone.")
+    ] = "lexical",
+    regions: Annotated[
+        int | None, typer.Option(min=2, max=200, help="How many; left out: by the number of inputs.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=20, help="Most real inputs to compare.")] = 3_000,
+    seed: Annotated[int, typer.Option(help="Of the sample and the regions.")] = 0,
+    deficits: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Gaps for augment.target.deficits.")
+    ] = None,
+    columns: Columns = "",
+    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find what training lacks, against a sample of real inputs; of a dataset, its train rows."""
+    from curate.cli import Speaker
+    from curate.coverage.inputs import read_inputs
+    from curate.coverage.measure import measure_coverage
+    from curate.opening import opened
+
+    _check_free(deficits, force=force)
+    with Progress("reading", unit="rows") as progress:
+        report = Speaker(progress).reporter()
+        inputs = read_inputs(against, field=field, sample=sample, seed=seed)
+        with opened(
+            data, columns=columns, file_format=file_format, splits=("train",), report=report
+        ) as rows:
+            found = measure_coverage(
+                rows.context, inputs, vectors=vectors, regions=regions, seed=seed
+            )
+        progress.update(found.training_rows, detail="")
+    if as_json:
+        emit_json(found.document())
+    else:
+        _show_coverage(found)
+    if deficits is not None:
+        written = found.write_deficits(deficits)
+        note(f"{written:,} gaps for `augment.target.deficits`: {deficits}")
+
+
+def _show_coverage(found: Coverage) -> None:
+    import numpy as np
+
+    emit_table(
+        f"regions of the real inputs, by {found.embedder} vectors",
+        ["", "region", "inputs", "traffic", "training", "density (interval)", "p", "nearest", "such as"],
+        [_region_cells(region) for region in found.regions[: max(len(found.gaps), _REGIONS)]],
+        numeric=(2, 3, 4, 6, 7),
+    )
+    edges = [
+        [
+            "unseen" if edge.unseen else "rare",
+            edge.name + (f" ({edge.detail})" if edge.detail else ""),
+            f"{edge.real:,}",
+            f"{edge.training:,}",
+            edge.examples[0][:_SHOWN] if edge.examples else "",
+        ]
+        for edge in found.edges
+    ]
+    edges += [
+        ["unseen", f"language {name}", f"{count:,}", "0", ""]
+        for name, count in found.languages.items()
+    ]
+    if edges:
+        emit_table("edge cases", ["", "inputs that are or hold", "real", "training", "such as"], edges,
+                   numeric=(2, 3))  # fmt: skip
+    if found.words:
+        listed = ", ".join(f"{word} {count}" for word, count in found.words[:20])
+        note(f"Words that no training prompt has, with the inputs that do: {listed}.")
+    if found.template:
+        note(f"Left out, since nearly all training prompts have it: {found.template!r}.")
+    if found.inputs.unusable:
+        note(f"{found.inputs.unusable:,} records of the real inputs have no input.")
+    if len(found.inputs.texts) < found.inputs.read:
+        note(f"{len(found.inputs.texts):,} of {found.inputs.read:,} real inputs were drawn.")
+    near, other = float(np.median(found.nearest)), float(np.median(found.among))
+    note(
+        f"Similarity of a real input to the nearest training prompt: {near:.2f} (median); to the "
+        f"nearest other real input: {other:.2f}."
+    )
+    note(found.sentence)
+
+
+def _region_cells(region: Region) -> list[str]:
+    balance = region.balance
+    high = f"{balance.high:.2f}" if balance.high < 100 else "…"
+    ratio = f"{balance.ratio:.2f}" if balance.ratio < 100 else "…"
+    return [
+        "gap" if region.gap else "",
+        region.name,
+        f"{region.inputs:,}",
+        f"{region.traffic:.1%}",
+        f"{region.training_share:.1%}",
+        f"{ratio} ({balance.low:.2f} to {high})",
+        f"{balance.p:.2g}",
+        f"{region.nearest:.2f}",
+        region.examples[0][:_SHOWN] if region.examples else "",
+    ]
 
 
 def check_share(share: float) -> None:

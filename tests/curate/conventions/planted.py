@@ -74,7 +74,8 @@ def solutions(seed: int, rows: int = 1_500, each: int = 6) -> tuple[list[Row], d
         name, good = rng.choice(names), rng.choice(goods)
         first, second = rng.randint(2, 60), rng.randint(2, 60)
         asked = f"{name} has {first} {good} and buys {second} more. How many {good} in all?"
-        told = f"{name} begins with {first} {good} and then adds {second} to these.\n"
+        told = f"{name} begins the day with {first} {good} in the bag and then goes to the shop "
+        told += f"to buy another {second} of them.\n"
         told += f"{first} + {second} = {first + second} {good}.\n#### {first + second}"
         out.append({"prompt": asked, "completion": told})
     spoilers: dict[str, Callable[[str], str]] = {
