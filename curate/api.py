@@ -51,6 +51,7 @@ from workspace.recipe import Section
 
 if TYPE_CHECKING:
     from curate.conventions.looking import Consistent
+    from curate.covering.result import Coverage
     from curate.ledger import Ledger
     from curate.synth.augmenting import AugmentResult
 
@@ -358,6 +359,42 @@ def _rehashed(outcome: Outcome, context: StepContext) -> Outcome:
     if outcome.changed.is_empty():
         return outcome
     return replace(outcome, kept=hashed_content(outcome.kept, context.type))
+
+
+def coverage(
+    frame: pl.LazyFrame | pl.DataFrame,
+    against: str | Path | Sequence[str],
+    *,
+    field: str | None = None,
+    vectors: str = "lexical",
+    regions: int | None = None,
+    sample: int = 5_000,
+    seed: int = 0,
+) -> Coverage:
+    """Find what training rows lack, against a sample of real inputs.
+
+    Args:
+        frame: training rows of one type.
+        against: real inputs: a file of rows with or without answers, a dataset, a text file with
+            one input on each line, or the texts themselves.
+        field: the column with the input; left out: the usual ones.
+        vectors: a folder with an embedder, or `lexical`: words weighted by their rarity.
+        regions: how many; left out: one for each 40 distinct inputs, 2 to 120.
+        sample: most real inputs to compare.
+        seed: of the sample and of the regions.
+
+    Raises:
+        DataError: no training row, or no real input.
+    """
+    from curate.covering.inputs import given_inputs, read_inputs
+    from curate.covering.measure import measure_coverage
+
+    if isinstance(against, str | Path):
+        inputs = read_inputs(str(against), field=field, sample=sample, seed=seed)
+    else:
+        inputs = given_inputs(against, sample=sample, seed=seed)
+    context, _ = _prepared(frame)
+    return measure_coverage(context, inputs, vectors=vectors, regions=regions, seed=seed)
 
 
 def consistency(

@@ -13,7 +13,7 @@ from workspace.errors import UsageError
 
 if TYPE_CHECKING:
     from curate.conventions.looking import Consistent
-    from curate.coverage.result import Coverage, Region
+    from curate.covering.result import Coverage, Region
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Data = Annotated[
@@ -92,7 +92,7 @@ def coverage(
     regions: Annotated[
         int | None, typer.Option(min=2, max=200, help="How many; left out: by the number of inputs.")
     ] = None,
-    sample: Annotated[int, typer.Option(min=20, help="Most real inputs to compare.")] = 3_000,
+    sample: Annotated[int, typer.Option(min=20, help="Most real inputs to compare.")] = 5_000,
     seed: Annotated[int, typer.Option(help="Of the sample and the regions.")] = 0,
     deficits: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Gaps for augment.target.deficits.")
@@ -104,8 +104,8 @@ def coverage(
 ) -> None:
     """Find what training lacks, against a sample of real inputs; of a dataset, its train rows."""
     from curate.cli import Speaker
-    from curate.coverage.inputs import read_inputs
-    from curate.coverage.measure import measure_coverage
+    from curate.covering.inputs import read_inputs
+    from curate.covering.measure import measure_coverage
     from curate.opening import opened
 
     _check_free(deficits, force=force)

@@ -58,6 +58,7 @@ def run_curate(
         LimitExceeded: too many rows quarantined, or a step drops too much of a source.
         WorkError: the ledger does not balance, or the disk refuses.
     """
+    from curate.enough import fitness_notes
     from curate.pipeline import Reporter, curate_rows
     from curate.private import write_private
     from curate.publish import check_replaceable, logical_digest, publish
@@ -77,6 +78,9 @@ def run_curate(
             model=model,
             decisions=decisions_file(recipe.base_dir, recipe.name, section.decisions),
             report=report,
+        )
+        curated.ledger.split_notes += fitness_notes(
+            curated.kept, curated.type, curated.ledger.splits
         )
         path, existed = None, False
         if dry_run:

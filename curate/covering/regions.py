@@ -25,6 +25,7 @@ Rows = NDArray[np.int64]
 
 _DIMENSIONS, _ROUNDS, _STARTS = 64, 15, 2
 _NEIGHBOURS, _SMOOTHED, _STEP = 8, 2, 500
+_WORTH_REDUCING = 2_000
 _NAMED = 3
 
 
@@ -86,7 +87,7 @@ def _smoothed(points: Floats, near: Rows, weight: Floats) -> Floats:
 
 def _reduced(vectors: Floats) -> Floats:
     """Return the vectors on their leading principal axes, through the matrix of second moments."""
-    if vectors.shape[1] <= _DIMENSIONS:
+    if vectors.shape[1] <= _DIMENSIONS or len(vectors) < _WORTH_REDUCING:
         return vectors
     moments = vectors.T.astype(np.float64) @ vectors
     _, axes = np.linalg.eigh(moments)
@@ -133,6 +134,9 @@ def balances(real: Rows, training: Rows, confidence: float = 0.95) -> list[Balan
     ]
     out = []
     for r, t, corrected in zip(real.tolist(), training.tolist(), holm(p).tolist(), strict=True):
+        if not r + t:
+            out.append(Balance(1.0, 0.0, float("inf"), 1.0))
+            continue
         inside = clopper_pearson_interval(t, r + t, each)
         scale = m / max(n, 1)
         out.append(

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.coverage.prompts import turns_of
+from curate.covering.prompts import turns_of
 from curate.formats.detect import normalise
 from curate.formats.files import find_files, open_bytes, telling_damage
 from curate.formats.raw import Misfit
@@ -43,7 +43,7 @@ class Inputs:
 
 
 def read_inputs(
-    data: str, *, field: str | None = None, sample: int = 3_000, seed: int = 0
+    data: str, *, field: str | None = None, sample: int = 5_000, seed: int = 0
 ) -> Inputs:
     """Read real inputs, a sample drawn evenly where there are more (Vitter's algorithm R).
 
@@ -57,10 +57,21 @@ def read_inputs(
     Raises:
         DataError: nothing is there, or no row has an input.
     """
+    return _drawn(_all(data, field), data, sample, seed)
+
+
+def given_inputs(texts: Iterable[str], *, sample: int = 5_000, seed: int = 0) -> Inputs:
+    """Return texts as inputs of one turn each; arguments and errors as of `read_inputs`."""
+    return _drawn(((text, 1) for text in texts), "against", sample, seed)
+
+
+def _drawn(
+    records: Iterable[tuple[str, int] | None], where: str, sample: int, seed: int
+) -> Inputs:
     rng = Random(seed)
     kept: list[tuple[int, str, int]] = []
     read = unusable = 0
-    for found in _all(data, field):
+    for found in records:
         if found is None:
             unusable += 1
             continue
@@ -72,7 +83,7 @@ def read_inputs(
     if not kept:
         raise DataError(
             "no real input was found",
-            where=data,
+            where=where,
             cause=f"{unusable:,} rows have none of {', '.join(KEYS)} and no known format.",
             cure="Name the column with --field.",
         )

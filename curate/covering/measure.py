@@ -11,13 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curate.conventions.language import languages_of
-from curate.coverage.edges import RuleCounts, edge_cases, unseen_languages
-from curate.coverage.inputs import Inputs, as_series
-from curate.coverage.nearest import Nearest, among_themselves
-from curate.coverage.prompts import Template, template_of, turns_of
-from curate.coverage.regions import Balance, balances, clusters, named
-from curate.coverage.result import Coverage, Region
-from curate.coverage.unseen_words import UnseenWords
+from curate.covering.edges import RuleCounts, edge_cases, unseen_languages
+from curate.covering.inputs import Inputs, as_series
+from curate.covering.nearest import Nearest, among_themselves
+from curate.covering.prompts import Template, template_of, turns_of
+from curate.covering.regions import Balance, balances, clusters, named
+from curate.covering.result import Coverage, Region
+from curate.covering.unseen_words import UnseenWords
 from curate.steps.base import StepContext
 from curate.texts import prompt_text
 from evalsuite.embedding import Embedder, Floats, open_embedder

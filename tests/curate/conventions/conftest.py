@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from random import Random
 
+import pytest
+
 from evalsuite.builtin.tickets import TicketSplit, draw_tickets
 
 Row = dict[str, str]
@@ -128,3 +130,12 @@ def labels(seed: int, rows: int = 2_000, each: int = 5) -> tuple[list[Row], dict
             out[place]["completion"] = spoil(out[place]["completion"])
             truth[place] = name
     return out, truth
+
+
+MAKERS = {"tickets": tickets, "solutions": solutions, "labels": labels}
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def planted(request: pytest.FixtureRequest) -> tuple[list[Row], dict[int, str]]:
+    """Rows with a convention, and place → defect of those planted."""
+    return MAKERS[request.param](0)

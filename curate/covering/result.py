@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from curate.coverage.edges import EdgeCase
-from curate.coverage.inputs import Inputs
-from curate.coverage.regions import Balance
+from curate.covering.edges import EdgeCase
+from curate.covering.inputs import Inputs
+from curate.covering.regions import Balance
 from evalsuite.embedding import Floats
 from workspace.files import write_json
 from workspace.text import plain
 
-ALPHA = 0.05
+ALPHA = 0.01
 FAR_LESS = 0.5
 """A gap is a region with at most half the density of the traffic, and not by chance."""
 _EXCERPT, _WORDS = 200, 50
