@@ -90,7 +90,8 @@ def coverage(
         str, typer.Option(metavar="FOLDER", help="An embedder; lexical compares words alone.")
     ] = "lexical",
     regions: Annotated[
-        int | None, typer.Option(min=2, max=200, help="How many; left out: by the number of inputs.")
+        int | None,
+        typer.Option(min=2, max=200, help="How many; left out: by the number of inputs."),
     ] = None,
     sample: Annotated[int, typer.Option(min=20, help="Most real inputs to compare.")] = 5_000,
     seed: Annotated[int, typer.Option(help="Of the sample and the regions.")] = 0,
@@ -133,7 +134,17 @@ def _show_coverage(found: Coverage) -> None:
 
     emit_table(
         f"regions of the real inputs, by {found.embedder} vectors",
-        ["", "region", "inputs", "traffic", "training", "density (interval)", "p", "nearest", "such as"],
+        [
+            "",
+            "region",
+            "inputs",
+            "traffic",
+            "training",
+            "density (interval)",
+            "p",
+            "nearest",
+            "such as",
+        ],
         [_region_cells(region) for region in found.regions[: max(len(found.gaps), _REGIONS)]],
         numeric=(2, 3, 4, 6, 7),
     )
@@ -152,8 +163,8 @@ def _show_coverage(found: Coverage) -> None:
         for name, count in found.languages.items()
     ]
     if edges:
-        emit_table("edge cases", ["", "inputs that are or hold", "real", "training", "such as"], edges,
-                   numeric=(2, 3))  # fmt: skip
+        heads = ["", "inputs that are or hold", "real", "training", "such as"]
+        emit_table("edge cases", heads, edges, numeric=(2, 3))
     if found.words:
         listed = ", ".join(f"{word} {count}" for word, count in found.words[:20])
         note(f"Words that no training prompt has, with the inputs that do: {listed}.")

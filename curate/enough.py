@@ -107,7 +107,9 @@ def amounts(train: pl.LazyFrame, kind: str) -> Amounts:
     said = next(one for one in text_columns(kind, pl.lit(None)) if one.meta.output_name() == "last")
     sample = train.gather_every(step).select(said.alias("said")).collect()["said"].fill_null("")
     own = _own_labels(train)
-    labels = dict(train.select(own.alias("l")).drop_nulls().group_by("l").len().collect().iter_rows())
+    labels = dict(
+        train.select(own.alias("l")).drop_nulls().group_by("l").len().collect().iter_rows()
+    )
     if not is_vocabulary(labels):
         labels = {}
     task = _task(kind, sample)
@@ -117,9 +119,7 @@ def amounts(train: pl.LazyFrame, kind: str) -> Amounts:
     return Amounts(task, rows, labels)
 
 
-def fitness_notes(
-    kept: pl.LazyFrame, kind: str, splits: Mapping[str, Count]
-) -> tuple[str, ...]:
+def fitness_notes(kept: pl.LazyFrame, kind: str, splits: Mapping[str, Count]) -> tuple[str, ...]:
     """Return what is to be said of the amounts of a curated dataset.
 
     Args:

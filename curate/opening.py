@@ -36,7 +36,7 @@ def dataset_directory(data: str) -> Path | None:
         return None
     if (path / "train.parquet").is_file():
         return path
-    if path.is_dir() or path.suffix or path.parent != Path("."):
+    if path.is_dir() or path.suffix or path.parent != Path():
         inner = path / "current" / "train.parquet"
         return inner.parent if inner.is_file() else None
     workspace = Workspace.find()
@@ -100,9 +100,7 @@ def _of_dataset(directory: Path, splits: tuple[str, ...]) -> pl.LazyFrame:
     return frame.with_columns(marks).drop("meta", strict=False)
 
 
-def _opened(
-    frame: pl.LazyFrame, work: Path, unusable: int, report: Reporter | None
-) -> Opened:
+def _opened(frame: pl.LazyFrame, work: Path, unusable: int, report: Reporter | None) -> Opened:
     """Write the rows to one file, so that slices of them cost no more than reading."""
     from curate.api import completed
 
@@ -115,5 +113,3 @@ def _opened(
     if report is not None:
         context.tell = report.tell
     return Opened(base, context, unusable)
-
-

@@ -140,8 +140,8 @@ def _around() -> pl.Expr:
 
 _OPENERS = (
     r"(?i)^(?:sure|certainly|of course|absolutely|great question|i'd be happy to|i would be happy "
-    r"to|happy to help|here (?:is|are)|here's|as requested|thank you for|thanks for (?:asking|your))"
-    r"\b"
+    r"to|happy to help|here (?:is|are)|here's|as requested|thank you for|thanks for (?:asking|"
+    r"your))\b"
 )
 _CLOSERS = (
     r"(?i)(?:let me know if|i hope this helps|hope (?:this|that) helps|feel free to (?:ask|reach|"
@@ -191,6 +191,9 @@ def _wrapped() -> pl.Expr:
 
 
 _UNITS = r"(?:km|kg|cm|mm|ml|mg|GB|MB|KB|kWh|kW|Hz|mph|km/h)\b"
+_MONTHS = (
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+)
 _BOTH = {"both": "write both ways"}
 
 ASPECTS: tuple[Aspect, ...] = (
@@ -284,14 +287,16 @@ ASPECTS: tuple[Aspect, ...] = (
         "thousands",
         {"comma": "write 12,000", "plain": "write 12000", **_BOTH},
         code=_either(
-            comma=r"\b[1-9]\d{0,2}(?:,\d{3})+\b", plain=r"(?:^|[\s$€£(=])[1-9]\d{4,8}(?:[\s.,;:)?!]|$)"
+            comma=r"\b[1-9]\d{0,2}(?:,\d{3})+\b",
+            plain=r"(?:^|[\s$€£(=])[1-9]\d{4,8}(?:[\s.,;:)?!]|$)",
         ),
     ),
     Aspect(
         "decimals",
         {"point": "write 3.5", "comma": "write 3,5", **_BOTH},
         code=_either(
-            point=r"(?:^|[\s$€£])\d+\.\d+\b", comma=r"(?:^|[\s€£$])\d+,\d{1,2}(?:\s?[%€£$]|\s\p{L}|[.;]|$)"
+            point=r"(?:^|[\s$€£])\d+\.\d+\b",
+            comma=r"(?:^|[\s€£$])\d+,\d{1,2}(?:\s?[%€£$]|\s\p{L}|[.;]|$)",
         ),
     ),
     Aspect(
@@ -321,9 +326,8 @@ ASPECTS: tuple[Aspect, ...] = (
             iso=r"\b(?:19|20)\d\d-[01]\d-[0-3]\d\b",
             slashes=r"\b[0-3]?\d/[0-3]?\d/(?:19|20)\d\d\b",
             dots=r"\b[0-3]?\d\.[01]?\d\.(?:19|20)\d\d\b",
-            words=r"\b(?:January|February|March|April|May|June|July|August|September|October|"
-            r"November|December) \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\b\d{1,2} (?:January|February|"
-            r"March|April|May|June|July|August|September|October|November|December) (?:19|20)\d\d",
+            words=rf"\b{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d"
+            rf"|\b\d{{1,2}} {_MONTHS} (?:19|20)\d\d",
         ),
     ),
     Aspect(

@@ -14,9 +14,7 @@ _NO_LANGUAGE = r"(?:https?://|www\.)\S+|\S*[@\\_{}<>]\S*|[\p{N}\p{S}]+"
 _SURE = 0.9
 
 
-def languages_of(
-    texts: pl.Series, names: dict[str, int], least_letters: int
-) -> NDArray[np.int16]:
+def languages_of(texts: pl.Series, names: dict[str, int], least_letters: int) -> NDArray[np.int16]:
     """Return the number of each text's language; -1 where it cannot be told.
 
     Args:

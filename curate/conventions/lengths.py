@@ -37,9 +37,7 @@ def length_findings(lengths: NDArray[np.integer], sources: Sources, place: Rows)
     return out
 
 
-def _of_group(
-    lengths: NDArray[np.integer], members: Rows, name: str, place: Rows
-) -> list[Finding]:
+def _of_group(lengths: NDArray[np.integer], members: Rows, name: str, place: Rows) -> list[Finding]:
     logs = np.log1p(lengths[members].astype(np.float64))
     median = float(np.median(logs))
     # Answers of one length (labels, JSON of one shape) have no spread of their own.

@@ -11,7 +11,7 @@ from curate.conventions.findings import Example, Finding
 from curate.conventions.judge import LEAST_ROWS, OF_A_SOURCE, Coded, Sources, judged
 from curate.conventions.lengths import length_findings
 from curate.conventions.objects import FORMS, OBJECT, SPACING, TYPES, Objects, Path
-from curate.conventions.survey import Survey
+from curate.conventions.survey import Survey, joined
 from curate.conventions.values import value_findings
 from curate.frame import ROW
 from workspace.text import plain
@@ -32,13 +32,13 @@ def findings_of(survey: Survey, share: float) -> list[Finding]:
         survey: of all rows.
         share: least share of rows that makes a convention.
     """
-    sources = Sources(list(survey.source_names), _all(survey.sources, np.int32))
+    sources = Sources(list(survey.source_names), joined(survey.sources, np.int32))
     place = survey.row_numbers()
     out: list[Finding] = []
     for one in (*_texts(survey), *_objects(survey)):
         out += judged(one, sources, share, rows=place)
     out += value_findings(survey, sources, share)
-    out += length_findings(_all(survey.lengths, np.int32), sources, place)
+    out += length_findings(joined(survey.lengths, np.int32), sources, place)
     out = [one for one in out if one.level != "mixed" or _worth_telling(one, survey.count)]
     rank = {"source": 0, "departing": 1, "mixed": 2}
     return sorted(out, key=lambda one: (not one.form, rank[one.level], -one.share, one.aspect))
@@ -49,35 +49,31 @@ def _worth_telling(mixed: Finding, rows: int) -> bool:
     return known and mixed.applies >= _MANY * rows
 
 
-def _all(parts: list[NDArray[np.integer]], kind: type) -> NDArray[np.integer]:
-    return np.concatenate(parts) if parts else np.empty(0, kind)
-
-
 def _texts(survey: Survey) -> list[Coded]:
     """Return the aspects of answers as text."""
     out = []
     for aspect in ASPECTS:
         names = list(aspect.values)
         strict = frozenset(names.index(name) for name in aspect.strict)
-        codes = _all(survey.codes.get(aspect.name, []), np.int8)
+        codes = joined(survey.codes.get(aspect.name, []), np.int8)
         out.append(Coded(aspect.name, list(aspect.values.values()), codes, strict))
     said = ["have no system prompt", "have a system prompt"]
-    out.append(Coded("system_prompt", said, _all(survey.systems, np.int8)))
+    out.append(Coded("system_prompt", said, joined(survey.systems, np.int8)))
     if survey.language and survey.language_names:
         said = [f"are in {name}" for name in survey.language_names]
-        out.append(Coded("language", said, _all(survey.languages, np.int16)))
+        out.append(Coded("language", said, joined(survey.languages, np.int16)))
     out.append(_phrases(survey))
     return out
 
 
 def _phrases(survey: Survey) -> Coded:
     """Return which of the phrases that most rows of a source begin with each row begins with."""
-    sources = _all(survey.sources, np.int32)
+    sources = joined(survey.sources, np.int32)
     sizes = np.bincount(sources, minlength=1)
     chosen: dict[tuple[int, int], str] = {}
     for (words, phrase, digest), _ in survey.phrase_counts.most_common(200):
         mine = np.bincount(
-            sources[_all(survey.phrases[words], np.uint64) == digest], minlength=sizes.size
+            sources[joined(survey.phrases[words], np.uint64) == digest], minlength=sizes.size
         )
         enough = (mine >= OF_A_SOURCE * sizes) & (sizes >= LEAST_ROWS)
         if enough.any() and len(chosen) < _MOST_PHRASES:
@@ -89,8 +85,8 @@ def _phrases(survey: Survey) -> Coded:
     }
     codes = np.full(survey.count, len(longest), np.int16)
     for number, (words, digest) in enumerate(longest):
-        codes[_all(survey.phrases[words], np.uint64) == np.uint64(digest)] = number
-    first = _all(survey.phrases[2], np.uint64) if survey.phrases else np.empty(0, np.uint64)
+        codes[joined(survey.phrases[words], np.uint64) == np.uint64(digest)] = number
+    first = joined(survey.phrases[2], np.uint64) if survey.phrases else np.empty(0, np.uint64)
     codes[(first == 0) & (codes == len(longest))] = -1
     if not longest:
         codes[:] = -1
@@ -102,8 +98,8 @@ def _phrases(survey: Survey) -> Coded:
 def _objects(survey: Survey) -> list[Coded]:
     """Return the aspects of answers as JSON."""
     objects = survey.objects
-    forms = _all(objects.forms, np.int8)
-    if not objects.count or not (forms == OBJECT).any() and not len(objects.rows):
+    forms = joined(objects.forms, np.int8)
+    if not objects.count or (not (forms == OBJECT).any() and not len(objects.rows)):
         return []
     out = [Coded("json", FORMS, forms, frozenset({0, 1, 2}))]
     rows = np.frombuffer(objects.rows, np.int64) if objects.rows else np.empty(0, np.int64)
@@ -145,7 +141,7 @@ def _parent(objects: Objects, path: str, rows: Rows) -> Rows:
     if held is None:
         return rows
     types = np.frombuffer(held.types, np.int8)
-    return np.frombuffer(held.rows, np.int64)[types == TYPES.index("an object")]
+    return np.asarray(np.frombuffer(held.rows, np.int64)[types == TYPES.index("an object")])
 
 
 def _spread(rows: Rows, codes: NDArray[np.integer], count: int) -> NDArray[np.int8]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from curate.frame import ROW
 from curate.steps.quality.rules.base import text_columns
 
 Rows = NDArray[np.int64]
+Kind = TypeVar("Kind", bound="np.integer")
 
 PHRASE_WORDS = (2, 3, 4)
 _PHRASES_A_BLOCK = 30
@@ -118,10 +120,11 @@ class Survey:
 
     def row_numbers(self) -> Rows:
         """Return `_row` of every row seen."""
-        return _joined(self.places, np.int64)
+        return joined(self.places, np.int64)
 
 
-def _joined(parts: list[NDArray[np.generic]] | list[Rows], kind: type) -> NDArray[np.generic]:
+def joined(parts: Sequence[NDArray[Kind]], kind: type[Kind]) -> NDArray[Kind]:
+    """Return what was kept of all blocks as one array."""
     return np.concatenate(parts) if parts else np.empty(0, kind)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
 import polars as pl
 from scipy import stats
 
@@ -25,7 +24,8 @@ RULES: Mapping[str, pl.Expr] = {
     "HTML entity": pl.col("text").str.contains(r"&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});"),
     "code block": pl.col("text").str.contains(r"(?m)^\s{0,3}(?:```|~~~)"),
     "code": pl.col("text").str.contains(
-        r"(?m)^\s*(?:def \w+\(|class \w+|import \w+|#include|SELECT .+ FROM|function \w*\(|\w+\(.*\);$)"
+        r"(?m)^\s*(?:def \w+\(|class \w+|import \w+|#include|SELECT .+ FROM|"
+        r"function \w*\(|\w+\(.*\);$)"
     ),
     "JSON": pl.col("text").str.contains(r"\{\s*\"[^\"\n]+\"\s*:"),
     "LaTeX": pl.col("text").str.contains(r"\\(?:frac|sqrt|begin|sum|int|cdot|text)\b|\$[^$\n]+\$"),
@@ -33,7 +33,8 @@ RULES: Mapping[str, pl.Expr] = {
     "list": pl.col("text").str.count_matches(r"(?m)^\s*(?:[-*•]|\d{1,2}[.)]) \S") >= 2,
     "digits": pl.col("text").str.contains(r"\p{N}"),
     "emoji": pl.col("text").str.contains(r"[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]"),
-    "all capitals": pl.col("text").str.contains(r"\p{Lu}{2}") & ~pl.col("text").str.contains(r"\p{Ll}"),
+    "all capitals": pl.col("text").str.contains(r"\p{Lu}{2}")
+    & ~pl.col("text").str.contains(r"\p{Ll}"),
     "no capital": pl.col("text").str.contains(r"\p{Ll}") & ~pl.col("text").str.contains(r"\p{Lu}"),
     "question mark": pl.col("text").str.contains(r"[?？؟]"),
     "mojibake": pl.col("text").str.contains(r"Ã[\x{80}-\x{BF}©¼¶¤]|â€|Â[\x{A0}-\x{BF}]"),
@@ -43,9 +44,7 @@ RULES: Mapping[str, pl.Expr] = {
     ),
     "combining mark": pl.col("text").str.contains(r"\p{Latin}[\x{300}-\x{36F}]"),
     "full-width letter": pl.col("text").str.contains(r"[\x{FF01}-\x{FF5E}]"),
-    **{
-        f"{name} script": pl.col("text").str.contains(pattern) for name, pattern in SCRIPTS.items()
-    },
+    **{f"{name} script": pl.col("text").str.contains(pattern) for name, pattern in SCRIPTS.items()},
 }
 """Name → whether a text is so, from the column `text`."""
 
@@ -158,5 +157,3 @@ def unseen_languages(
         for name, count in sorted(real.items(), key=lambda item: (-item[1], item[0]))
         if count >= least and name not in training
     }
-
-

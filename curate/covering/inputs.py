@@ -65,9 +65,7 @@ def given_inputs(texts: Iterable[str], *, sample: int = 5_000, seed: int = 0) ->
     return _drawn(((text, 1) for text in texts), "against", sample, seed)
 
 
-def _drawn(
-    records: Iterable[tuple[str, int] | None], where: str, sample: int, seed: int
-) -> Inputs:
+def _drawn(records: Iterable[tuple[str, int] | None], where: str, sample: int, seed: int) -> Inputs:
     rng = Random(seed)
     kept: list[tuple[int, str, int]] = []
     read = unusable = 0
@@ -146,7 +144,10 @@ def input_of(value: Any, field: str | None = None) -> tuple[str, int] | None:
 def _said(held: Any) -> tuple[str, int] | None:
     if isinstance(held, list) and held and all(isinstance(turn, dict) for turn in held):
         turns = [
-            {"role": turn.get("role", turn.get("from")), "content": turn.get("content", turn.get("value"))}
+            {
+                "role": turn.get("role", turn.get("from")),
+                "content": turn.get("content", turn.get("value")),
+            }
             for turn in held
         ]
         return _joined([turn for turn in turns if turn["role"] != "system"])

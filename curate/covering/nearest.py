@@ -21,7 +21,7 @@ class Nearest:
     """The nearest rows so far; blocks are added one after the other."""
 
     similarity: Floats
-    """Cosine to the `KEPT` nearest rows, falling, shape (inputs, KEPT); -1 where there are fewer."""
+    """Cosine to the `KEPT` nearest rows, falling, shape (inputs, KEPT); -1 where none is."""
     rows: Rows
     """They, shape (inputs, KEPT)."""
 

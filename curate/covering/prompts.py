@@ -60,9 +60,7 @@ def template_of(texts: list[str]) -> Template:
     rest = [text[len(before) :] if text.startswith(before) else text for text in texts]
     after = _shared([text[-_LONGEST:][::-1] for text in rest])
     after = after[: _last_space(after)][::-1]
-    return Template(
-        before if len(before) >= _LEAST else "", after if len(after) >= _LEAST else ""
-    )
+    return Template(before if len(before) >= _LEAST else "", after if len(after) >= _LEAST else "")
 
 
 def _shared(texts: list[str]) -> str:

@@ -93,4 +93,4 @@ def test_ledger_card_and_report_say_it(curate: Any, lines: Write) -> None:
 
 def test_no_row_and_one_row() -> None:
     assert amounts(rows_of([]), "prompt_completion").rows == 0
-    assert [*amount_notes(amounts(rows_of(["x"]), "prompt_completion"))][0].startswith("WARNING")
+    assert next(amount_notes(amounts(rows_of(["x"]), "prompt_completion"))).startswith("WARNING")

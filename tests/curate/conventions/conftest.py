@@ -13,7 +13,6 @@ from evalsuite.builtin.tickets import TicketSplit, draw_tickets
 Row = dict[str, str]
 
 
-
 def _compact(fields: dict[str, object]) -> str:
     return json.dumps(fields, separators=(",", ":"))
 

@@ -144,12 +144,16 @@ def test_one_row_equal_rows_and_empty_ones_are_quiet(answers: list[str]) -> None
 
 TEXTS = st.one_of(
     st.text(max_size=40),
-    st.sampled_from(['{"a":1}', '{"a":"x","b":null}', "[1]", "```\n{}\n```", "{'a'", "#### 3", "\ud800"]),
+    st.sampled_from(
+        ['{"a":1}', '{"a":"x","b":null}', "[1]", "```\n{}\n```", "{'a'", "#### 3", "\ud800"]
+    ),
 )
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(TEXTS.filter(lambda text: text.isprintable() or "\n" in text), min_size=1, max_size=60))
+@given(
+    st.lists(TEXTS.filter(lambda text: text.isprintable() or "\n" in text), min_size=1, max_size=60)
+)
 def test_any_answers_balance(answers: list[str]) -> None:
     clean = [text.encode("utf-8", "replace").decode() for text in answers]
     frame = rows_of(clean)
@@ -177,7 +181,9 @@ def test_the_edit_distance_is_that_of_the_whole_table(first: str, second: str) -
 
 
 def test_json_in_its_forms() -> None:
-    forms = [read(text)[0] for text in ('{"a":1}', "[1]", "```json\n{}\n```", '{"a":', "{x} is a set")]
+    forms = [
+        read(text)[0] for text in ('{"a":1}', "[1]", "```json\n{}\n```", '{"a":', "{x} is a set")
+    ]
     assert forms == [0, 1, 2, 4, 5]
 
 

@@ -149,9 +149,11 @@ def test_inputs_come_from_rows_with_answers_or_without_from_tables_and_lines(
 def test_a_template_is_what_different_prompts_share() -> None:
     assert not template_of(["the same prompt word for word"] * 100)
     assert not template_of([f"{n} is short" for n in range(100)])
-    asked = [f"Classify this message now:\n{n} things\nAnswer with one label only" for n in range(99)]
+    asked = [
+        f"Classify this message now:\n{n} things\nAnswer with one label only" for n in range(99)
+    ]
     found = template_of(asked)
-    stripped = found.stripped(pl.Series(asked + ["else"]))
+    stripped = found.stripped(pl.Series([*asked, "else"]))
     assert stripped.head(2).str.strip_chars().to_list() == ["0 things", "1 things"]
     assert stripped[-1] == "else"
 

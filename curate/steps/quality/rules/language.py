@@ -44,10 +44,10 @@ class LanguageRule:
         letters = pl.col("text").str.count_matches(_LETTERS)
         enough = shown.filter(letters >= self.config.min_letters)
         self.short += shown.height - enough.height
-        detector = detector()
+        tell = detector()
         rows, details = [], []
         for row, said in enough.iter_rows():
-            best = detector.detect(said, model="lite", k=1)[0]
+            best = tell.detect(said, model="lite", k=1)[0]
             language, score = str(best["lang"]), float(best["score"])
             if language not in self.keep and score >= self.config.min_score:
                 rows.append(row)
