@@ -15,9 +15,10 @@ import polars_hash as plh
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from curate.conventions.configs import Consistency
 from curate.curating import CurateResult, run_curate
 from curate.frame import MARKS, ROW, hashed_content
-from curate.given import given
+from curate.given import given, whole_turns
 from curate.images_out import with_bytes
 from curate.one_step import section_for, step_config
 from curate.pipeline import curate_rows
@@ -54,6 +55,8 @@ from workspace.recipe import Section
 
 if TYPE_CHECKING:
     from curate.calibration.outcome import Calibration
+    from curate.conventions.looking import Consistent
+    from curate.covering.result import Coverage
     from curate.ledger import Ledger
     from curate.synth.augmenting import AugmentResult
 
@@ -439,6 +442,61 @@ def score(
     return ScoreStep(_checked(Score, {kind: given})).apply(rows, context)
 
 
+def coverage(
+    frame: pl.LazyFrame | pl.DataFrame,
+    against: str | Path | Sequence[str],
+    *,
+    field: str | None = None,
+    vectors: str = "lexical",
+    regions: int | None = None,
+    sample: int = 5_000,
+    seed: int = 0,
+) -> Coverage:
+    """Find what training rows lack, against a sample of real inputs.
+
+    Args:
+        frame: training rows of one type.
+        against: real inputs: a file of rows with or without answers, a dataset, a text file with
+            one input on each line, or the texts themselves.
+        field: the column with the input; left out: the usual ones.
+        vectors: a folder with an embedder, or `lexical`: words weighted by their rarity.
+        regions: how many; left out: one for each 40 distinct inputs, 2 to 120.
+        sample: most real inputs to compare.
+        seed: of the sample and of the regions.
+
+    Raises:
+        DataError: no training row, or no real input.
+    """
+    from curate.covering.inputs import given_inputs, read_inputs
+    from curate.covering.measure import measure_coverage
+
+    if isinstance(against, str | Path):
+        inputs = read_inputs(str(against), field=field, sample=sample, seed=seed)
+    else:
+        inputs = given_inputs(against, sample=sample, seed=seed)
+    context, _ = _prepared(frame)
+    return measure_coverage(context, inputs, vectors=vectors, regions=regions, seed=seed)
+
+
+def consistency(
+    frame: pl.LazyFrame | pl.DataFrame, *, share: float = 0.95, language: bool = True
+) -> Consistent:
+    """Find answers whose form, keys, labels or style depart from what nearly all others do.
+
+    Args:
+        frame: rows of one type; `source` says where each is from, if it is there.
+        share: least share of rows that makes a convention.
+        language: tell the language of long answers, which takes most of the time.
+
+    Returns:
+        The findings, and the rows that depart. Nothing is dropped: the step `consistency` does.
+    """
+    from curate.conventions.looking import look
+
+    context, rows = _prepared(frame)
+    return look(rows, context, _checked(Consistency, {"share": share, "language": language}))
+
+
 def split(
     frame: pl.LazyFrame | pl.DataFrame,
     *,
@@ -530,21 +588,28 @@ def _prepared(
 ) -> tuple[StepContext, pl.LazyFrame]:
     """Return a context over the frame, which gets the columns that steps need and it lacks."""
     held = frame.lazy().collect()
-    kind = _type_of(held.columns)
-    held = given(held, kind)
-    held = held.drop(ROW, strict=False).with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
-    held = held.with_columns(_missing(held))
-    if "content_hash" not in held.columns:
-        whole = held.with_columns(canonical(kind).alias("_whole"))
-        hashed = whole.select(plh.col("_whole").chash.sha2_256().str.slice(0, 32))
-        held = held.with_columns(hashed["_whole"].alias("content_hash"))
-    nth = pl.int_range(pl.len()).over("content_hash").cast(pl.String)
-    made = pl.concat_str("content_hash", nth, separator="-")
-    own = pl.col("id").cast(pl.String) if "id" in held.columns else pl.lit(None, pl.String)
-    held = held.with_columns(pl.coalesce(own, made).alias("id"))
-    lazy = held.lazy()
+    whole, kind = completed(given(held, _type_of(held.columns)))
+    lazy = whole.collect().lazy()
     here = Path.cwd()
     return StepContext(lazy, kind, Workspace.find(here), here, loosest), lazy
+
+
+def completed(frame: pl.LazyFrame | pl.DataFrame) -> tuple[pl.LazyFrame, str]:
+    """Return the frame with the columns that steps need and it lacks, `_row` anew; and its type."""
+    lazy = frame.lazy()
+    empty = lazy.head(0).collect()
+    kind = _type_of(empty.columns)
+    turns = [whole_turns(empty, column) for column in TYPES[kind].turns]
+    numbered = lazy.drop(ROW, strict=False).with_row_index(ROW)
+    held = numbered.with_columns(pl.col(ROW).cast(pl.Int64), *turns, *_missing(empty))
+    if "content_hash" not in empty.columns:
+        whole = held.with_columns(canonical(kind).alias("_whole"))
+        digest = plh.col("_whole").chash.sha2_256().str.slice(0, 32)
+        held = whole.with_columns(digest.alias("content_hash")).drop("_whole")
+    nth = pl.int_range(pl.len()).over("content_hash").cast(pl.String)
+    made = pl.concat_str("content_hash", nth, separator="-")
+    own = pl.col("id").cast(pl.String) if "id" in empty.columns else pl.lit(None, pl.String)
+    return held.with_columns(pl.coalesce(own, made).alias("id")), kind
 
 
 def _type_of(columns: Sequence[str]) -> str:

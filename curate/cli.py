@@ -16,6 +16,7 @@ from curate import (
     cli_augment,
     cli_balance,
     cli_calibrate,
+    cli_fit,
     cli_quality,
     cli_score,
     cli_steps,
@@ -218,3 +219,4 @@ cli_accounts.add_to(app)
 cli_balance.add_to(app)
 cli_calibrate.add_to(app)
 cli_score.add_to(app)
+cli_fit.add_to(app)

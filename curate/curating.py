@@ -65,6 +65,7 @@ def run_curate(
         WorkError: the ledger does not balance, or the disk refuses.
     """
     from curate.caching.store import Store
+    from curate.enough import fitness_notes
     from curate.pipeline import Reporter, curate_rows
     from curate.planning.plan import plan_curation
     from curate.private import write_private
@@ -90,6 +91,9 @@ def run_curate(
             decisions=decisions_file(recipe.base_dir, recipe.name, section.decisions),
             report=report,
             cache=Store(steps_cache(workspace)) if cache else None,
+        )
+        curated.ledger.split_notes += fitness_notes(
+            curated.kept, curated.type, curated.ledger.splits
         )
         path, existed = None, False
         if dry_run:

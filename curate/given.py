@@ -40,7 +40,7 @@ def given(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     columns = TYPES[kind]
     texts = [name for name in (*columns.plain, "tools") if name in frame.columns]
     out = frame.with_columns(
-        *(_turns(frame, name) for name in columns.turns),
+        *(whole_turns(frame, name) for name in columns.turns),
         *(_text(frame, name) for name in texts if name != "label"),
     )
     if "label" in columns.plain:
@@ -48,7 +48,12 @@ def given(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     return out
 
 
-def _turns(frame: pl.DataFrame, column: str) -> pl.Expr:
+def whole_turns(frame: pl.DataFrame, column: str) -> pl.Expr:
+    """Return a column of turns with all the fields that a turn can have.
+
+    Raises:
+        DataError: it holds no turns.
+    """
     dtype = frame.schema[column]
     inner = dtype.inner if isinstance(dtype, pl.List) else None
     fields = inner.fields if isinstance(inner, pl.Struct) else []

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     LEAK_EXACT = "leak_exact"
     LEAK_NGRAM = "leak_ngram"
     LEAK_NEAR = "leak_near"
+    INCONSISTENT = "inconsistent"
     OVER_SHARE = "over_share"
     REPEATED = "repeated"
     NOT_SELECTED = "not_selected"
@@ -130,6 +131,7 @@ _DESCRIPTIONS = {
     Reason.LEAK_EXACT: "the prompt of an evaluation item",
     Reason.LEAK_NGRAM: "contains an evaluation item",
     Reason.LEAK_NEAR: "nearly the prompt of an evaluation item",
+    Reason.INCONSISTENT: "does otherwise than nearly all rows in form or style",
     Reason.OVER_SHARE: "its group (label, source …) has its share without it",
     Reason.REPEATED: "a copy, so that its group has its share",
     Reason.NOT_SELECTED: "other rows were chosen to represent all",

@@ -26,7 +26,8 @@ def check_recipe(recipe: Recipe) -> list[Finding]:
     No code from data or plugins runs, nothing is written, and torch is not imported.
     """
     findings = [Finding("ok", "recipe", f"{recipe.path.name}: {', '.join(recipe.sections)}")]
-    for look in (_model, _sources, _curation, _judges, _augment, _suites, _training):
+    looks = (_model, _sources, _curation, _amounts, _judges, _augment, _suites, _training)
+    for look in looks:
         findings += _told(look, recipe)
     return findings
 
@@ -170,6 +171,21 @@ def _judges(recipe: Recipe) -> Iterator[Finding]:
             yield from _shown_to("judge", step.score.judge.backend)
 
 
+def _amounts(recipe: Recipe) -> Iterator[Finding]:
+    """Say how much there is to train on, once there is a dataset."""
+    from curate.published import dataset_notes
+
+    section = recipe.section("train", TrainSection)
+    name = (section.dataset if section else None) or recipe.name
+    if recipe.section("curate", CurateSection) is None and section is None:
+        return
+    if not (recipe.workspace.datasets / name).exists():
+        return
+    for note in dataset_notes(recipe.workspace.dataset(name)):
+        warns = note.startswith("WARNING: ")
+        yield Finding("warn" if warns else "ok", "amount", note.removeprefix("WARNING: "))
+
+
 def _augment(recipe: Recipe) -> Iterator[Finding]:
     section = recipe.section("augment", AugmentSection)
     for backend in section.backends if section else ():
@@ -220,12 +236,29 @@ def _suites(recipe: Recipe) -> Iterator[Finding]:
                     f"fewer than min_items {suite.spec.min_items}",
                     "It cannot pass: add items, or lower min_items before training.",
                 )
+            yield from _too_few_to_see(name, task.spec.name, len(task.items), suite.spec.margin)
     if section and "retention" not in purposes:
         yield Finding(
             "warn",
             "suites",
             "none measures what the model may forget",
             "Add builtin:retention or a retention suite of your own.",
+        )
+
+
+def _too_few_to_see(suite: str, task: str, items: int, margin: float) -> Iterator[Finding]:
+    """Warn where a task cannot show a difference as small as its suite's margin."""
+    from curate.enough import FLIP_RATE, smallest_difference
+
+    least = smallest_difference(items) if items else 1.0
+    if least > margin:
+        yield Finding(
+            "warn",
+            "suite",
+            f"{suite}: {task} with {items:,} items shows differences of {least * 100:.1f} points "
+            f"or more (if {FLIP_RATE:.0%} of the answers change sides), not the margin of "
+            f"{margin * 100:g}",
+            "Add items: four times as many see half the difference.",
         )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from curate.conventions.configs import Consistency
 from curate.embedding.configs import SemanticDuplicates, Topics
 from curate.steps.balancing.configs import Balance
 from curate.steps.quality.configs import Filter, Redact, Repair
@@ -130,6 +131,7 @@ class StepConfig(Section):
     prefix_conversations: PrefixConversations | None = None
     decontaminate: Decontaminate | None = None
     topics: Topics | None = None
+    consistency: Consistency | None = None
     balance: Balance | None = None
     select: Select | None = None
     repair: Repair | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from curate.steps.balance import BalanceStep
 from curate.steps.base import Step
 from curate.steps.configs import StepConfig
+from curate.steps.consistency import ConsistencyStep
 from curate.steps.contradictions import ContradictionsStep
 from curate.steps.decontaminate import DecontaminateStep
 from curate.steps.empty_answers import EmptyAnswersStep
@@ -38,6 +39,7 @@ STEPS: dict[str, Callable[[Any], Step]] = {
         PrefixConversationsStep,
         DecontaminateStep,
         TopicsStep,
+        ConsistencyStep,
         BalanceStep,
         SelectStep,
         RepairStep,

@@ -186,7 +186,7 @@ def augment_rows(
     generators = [make_generator(config) for config in section.generate]
     kind = made_type(generators, material.seeds.type)
     prompts = Prompts.load(base_dir / section.prompts if section.prompts else None)
-    deficits, notes = find_deficits(section.target, material.seeds, workspace)
+    deficits, notes = find_deficits(section.target, material.seeds, workspace, base_dir)
     notes = [*material.notes, *notes, *endpoints(section)]
     cells = [_cell(one, generators, material.seeds, section.seed) for one in deficits]
     for cell in cells:

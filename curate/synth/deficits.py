@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from curate.synth.gaps import gap_deficits
 from curate.synth.recipe import FailedAbilities, RareLabels, Target
 from curate.synth.seeds import SeedTable
 from evalsuite.similarity.shingles import unique_per_row
@@ -45,7 +47,7 @@ class Deficit:
 
 
 def find_deficits(
-    target: Target, seeds: SeedTable, workspace: Workspace
+    target: Target, seeds: SeedTable, workspace: Workspace, base_dir: Path
 ) -> tuple[list[Deficit], list[str]]:
     """Return what is missing, the largest first, and what a person should know.
 
@@ -62,6 +64,9 @@ def find_deficits(
         found, notes = _rare_labels(target.labels, seeds)
     elif target.evaluation is not None:
         found, notes = _failed_abilities(target.evaluation, seeds, workspace)
+    elif target.deficits is not None:
+        gaps, notes = gap_deficits(target.deficits, seeds.frame["id"], base_dir)
+        found = [Deficit(one.name, one.rows, one.pool, why=one.why) for one in gaps]
     else:
         every = np.arange(len(seeds), dtype=np.int64)
         found, notes = [Deficit("all", target.rows or 0, every, why="as many as asked for")], []

@@ -49,19 +49,35 @@ class FailedAbilities(Section):
     """Source rows taken for each item that was answered wrongly."""
 
 
+class Deficits(Section):
+    """Close the gaps that `temper curate coverage --deficits FILE` found.
+
+    Rows are made from the source rows nearest to the real inputs of a gap, which the file names by
+    id. The real inputs themselves are in no file and shown to no model.
+    """
+
+    path: str
+    """The file, relative to the recipe."""
+    only: tuple[str, ...] = ()
+    """These gaps alone, by name."""
+    most: int | None = Field(default=None, ge=1)
+    """Most rows for each gap."""
+
+
 class Target(Section):
-    """What is missing: one of three."""
+    """What is missing: one of four."""
 
     rows: int | None = Field(default=None, ge=1)
     """So many rows, from all of the source."""
     labels: RareLabels | None = None
     evaluation: FailedAbilities | None = None
+    deficits: Deficits | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("one of: rows, labels, evaluation")
+            raise ValueError("one of: rows, labels, evaluation, deficits")
         return self
 
 

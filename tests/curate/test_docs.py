@@ -36,6 +36,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ]
             label = rng.choice(["short", "long"])
             file.write(json.dumps({"messages": turns, "label": label}) + "\n")
+    asked = "".join(item.prompt.replace("\n", " ") + "\n" for item in items[::3])
+    (tmp_path / "real.txt").write_text(asked, encoding="utf-8")
     for recipe in blocks("yaml"):
         name = re.match(r"# (\S+\.yaml)\n", recipe)
         if name is not None:

@@ -21,7 +21,7 @@ from workspace.text import plain
 
 Rows = NDArray[np.int64]
 KNOWN = ("label", "topic", "source", "answer", "length", "script", "difficulty")
-_SCRIPTS = {
+SCRIPTS = {
     "Latin": r"\p{Latin}",
     "Cyrillic": r"\p{Cyrillic}",
     "Greek": r"\p{Greek}",
@@ -185,7 +185,7 @@ def _bands(words: Rows, edges: Sequence[int]) -> pl.Series:
 
 def script(text: pl.Expr) -> pl.Expr:
     """Return the writing system with the most letters; kana makes Japanese of Han."""
-    counts = {name: text.str.count_matches(pattern) for name, pattern in _SCRIPTS.items()}
+    counts = {name: text.str.count_matches(pattern) for name, pattern in SCRIPTS.items()}
     kana = counts.pop("Kana")
     counts["Japanese"] = pl.when(kana > 0).then(kana + counts["Han"]).otherwise(0)
     counts["Han"] = pl.when(kana > 0).then(0).otherwise(counts["Han"])

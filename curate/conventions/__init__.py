@@ -1,0 +1,1 @@
+"""Conventions that answers keep: which there are, who keeps them, who departs."""

@@ -1,0 +1,1 @@
+"""What a training set lacks, measured against a sample of real inputs."""
