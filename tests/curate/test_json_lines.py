@@ -41,6 +41,10 @@ def test_rows_written_at_once_are_the_rows_written_one_by_one(data: st.DataObjec
     )
     rows: list[dict[str, Any]] = data.draw(st.lists(row, max_size=5))
     stream = BytesIO()
-    write_lines(pl.DataFrame(rows, schema=SCHEMA), stream)
-    lines = [orjson.dumps(_without_nulls(one), option=orjson.OPT_APPEND_NEWLINE) for one in rows]
+    table = pl.DataFrame(rows, schema=SCHEMA)
+    write_lines(table, stream)
+    lines = [
+        orjson.dumps(_without_nulls(one), option=orjson.OPT_APPEND_NEWLINE)
+        for one in table.iter_rows(named=True)
+    ]
     assert stream.getvalue() == b"".join(lines)
