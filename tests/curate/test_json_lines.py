@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from curate.json_lines import _without_nulls, write_lines
 
-SCHEMA = pl.Schema(
-    {
-        "messages": pl.List(pl.Struct({"role": pl.String, "name": pl.String})),
-        "id": pl.String,
-        "label": pl.Boolean,
-        "meta": pl.Struct({"row": pl.Int64, "user": pl.String, "parents": pl.List(pl.String)}),
-    }
-)
+SCHEMA: dict[str, Any] = {
+    "messages": pl.List(pl.Struct({"role": pl.String, "name": pl.String})),
+    "id": pl.String,
+    "label": pl.Boolean,
+    "meta": pl.Struct({"row": pl.Int64, "user": pl.String, "parents": pl.List(pl.String)}),
+}
 WORD = st.text(max_size=12)
 
 
