@@ -200,10 +200,11 @@ def measure(options: argparse.Namespace, rows: int, work: Path) -> list[Figures]
                 scores[name] = score(truth, kept_rows(target))
             cpu, wall, peak = runs[name][-1]
             print(f"{name}: {cpu:.1f} CPU s, {wall:.1f} s, {peak:,.0f} MiB", file=sys.stderr)
-    return [
-        Figures(name, *(median(column) for column in zip(*runs[name], strict=True)), scores[name])
-        for name in found
-    ]
+    out = []
+    for name in found:
+        cpu, wall, peak = (median(column) for column in zip(*runs[name], strict=True))
+        out.append(Figures(name, cpu, wall, peak, scores[name]))
+    return out
 
 
 def line(one: Figures, ours: Figures) -> str:

@@ -57,8 +57,9 @@ def _distinct(pairs: Hashes) -> Hashes:
     `np.unique` would hash them by their low bits, which pairs with one and the same row share.
     """
     pairs = np.sort(pairs)
-    distinct: Hashes = pairs[np.concatenate([pairs[:1] == pairs[:1], pairs[1:] != pairs[:-1]])]
-    return distinct
+    first = np.ones(pairs.size, bool)
+    first[1:] = pairs[1:] != pairs[:-1]
+    return np.asarray(pairs[first])
 
 
 def _shared(band: Hashes) -> Rows:

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from curate.json_lines import _without_nulls, write_lines
 
-SCHEMA = pl.Schema(
-    {
-        "messages": pl.List(pl.Struct({"role": pl.String, "name": pl.String})),
-        "id": pl.String,
-        "label": pl.Boolean,
-        "meta": pl.Struct({"row": pl.Int64, "user": pl.String, "parents": pl.List(pl.String)}),
-    }
-)
+SCHEMA: dict[str, Any] = {
+    "messages": pl.List(pl.Struct({"role": pl.String, "name": pl.String})),
+    "id": pl.String,
+    "label": pl.Boolean,
+    "meta": pl.Struct({"row": pl.Int64, "user": pl.String, "parents": pl.List(pl.String)}),
+}
 WORD = st.text(max_size=12)
 
 
@@ -41,6 +39,10 @@ def test_rows_written_at_once_are_the_rows_written_one_by_one(data: st.DataObjec
     )
     rows: list[dict[str, Any]] = data.draw(st.lists(row, max_size=5))
     stream = BytesIO()
-    write_lines(pl.DataFrame(rows, schema=SCHEMA), stream)
-    lines = [orjson.dumps(_without_nulls(one), option=orjson.OPT_APPEND_NEWLINE) for one in rows]
+    table = pl.DataFrame(rows, schema=SCHEMA)
+    write_lines(table, stream)
+    lines = [
+        orjson.dumps(_without_nulls(one), option=orjson.OPT_APPEND_NEWLINE)
+        for one in table.iter_rows(named=True)
+    ]
     assert stream.getvalue() == b"".join(lines)

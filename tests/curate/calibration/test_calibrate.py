@@ -155,7 +155,7 @@ def test_the_command_prints_tables_and_escapes_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = texts(60)
-    hostile = rows[0] + " \x1b owned\x07"
+    hostile = "\x1b owned\x07 " + rows[0]
     with (tmp_path / "rows.jsonl").open("w", encoding="utf-8") as file:
         for row in [*rows, hostile]:
             file.write(json.dumps({"text": row}) + "\n")
