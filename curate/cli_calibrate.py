@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.cli_steps import Columns, Format, Inputs, Quarantine, _section
-from curate.steps.configs import NearDuplicates
 from workspace.context import Progress, emit_json, emit_table, note
 from workspace.text import plain
 
@@ -58,6 +57,8 @@ def calibrate(
 
 
 def _show(found: Calibration) -> None:
+    from curate.steps.configs import NearDuplicates
+
     rows = [_row(point, found.proposed) for point in found.points]
     emit_table(
         f"near-duplicates by threshold: {sum(found.planted.values()):,} plants in "

@@ -70,12 +70,14 @@ def run_curate(
     from curate.planning.plan import plan_curation
     from curate.private import write_private
     from curate.publish import check_replaceable, logical_digest, publish
+    from curate.steps.quality.masks import masks_of
 
     section = recipe.required("curate", CurateSection, command="temper curate")
     settings = section.model_dump(mode="json")
     report = report or Reporter()
     model, note = token_model(recipe)
     check_replaceable(workspace.datasets / recipe.name)
+    masks_of(section.steps, recipe.base_dir)  # what it cannot load ends the work before it begins
     plan = plan_curation(section, recipe.base_dir, workspace.root, counts_tokens=model is not None)
     report.plan(plan)
     if not force:

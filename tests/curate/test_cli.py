@@ -253,7 +253,7 @@ def test_a_signal_while_reading_stops_without_a_dataset_and_says_what_to_do(
     write_recipe(tmp_path)
 
     def interrupt(speaker: Speaker, rows: int, what: str) -> None:
-        assert speaker.stage == "reading"
+        assert speaker.progress.what == "reading"
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(Speaker, "tick", interrupt)

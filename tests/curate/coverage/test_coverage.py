@@ -154,7 +154,10 @@ def test_a_template_is_what_different_prompts_share() -> None:
     ]
     found = template_of(asked)
     stripped = found.stripped(pl.Series([*asked, "else"]))
-    assert stripped.head(2).str.strip_chars().to_list() == ["0 things", "1 things"]
+    assert stripped.head(2).str.strip_chars().to_list() == [
+        "0",
+        "1",
+    ]  # all of them are about things
     assert stripped[-1] == "else"
 
 

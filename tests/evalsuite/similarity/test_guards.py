@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,8 +20,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pairs each index compared."""
     sizes: list[int] = []
 
-    def counted(*arguments: object) -> Candidates:
-        found = candidates(*arguments)  # type: ignore[arg-type]
+    def counted(*arguments: Any, **options: Any) -> Candidates:
+        found = candidates(*arguments, **options)
         sizes.append(found.size)
         return found
 
