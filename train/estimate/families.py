@@ -155,6 +155,7 @@ def _mixtral(values: Config, index: int) -> tuple[tuple[Matrix, ...], Experts]:
         size(values, "num_experts_per_tok"),
         size(values, "intermediate_size"),
         size(values, "hidden_size"),
+        adapted=True,
     )
 
 
@@ -176,6 +177,7 @@ def _sparse(
         size(values, "num_experts_per_tok"),
         size(values, "moe_intermediate_size"),
         hidden,
+        adapted=not shared,  # peft knows Qwen3's experts and not Qwen2's
     )
 
 

@@ -41,6 +41,8 @@ class Experts:
     width: int
     """Inner width of one expert."""
     hidden: int
+    adapted: bool = False
+    """Whether peft's `all-linear` adapts them and their router, as peft 0.21 does for some."""
 
     @property
     def one(self) -> int:
@@ -56,6 +58,14 @@ class Experts:
     def router(self) -> int:
         """Weights that choose the experts."""
         return self.count * self.hidden
+
+    def lora_parameters(self, r: int) -> int:
+        """Return what LoRA of rank `r` adds: rank 2r on gate and up together, as peft does."""
+        if not self.adapted:
+            return 0
+        gate_up = 2 * r * (self.hidden + 2 * self.width)
+        down = r * (self.width + self.hidden)
+        return self.count * (gate_up + down) + r * (self.hidden + self.count)
 
 
 @dataclass(frozen=True)
@@ -160,10 +170,17 @@ class ModelShape:
 
     def lora_parameters(self, r: int, targets: str | list[str] = "all-linear") -> int:
         """Return how many weights LoRA of rank `r` adds: r x (inputs + outputs) for each layer."""
-        return sum(
+        linear = sum(
             count * r * (one.outputs + one.inputs)
             for count, one in self.matrices()
             if is_target(one, targets)
+        )
+        if targets != "all-linear":
+            return linear
+        return linear + sum(
+            count * layer.experts.lora_parameters(r)
+            for count, layer in self.layers
+            if layer.experts
         )
 
 

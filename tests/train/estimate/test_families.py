@@ -148,7 +148,6 @@ TINY: dict[str, dict[str, Any]] = {
     "qwen3_moe": {
         "num_experts": 4,
         "moe_intermediate_size": 24,
-        "mlp_only_layers": [1],
         "head_dim": 12,
     },
 }
