@@ -32,7 +32,8 @@ def advise(chosen: WayName, cells: Sequence[Cell]) -> str:
             before = _instead(chosen, here) if here else ""
             if way != chosen:
                 before += f"No GPU of these holds {TITLES[chosen]}; "
-            return f"{before}the least expensive that is compared: {_fits(best)}".lstrip()
+            told = f"{before}the least expensive that is compared: {_fits(best)}"
+            return told[0].upper() + told[1:]
     least = min((cell.memory.total for cell in cells), default=0)
     return (
         f"No single GPU of these holds this model: the lightest way needs {least / GIB:.1f} GiB; "

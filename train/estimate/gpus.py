@@ -87,8 +87,8 @@ def compared(
 def parse_gpu(text: str) -> GpuType:
     """Return the GPU that `--gpu` names.
 
-    >>> parse_gpu("My card:16:50:0.2")
-    GpuType(name='My card', memory_gib=16.0, tflops=50.0, price=0.2, utilisation=(0.3, 0.5), is_here=False)
+    >>> parse_gpu("My card:16:50:0.2").memory_gib
+    16.0
 
     Raises:
         UsageError: neither a name of the table nor memory in GiB.

@@ -34,7 +34,8 @@ class Load:
     """Rows."""
     longest: int
     """Tokens of the longest sequence; shorter ones are padded to it."""
-    demand: Demand = Demand()
+    demand: Demand
+    """Of the method."""
 
     @property
     def tokens(self) -> int:
