@@ -87,7 +87,7 @@ def what_is_missing(recipe: Recipe, section: TrainSection, model: ModelSection) 
         try:
             recipe.workspace.dataset(name)
         except DataError as error:
-            return f"{error.title}: {name}. {error.cure}".strip()
+            return f"{error.title}. {error.cure}".strip()
     if is_hub_name(model, recipe.base_dir):
         from evalsuite.models.download import is_missing
 

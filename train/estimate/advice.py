@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from train.estimate.cell import Cell
 from train.estimate.compute import Hours
 from train.estimate.memory import GIB
-from train.estimate.ways import TITLES, WAYS, WayName
+from train.estimate.ways import WAYS, WayName
+
+_NAMES: dict[WayName, str] = {"full": "full training", "lora": "LoRA", "qlora": "QLoRA"}
 
 
 def advise(chosen: WayName, cells: Sequence[Cell]) -> str:
@@ -24,16 +26,17 @@ def advise(chosen: WayName, cells: Sequence[Cell]) -> str:
         own = [cell for cell in here if cell.way == way and cell.fits]
         if own:
             best = min(own, key=lambda cell: cell.is_tight)
-            return _instead(chosen, here) + _fits(best) if way != chosen else _fits(best)
+            before = _instead(chosen, here) if way != chosen else ""
+            return _sentence(before + _fits(best))
     for way in lighter:
         fitting = [cell for cell in cells if cell.way == way and cell.fits]
         if fitting:
             best = min(fitting, key=_cost)
             before = _instead(chosen, here) if here else ""
             if way != chosen:
-                before += f"No GPU of these holds {TITLES[chosen]}; "
+                before += f"No GPU of these holds {_NAMES[chosen]}; "
             told = f"{before}the least expensive that is compared: {_fits(best)}"
-            return told[0].upper() + told[1:]
+            return _sentence(told)
     least = min((cell.memory.total for cell in cells), default=0)
     return (
         f"No single GPU of these holds this model: the lightest way needs {least / GIB:.1f} GiB; "
@@ -54,7 +57,7 @@ def _instead(chosen: WayName, here: Sequence[Cell]) -> str:
     if cell is None:
         return ""
     return (
-        f"{cell.gpu.name} does not hold {TITLES[chosen]} "
+        f"{cell.gpu.name} does not hold {_NAMES[chosen]} "
         f"({cell.memory.total / GIB:.1f} of {cell.gpu.memory_gib:.1f} GiB); "
     )
 
@@ -63,10 +66,15 @@ def _fits(cell: Cell) -> str:
     tight = ", which is tight" if cell.is_tight else ""
     time = f", {span(cell.hours)} h" if cell.hours else ""
     money = f", ${span(cell.money)}" if cell.money else ""
+    name = _NAMES[cell.way]
     return (
-        f"{TITLES[cell.way]} on {cell.gpu.name}: {cell.memory.total / GIB:.1f} of "
+        f"{name} on {cell.gpu.name}: {cell.memory.total / GIB:.1f} of "
         f"{cell.gpu.memory_gib:.1f} GiB{tight}{time}{money}."
     )
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _cost(cell: Cell) -> tuple[bool, bool, float]:

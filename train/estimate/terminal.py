@@ -61,7 +61,7 @@ def _print_memory(estimate: Estimate) -> None:
     each = f" × {asked.demand.sequences} sequences" if asked.demand.sequences > 1 else ""
     again = "activations computed again" if asked.checkpointing else "no checkpointing"
     title = (
-        f"memory in GiB: {asked.wanted} rows{each} × {asked.length:,} tokens at once "
+        f"memory in GiB: {_rows(asked.wanted)}{each} × {asked.length:,} tokens at once "
         f"({asked.length_reason}), {again}"
     )
     columns = ["term", *(TITLES[way.name] for way in asked.ways)]
@@ -92,4 +92,8 @@ def _cell(cell: Cell) -> str:
     tight = " (tight)" if cell.is_tight else ""
     time = f", {span(cell.hours)} h" if cell.hours else ""
     money = f", ${span(cell.money)}" if cell.money else ""
-    return f"{cell.micro_batch} × {memory}{tight}{time}{money}".replace(" × ", " rows, ", 1)
+    return f"{_rows(cell.micro_batch)}, {memory}{tight}{time}{money}"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
