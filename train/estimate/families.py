@@ -32,6 +32,8 @@ class Family:
     """Whether q and k are normalised by head."""
     fused: bool = False
     """Whether q, k, v and gate, up are one matrix each (Phi-3)."""
+    stores_scores: bool = False
+    """Whether attention is computed without a fused kernel."""
     tied: bool = False
     """Default of `tie_word_embeddings`."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +67,8 @@ def shape_of(config: Config, name: str) -> ModelShape | None:
     notes = (
         ["only the text part is counted; other parts add their weights"] if inner is text else []
     )
+    if family.mlp:
+        notes.append("activations of experts are a rough count")
     hidden = size(values, "hidden_size")
     layers = [_layer(family, values, index) for index in range(size(values, "num_hidden_layers"))]
     return ModelShape(
@@ -119,6 +123,7 @@ def _layer(family: Family, values: Config, index: int) -> Layer:
         mlp_width=dense + (experts.used * experts.width if experts else 0),
         gated=True,
         experts=experts,
+        scored_heads=heads if family.stores_scores else 0,
     )
 
 
@@ -237,7 +242,7 @@ FAMILIES: dict[str, Family] = {
         tied=True,
         defaults={**_GEMMA, "num_attention_heads": 16, "num_key_value_heads": 16},
     ),
-    "gemma2": Family(biases="asked", norms=4, tied=True, defaults=_GEMMA),
+    "gemma2": Family(biases="asked", norms=4, stores_scores=True, tied=True, defaults=_GEMMA),
     "gemma3_text": Family(
         biases="asked",
         norms=4,

@@ -22,6 +22,10 @@ FRAGMENTATION = 0.06
 """Part of what comes and goes that the allocator cannot reuse."""
 _TILE_TOKENS, _TILE_VOCABULARY = 4096, 32_768
 """trl 1.16 computes the loss in tiles of this size (trl.kernels.chunked_logprob)."""
+_UNGATED = 7
+"""Tensors of the MLP's width that GPT-2's GELU, written out in steps, keeps (counted on a CPU)."""
+_EXPERTS = 3
+"""How often the copies of a token in its experts are kept (counted on a CPU, for Mixtral)."""
 _COMPUTE = 2
 """Bytes of a number in bfloat16 arithmetic."""
 
@@ -113,7 +117,7 @@ def memory(shape: ModelShape, way: Way, load: Load, *, checkpointing: bool) -> M
         optimizer=int(trained * _moments(way)),
         copies=trained * _COMPUTE if bytes_each > _COMPUTE else 0,
         reference=shape.parameters * _COMPUTE if load.demand.reference == "model" else 0,
-        activations=_activations(shape, way, load.tokens, checkpointing=checkpointing),
+        activations=_activations(shape, way, load, checkpointing=checkpointing),
         work=_work(shape, way, load.tokens),
         loss=_loss(shape, way, load.tokens),
     )
@@ -161,9 +165,10 @@ def _moments(way: Way) -> float:
     return way.moments_bytes
 
 
-def _activations(shape: ModelShape, way: Way, tokens: int, *, checkpointing: bool) -> int:
+def _activations(shape: ModelShape, way: Way, load: Load, *, checkpointing: bool) -> int:
+    tokens = load.tokens
     stream = way.weight_bytes if way.name == "full" else _COMPUTE
-    kept = [(count, _layer_bytes(shape, layer, way)) for count, layer in shape.layers]
+    kept = [(count, _layer_bytes(shape, layer, way, load.longest)) for count, layer in shape.layers]
     output = shape.hidden * (stream + 4)  # the last normalisation and its result
     if checkpointing:
         inputs = shape.depth * shape.hidden * stream
@@ -171,13 +176,13 @@ def _activations(shape: ModelShape, way: Way, tokens: int, *, checkpointing: boo
     return tokens * (sum(count * one for count, one in kept) + output)
 
 
-def _layer_bytes(shape: ModelShape, layer: Layer, way: Way) -> int:
+def _layer_bytes(shape: ModelShape, layer: Layer, way: Way, longest: int) -> int:
     """Return what one layer keeps for each token, in bytes.
 
     Normalisation: its input in float32 (as transformers computes it) and, where its weight is
     trained, the normalised numbers. Linear layers: their input, once for each that is trained or
     adapted (autocast and peft cast for each). Attention: q, k and v repeated to all heads, and
-    the output. MLP: both projections and the activation (of an ungated one, two).
+    the output. MLP: both projections and the activation.
     """
     is_full = way.name == "full"
     normalised = layer.normalised * (4 + (way.weight_bytes if is_full else 0))
@@ -187,11 +192,13 @@ def _layer_bytes(shape: ModelShape, layer: Layer, way: Way) -> int:
     if not is_full:
         inputs += sum(_COMPUTE * way.r for one in layer.matrices if is_target(one, way.targets))
     attention = 4 * layer.query_width * _COMPUTE
-    mlp = (3 if layer.gated else 2) * layer.mlp_width * _COMPUTE
+    # unfused: tanh of the capped scores, softmax in float32, its copy in bfloat16
+    attention += layer.scored_heads * longest * (4 + 2 * _COMPUTE)
+    mlp = (3 if layer.gated else _UNGATED) * layer.mlp_width * _COMPUTE
     experts = 0
     if layer.experts:  # each token is copied to each of its experts, and their outputs weighted
         one = layer.experts
-        experts = one.used * (2 * shape.hidden + one.width) * _COMPUTE
+        experts = _EXPERTS * one.used * (2 * shape.hidden + one.width) * _COMPUTE
     return normalised + inputs + attention + mlp + experts
 
 
@@ -200,9 +207,19 @@ def _work(shape: ModelShape, way: Way, tokens: int) -> int:
 
     At its widest: the gradients of the MLP's product and both factors, and of the layer's stream.
     """
+    # peft adds an adapter to experts by making their whole weights anew
+    remade = max(
+        (
+            layer.experts.weights * (4 + _COMPUTE)
+            for _, layer in shape.layers
+            if layer.experts and layer.experts.adapted and way.targets == "all-linear"
+        ),
+        default=0,
+    )
     widest = max((layer.mlp_width for _, layer in shape.layers), default=shape.hidden)
     cast = 0 if way.name == "full" else 4 * widest
-    return tokens * (3 * widest * _COMPUTE + cast + 2 * shape.hidden * 4)
+    passing = tokens * (3 * widest * _COMPUTE + cast + 2 * shape.hidden * 4)
+    return passing + (0 if way.name == "full" else remade)
 
 
 def _loss(shape: ModelShape, way: Way, tokens: int) -> int:

@@ -84,6 +84,9 @@ class Layer:
     gated: bool
     """Whether the MLP multiplies two projections (SwiGLU, GeGLU)."""
     experts: Experts | None = None
+    scored_heads: int = 0
+    """Heads whose attention scores are stored: all, where transformers computes attention without
+    fused kernels (Gemma 2, which caps its scores), else none."""
 
 
 @dataclass(frozen=True)
