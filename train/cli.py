@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from train.terminal import Terminal, arithmetic, print_row, print_settings, print_sources
+from train.terminal import Terminal, print_plan, print_row
 from workspace.context import Context, emit_json, note
 
 if TYPE_CHECKING:
@@ -124,21 +124,58 @@ def plan(
     ctx: typer.Context,
     recipe: RecipePath = None,
     overrides: Overrides = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Estimate this model instead: a directory, a config.json or a hub name.",
+        ),
+    ] = None,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GPU",
+            help="Compare this GPU: a name of the table, or NAME:GIB[:TFLOPS[:PRICE]].",
+        ),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=DOLLARS", help="Price of a GPU for an hour."),
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of the longest row, whatever the data says.")
+    ] = None,
+    eight_bit: Annotated[
+        bool, typer.Option("--adam-8bit", help="With Adam's states in 8 bits.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what training would do: rows, tokens, steps, settings with their reasons."""
-    inputs = _inputs(ctx, recipe, overrides, "temper plan")
-    with Terminal() as reporter:
-        prepared = inputs.prepare(reporter.working)
+    """Print what training would do: rows, tokens, steps, settings with their reasons; then memory,
+    hours and money for full, LoRA and QLoRA on a table of GPUs.
+
+    Nothing is loaded, and of a hub model that is not here only its config is fetched.
+    """
+    from train.estimate.terminal import print_estimate
+    from train.planning import Answer, Asked, estimate_model, plan_recipe
+
+    context: Context = ctx.obj
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw_8bit" if eight_bit else "adamw"
+    asked = Asked(tuple(gpu or ()), tuple(price or ()), length, optimizer)
+    if model is not None:
+        loaded = context.load_recipe(recipe, overrides or ()) if recipe or overrides else None
+        answer = Answer(None, "", estimate_model(model, asked, loaded))
+    else:
+        with Terminal() as reporter:
+            loaded = context.load_recipe(recipe, overrides or ())
+            answer = plan_recipe(loaded, asked, reporter.working)
     if as_json:
-        emit_json({**prepared.plan.as_dict(), "ledger": prepared.ledger.as_dict()})
+        emit_json(answer.as_dict())
         return
-    print_sources(prepared)
-    print_settings(prepared)
-    for line in arithmetic(prepared):
-        print(line)
-    for warning in prepared.plan.warnings:
-        print(f"! {warning}")
+    if answer.prepared:
+        print_plan(answer.prepared)
+    elif answer.missing:
+        note(f"! no rows and tokens yet: {answer.missing}")
+    print_estimate(answer.estimate)
 
 
 def preview(

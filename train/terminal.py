@@ -88,6 +88,16 @@ def arithmetic(prepared: Prepared) -> list[str]:
     ]
 
 
+def print_plan(prepared: Prepared) -> None:
+    """Print the data, the settings, the sums and the warnings of a plan."""
+    print_sources(prepared)
+    print_settings(prepared)
+    for line in arithmetic(prepared):
+        print(line)
+    for warning in prepared.plan.warnings:
+        print(f"! {warning}")
+
+
 def print_sources(prepared: Prepared) -> None:
     """Print what each dataset gives, a line each."""
     rows = []

@@ -18,6 +18,7 @@ from workspace.recipe import Recipe
 
 if TYPE_CHECKING:
     from curate.formats.read import Glance
+    from train.plan import Prepared
 
 
 def check_recipe(recipe: Recipe) -> list[Finding]:
@@ -280,6 +281,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
             missing += 1
             yield Finding("warn", "dataset", f"{name}: not made yet", error.cure)
     if missing:
+        yield from _memory(recipe, None)
         return
     inputs = find_inputs(recipe, recipe.workspace, command="temper check")
     prepared = inputs.prepare()
@@ -292,6 +294,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     )
     for warning in plan.warnings:
         yield Finding("warn", "plan", warning)
+    yield from _memory(recipe, prepared)
     proof = prove(prepared.rows, inputs.tokenizer, method=section.method.kind, seed=section.seed)
     yield Finding(
         "ok" if proof.passed else "fail",
@@ -300,3 +303,30 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         "stops",
         "" if proof.passed else "`temper preview` shows the rows.",
     )
+
+
+def _memory(recipe: Recipe, prepared: Prepared | None) -> Iterator[Finding]:
+    """Say whether a GPU of this machine holds what the recipe trains."""
+    from train.estimate.advice import misfit
+    from train.planning import estimate_recipe
+
+    if recipe.section("model", ModelSection) is None:
+        return
+    answer = estimate_recipe(recipe, prepared)
+    chosen = answer.question.chosen
+    here = [cell for cell in answer.cells if cell.gpu.is_here and cell.way == chosen]
+    if not here:
+        return
+    lacking = misfit(chosen, here)
+    best = lacking or max((cell for cell in here if cell.fits), key=lambda cell: not cell.is_tight)
+    told = (
+        f"{chosen} training needs about {best.memory.total / 2**30:.1f} GiB with "
+        f"{best.micro_batch} rows of {answer.question.length:,} tokens at once; "
+        f"{best.gpu.name} has {best.gpu.memory_gib:.1f} GiB"
+    )
+    if lacking:
+        yield Finding("fail", "memory", told, answer.recommendation)
+    elif best.is_tight:
+        yield Finding("warn", "memory", f"{told}, which is tight", "Shorten rows: max_length.")
+    else:
+        yield Finding("ok", "memory", told)

@@ -11,6 +11,7 @@ from curate.recipe import CurateSection
 from curate.synth.recipe import AugmentSection
 from evalsuite.models.section import ModelSection
 from evalsuite.recipe import EvalSection
+from train.estimate.section import PlanSection
 from train.recipe import TrainSection
 from workspace.recipe import Section
 
@@ -22,6 +23,7 @@ def compose() -> Mapping[str, type[BaseModel]]:
         "curate": CurateSection,
         "augment": AugmentSection,
         "train": TrainSection,
+        "plan": PlanSection,
         "evaluate": EvalSection,
     }
 
