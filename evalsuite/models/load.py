@@ -76,7 +76,7 @@ def load_model(
     """
     options = _quantised(device) if quantization else {}
     model, _ = _loaded(AutoModelForCausalLM, path, dtype, "a causal language model", options)
-    return model if quantization else model.to(device)  # type: ignore[no-any-return, arg-type]
+    return model if quantization else model.to(device)  # type: ignore[arg-type]
 
 
 def _quantised(device: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from peft import PeftConfig
     from transformers import PreTrainedModel
 
-_INITS: dict[str, bool | str] = {
+_INITS: dict[str, Any] = {
     "zero": True,
     "loftq": True,  # filled in when the adapter is on
     "gaussian": "gaussian",
@@ -148,7 +148,7 @@ def _as_float32(model: Any) -> None:
                 for name, one in module.modules_to_save["default"].named_parameters():
                     one.copy_(original[name])
             elif isinstance(module, TrainableTokensWrapper):
-                adapter = module.token_adapter
+                adapter: Any = module.token_adapter
                 rows = adapter.get_base_layer().weight[adapter.token_indices["default"]]
                 adapter.trainable_tokens_delta["default"].copy_(rows)
 

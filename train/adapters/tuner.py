@@ -143,11 +143,14 @@ def _problems(name: str, options: Mapping[str, Any]) -> Iterator[TunerAnswer]:
 def _mismatch(hint: Any, value: Any) -> str | None:
     """Return what is wrong with a value for a type, None if it fits."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
         # YAML has lists where peft says tuple or set.
         adapter.validate_python(value, strict=not isinstance(value, list | dict))
+    except (PydanticUserError, PydanticSchemaGenerationError):
+        return None  # a class of peft's own, which its config checks
     except ValidationError:
         wanted = str(hint).replace("typing.", "").replace("NoneType", "null")
         wanted = hint.__name__ if isinstance(hint, type) else wanted
@@ -162,7 +165,8 @@ def _count(config: PeftConfig, model: Path) -> int:
 
     described = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
     with torch.device("meta"):
-        empty = AutoModelForCausalLM.from_config(described).requires_grad_(False)
+        empty: Any = AutoModelForCausalLM.from_config(described)  # type: ignore[no-untyped-call]
+    empty.requires_grad_(False)
     adapted: Any = get_peft_model(empty, config)
     return sum(
         parameter.numel()

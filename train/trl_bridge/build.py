@@ -10,6 +10,7 @@ from transformers import PrinterCallback
 from train.adapters import complete_output_wrapper, freeze, peft_config, prepare_adapter
 from train.trl_bridge.dpo import PlannedDpo
 from train.trl_bridge.planned import Planned
+from train.trl_bridge.ranks import AllocateRanks, has_ranks
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.sft import PlannedSft
 from train.trl_bridge.watch import Watch
@@ -50,6 +51,8 @@ def build_trainer(
     prepare_adapter(trainer.model, plan, Path(plan.model_path))
     complete_output_wrapper(model)
     trainer.remove_callback(PrinterCallback)
+    if has_ranks(trainer.model):
+        trainer.add_callback(AllocateRanks(trainer.model))
     return trainer
 
 

@@ -69,11 +69,12 @@ class PlannedDpo(Planned, DPOTrainer):
 
         Adapters that change the base add up to it before the first step, when this is asked.
         """
+        parent: Any = super()
         if not self.request.prepared.plan.adapter_section.changes_base:
-            return super().compute_ref_log_probs(model, inputs)
+            return parent.compute_ref_log_probs(model, inputs)
         self.ref_model = model  # trl would switch the adapter off
         try:
-            return super().compute_ref_log_probs(model, inputs)
+            return parent.compute_ref_log_probs(model, inputs)
         finally:
             self.ref_model = None
 
