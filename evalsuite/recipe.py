@@ -20,6 +20,10 @@ class EvalSection(Section):
     """Put each task's examples before every item, for base and tuned alike. Longer prompts cost
     time; `--prompts` measures the base with and without them in any case."""
 
+    base_weights: Literal["as_trained", "full"] = "as_trained"
+    """For adapters that were trained on a 4-bit base: measure base and tuned on that (as they were
+    trained), or both on the unquantised weights (as they may be served)."""
+
     inconclusive: Literal["inconclusive", "pass", "fail"] = "inconclusive"
     """What `--gate` makes of an undecided verdict: exit code 3, 0 or 1."""
 

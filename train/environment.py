@@ -38,7 +38,7 @@ class Device:
 
 
 def choose_device(
-    claim: Claim, *, precision: str, weights: str, adapter: str, threads: int
+    claim: Claim, *, precision: str, weights: str, exact_weights: bool, threads: int
 ) -> Device:
     """Decide device and precision, and set torch's threads. Imports torch.
 
@@ -46,8 +46,8 @@ def choose_device(
         claim: the GPU that this job holds, or the CPU.
         precision: `train.precision`.
         weights: `model.dtype`.
-        adapter: with `lora` the frozen weights may be in bfloat16; with `full` they are float32,
-            because updates smaller than bfloat16 can hold would be lost.
+        exact_weights: frozen weights may be in bfloat16; those that are changed are float32,
+            because changes smaller than bfloat16 can hold would be lost.
         threads: CPU threads.
     """
     if "torch" not in sys.modules:
@@ -59,7 +59,7 @@ def choose_device(
     torch.set_num_threads(threads)
     place = choose_placement(precision)
     if weights == "auto":
-        weights = "bfloat16" if adapter == "lora" and place.dtype == "bfloat16" else "float32"
+        weights = "bfloat16" if not exact_weights and place.dtype == "bfloat16" else "float32"
         weights = weights if place.device != "cpu" else "float32"
     reason = f"{claim.reason}; {place.reason}" if claim.device != "cpu" else place.reason
     return Device(place.device, weights, place.dtype, threads, reason)

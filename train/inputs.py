@@ -10,6 +10,7 @@ from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_m
 from train.plan import Prepared, prepare
 from train.plan.facts import ModelFacts, read_facts
 from train.recipe import TrainSection
+from workspace.errors import ModelError
 from workspace.layout import Workspace
 from workspace.recipe import Recipe
 
@@ -51,11 +52,13 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
 
     Raises:
         UsageError: the recipe lacks the `train` or `model` section.
-        ModelError: the model is none, or has no usable tokenizer.
+        ModelError: the model is none, has no usable tokenizer, or is wanted in a precision that
+            the adapter cannot work in.
         DataError: there is no such dataset.
     """
     section = recipe.required("train", TrainSection, command=command)
     model_section = recipe.required("model", ModelSection, command=command)
+    _check_precision(section, model_section)
     dataset = workspace.dataset(section.dataset or recipe.name)
     replay = workspace.dataset(section.replay.dataset) if section.replay else None
     source = resolve_model(model_section, recipe.base_dir)
@@ -69,3 +72,14 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
         dataset=dataset,
         replay=replay,
     )
+
+
+def _check_precision(section: TrainSection, model: ModelSection) -> None:
+    if section.adapter.splits_weights and model.dtype == "bfloat16":
+        raise ModelError(
+            "this adapter needs float32 weights while training",
+            where="model.dtype",
+            cause="It takes a part out of every weight; what is left, rounded to bfloat16, would "
+            "not add up to the base again.",
+            cure="Leave model.dtype out, or use init: zero.",
+        )

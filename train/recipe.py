@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from train.method_sections import MethodSection, SftSection
 from workspace.recipe import Section
 
@@ -28,37 +29,17 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0.0, le=1.0)]
 """A part of a whole: `0.05` or `5%`."""
 
 
-class LoraAdapter(Section):
-    """Train small matrices beside the frozen weights: a hundredth of the memory for optimiser
-    states, and what the model knew is easier to keep.
-    """
-
-    kind: Literal["lora"] = "lora"
-    """Low-rank adapters."""
-    r: int = Field(default=16, ge=1, le=1024)
-    """Rank: more learns (and forgets) more; memory and file size grow with it."""
-    alpha: float | None = Field(default=None, gt=0)
-    """Strength of the adapter, divided by r. Left out: twice r."""
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of the adapter's inputs dropped at random while training."""
-    targets: Literal["all-linear"] | list[str] = "all-linear"
-    """Which linear layers get an adapter: all of them, or module names such as `q_proj`."""
-    trainable_tokens: list[str] = Field(default_factory=list)
-    """Tokens whose embedding is trained too. `all-linear` leaves the embedding and output matrix
-    alone, so a model that has never produced a token (say `{` of JSON) learns it only with
-    difficulty. Each must be exactly one token of the tokenizer."""
-
-
-class FullAdapter(Section):
-    """Train every weight: four times the memory of the weights for AdamW's states and gradients,
-    and the surest way to forget; give it a low rate and replay.
-    """
-
-    kind: Literal["full"]
-    """All weights."""
-
-
-Adapter = Annotated[LoraAdapter | FullAdapter, Field(discriminator="kind")]
+Optimizer = Literal[
+    "adamw",
+    "adamw_8bit",
+    "paged_adamw_8bit",
+    "lion",
+    "lion_8bit",
+    "paged_lion_8bit",
+    "adafactor",
+    "sgd",
+]
+"""A closed list; what each is in transformers is in `train.trl_bridge.arguments`."""
 
 
 class Replay(Section):
@@ -88,15 +69,24 @@ class TrainSection(Section):
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
     adapter: Adapter = LoraAdapter()
-    """`{kind: lora, …}` or `{kind: full}`."""
+    """What is trained: `{kind: lora, …}`, `qlora` (on a 4-bit base), `peft` (any other tuner of
+    peft), or `full`."""
     learning_rate: float | None = Field(default=None, gt=0.0, lt=1.0)
     """Highest rate of the schedule. Left out: by adapter and model size, with the reason."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the rate falls after the warm-up; cosine and linear end at zero."""
     warmup: Annotated[int, Field(ge=0)] | Share = 0.05
     """Steps (a whole number) or share of the steps over which the rate rises."""
+    optimizer: Optimizer = "adamw"
+    """`adamw_8bit` and `lion_8bit` hold their states in a quarter of the memory (bitsandbytes; not
+    those of matrices below 4,096 weights); `paged_…` moves them to the CPU when a GPU is full;
+    `lion` has one state instead of two and wants a third of the rate; `adafactor` keeps sums of
+    rows and columns only."""
+    neftune: float | None = Field(default=None, gt=0.0)
+    """NEFTune's α (arXiv 2310.05914): noise on the embeddings while training, against learning
+    answers by heart; the paper takes 5 to 15. Only for `sft`."""
     weight_decay: float = Field(default=0.0, ge=0.0)
-    """AdamW's pull of the weights towards zero, for each step at full rate."""
+    """The optimiser's pull of the weights towards zero, for each step at full rate."""
     max_grad_norm: float = Field(default=1.0, gt=0.0)
     """Gradients longer than this are scaled down to it."""
     steps: int | None = Field(default=None, ge=1)
@@ -139,6 +129,15 @@ class TrainSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _noise_is_for_sft(self) -> TrainSection:
+        if self.neftune is not None and self.method.kind != "sft":
+            raise ValueError(
+                f"no neftune with method {self.method.kind}: the noise would fall on what it is "
+                "compared with as well; it is for sft"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _whole_micro_batches(self) -> TrainSection:
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             raise ValueError(
@@ -146,3 +145,16 @@ class TrainSection(Section):
                 f"found {self.micro_batch_size}"
             )
         return self
+
+
+__all__ = [
+    "Adapter",
+    "FullAdapter",
+    "Limits",
+    "LoraAdapter",
+    "Optimizer",
+    "PeftAdapter",
+    "QloraAdapter",
+    "Replay",
+    "TrainSection",
+]

@@ -114,7 +114,7 @@ def attempt_run(
             claim,
             precision=inputs.section.precision,
             weights=inputs.model_section.dtype,
-            adapter=inputs.section.adapter.kind,
+            exact_weights=inputs.section.adapter.needs_exact_weights,
             threads=prepared.plan["threads"],
         )
         reporter.note(f"device: {device.device}, {device.precision} ({device.reason})")
@@ -129,6 +129,7 @@ def attempt_run(
             inputs.source.path,
             adapter=inputs.section.adapter.kind,
             base_digest=inputs.source.digest,
+            base_quantization=inputs.section.adapter.quantization,
             plan_digest=prepared.plan.digest,
         )
     job.events.append("model", path="model", steps=prepared.plan.steps)
@@ -175,11 +176,22 @@ def _fit(
     from transformers import AutoTokenizer, set_seed
 
     from evalsuite.models.load import load_model
-    from train.adapters import trainable_parameters
+    from train.adapters import Split, publishable, trainable_parameters
     from train.trl_bridge import FitRequest, build_trainer, fit
 
     set_seed(prepared.plan.seed)  # decides the adapter's first weights
-    base = load_model(inputs.source.path, dtype=device.weights, device=device.device)
+    quantization = inputs.section.adapter.quantization
+    base = load_model(
+        inputs.source.path,
+        dtype=device.weights,
+        device=device.device,
+        quantization=quantization,
+    )
+    if quantization:
+        reporter.note(
+            f"base: 4 bits a weight ({quantization}), computed in bfloat16"
+            + ("; on a CPU this is slow: for trying out" if device.device == "cpu" else "")
+        )
     pad_id, _ = padding_token(inputs.tokenizer)
     request = FitRequest(
         prepared=prepared,
@@ -200,6 +212,7 @@ def _fit(
         f"trainable: {trainable_parameters(trainer.model):,} of "
         f"{prepared.plan.model_parameters:,} weights"
     )
+    split = Split.of(trainer.model) if inputs.section.adapter.splits_weights else None
     steps = fit(trainer)
     if steps < prepared.plan.steps:
         job.check_stop(
@@ -207,7 +220,7 @@ def _fit(
             f"Continue with: temper resume {run.name}"
         )
         raise WorkError(f"the trainer ended at step {steps} of {prepared.plan.steps}")
-    return trainer.model
+    return publishable(trainer.model, split)
 
 
 @contextmanager

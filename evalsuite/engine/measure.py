@@ -22,9 +22,10 @@ from evalsuite.engine.pairing import Samples, notes_on
 from evalsuite.engine.questions import Asker, Sample
 from evalsuite.engine.request import BASE, EvalRequest, Watch
 from evalsuite.engine.sides import Resident, fingerprint, free_memory, full_model
-from evalsuite.engine.subjects import Subject, common_tokenizer
+from evalsuite.engine.subjects import Subject, common_quantization, common_tokenizer
 from evalsuite.models.context import context_length, vocabulary_size
 from evalsuite.models.load import choose_placement, choose_threads
+from evalsuite.models.section import Quantization
 from evalsuite.models.source import check_model_directory
 from evalsuite.prompts import PromptTrial
 from evalsuite.report import ModelRecord
@@ -69,6 +70,12 @@ class _Measuring:
         self.out = Measured()
         self.placement = choose_placement(request.dtype)
         self.limits = batch_limits(request.settings, self.placement.device)
+        self.quantization = (
+            common_quantization(request.subjects)
+            if request.settings.base_weights == "as_trained"
+            else None
+        )
+        self.out.notes += _said_of_weights(request, self.quantization)
         self.tokenizer, notes = common_tokenizer(request.subjects, request.base)
         self.out.notes += notes
         self.out.notes += [
@@ -97,7 +104,7 @@ class _Measuring:
         self.trials = self._trials()
         self._count()
         self.watch.doing(f"loading {request.base.name}")
-        resident = Resident.load(request.base, self.placement, self.pad_id)
+        resident = Resident.load(request.base, self.placement, self.pad_id, self.quantization)
         self._settle(resident)
         fresh = self._probe(resident.engine)
         self._base(resident)
@@ -172,7 +179,7 @@ class _Measuring:
             why += f"; {threads} thread{'s' if threads > 1 else ''}: {reason}"
         self.out.environment = {
             "device": self.placement.device,
-            "dtype": self.placement.dtype,
+            "dtype": self._dtype(),
             "why": why,
             "batches": f"at most {self.limits.tokens:,} tokens and {self.limits.rows:,} rows",
             "torch": str(torch.__version__),
@@ -254,8 +261,13 @@ class _Measuring:
         return canaries.spoken_to_as_trained(subject, self.tokenizer, self.request.base)
 
     def _store(self, model: str, adapter: str) -> AnswerStore:
-        mark = fingerprint(model, adapter, self.tokenizer, self.placement, self.limits)
+        held = f"{model} in {self.quantization}" if self.quantization else model
+        mark = fingerprint(held, adapter, self.tokenizer, self.placement, self.limits)
         return AnswerStore(self.evals / CACHE, mark)
+
+    def _dtype(self) -> str:
+        dtype = self.placement.dtype
+        return f"{self.quantization} (other weights {dtype})" if self.quantization else dtype
 
     def _record(
         self, name: str, path: Path, digest: str, adapter: str | None, parameters: int | None
@@ -269,7 +281,7 @@ class _Measuring:
                 adapter_digest=adapter,
                 tokenizer_digest=self.tokenizer.digest,
                 template_digest=self.tokenizer.template_digest,
-                dtype=self.placement.dtype,
+                dtype=self._dtype(),
                 device=self.placement.device,
                 parameters=parameters,
             )
@@ -283,3 +295,18 @@ def _key(inquiry: Inquiry) -> tuple[str, str]:
 def _said_of_examples(request: EvalRequest) -> str:
     tasks = [task.spec.name for suite in request.suites for task in suite.tasks if task.few_shot]
     return f"examples before every item of: {', '.join(tasks) or 'no task, none gives any'}"
+
+
+def _said_of_weights(request: EvalRequest, quantization: Quantization | None) -> list[str]:
+    if quantization:
+        return [
+            f"base and tuned are measured on the base in 4 bits ({quantization}), as the adapter "
+            "was trained; `evaluate: base_weights: full` measures both on the unquantised weights"
+        ]
+    trained = [subject.name for subject in request.subjects if subject.quantization]
+    if trained:
+        return [
+            f"{', '.join(trained)} was trained on a 4-bit base and is measured on the unquantised "
+            "weights, as the recipe says"
+        ]
+    return []

@@ -18,6 +18,7 @@ from evalsuite.engine.forward import Engine
 from evalsuite.engine.subjects import Subject
 from evalsuite.models import ChatTokenizer, ModelSource
 from evalsuite.models.load import Placement, load_adapter, load_model
+from evalsuite.models.section import Quantization
 
 ENGINE_VERSION = "2"
 """Changes whenever the same request could get another answer."""
@@ -32,6 +33,37 @@ class Worn:
     """Within `with worn.off():` the engine is the base."""
 
 
+@dataclass(frozen=True)
+class Biases:
+    """The base's biases, which an adapter that trained them overwrites where they are."""
+
+    kept: tuple[tuple[torch.nn.Parameter, torch.Tensor], ...]
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> Biases:
+        """Copy them."""
+        named = model.named_parameters()
+        return cls(tuple((p, p.detach().clone()) for name, p in named if name.endswith(".bias")))
+
+    def restore(self) -> None:
+        """Write them back."""
+        with torch.no_grad():
+            for parameter, before in self.kept:
+                parameter.copy_(before)
+
+    @contextmanager
+    def back(self) -> Iterator[None]:
+        """Put the base's in place for a while."""
+        now = [parameter.detach().clone() for parameter, _ in self.kept]
+        self.restore()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for (parameter, _), one in zip(self.kept, now, strict=True):
+                    parameter.copy_(one)
+
+
 @dataclass
 class Resident:
     """The base model in memory, bare except inside `wearing`."""
@@ -40,9 +72,15 @@ class Resident:
     pad_id: int
 
     @classmethod
-    def load(cls, base: ModelSource, placement: Placement, pad_id: int) -> Resident:
+    def load(
+        cls,
+        base: ModelSource,
+        placement: Placement,
+        pad_id: int,
+        quantization: Quantization | None = None,
+    ) -> Resident:
         """Load the base."""
-        return cls(_frozen(base.path, placement), pad_id)
+        return cls(_frozen(base.path, placement, quantization), pad_id)
 
     @property
     def engine(self) -> Engine:
@@ -56,11 +94,19 @@ class Resident:
         Raises:
             ModelError: it does not fit this base.
         """
+        biases = Biases.of(self.model)
         tuned = load_adapter(self.model, subject.path)
         inner = cast(PreTrainedModel, tuned.get_base_model())
+
+        @contextmanager
+        def off() -> Iterator[None]:
+            with tuned.disable_adapter(), biases.back():
+                yield
+
         try:
-            yield Worn(Engine(inner, self.pad_id), tuned.disable_adapter)
+            yield Worn(Engine(inner, self.pad_id), off)
         finally:
+            biases.restore()
             self.model = cast(PreTrainedModel, tuned.unload())
             self.model.eval()  # type: ignore[no-untyped-call]
 
@@ -76,13 +122,17 @@ def full_model(subject: Subject, placement: Placement, pad_id: int) -> Iterator[
         free_memory()
 
 
-def _frozen(path: Path, placement: Placement) -> PreTrainedModel:
+def _frozen(
+    path: Path, placement: Placement, quantization: Quantization | None = None
+) -> PreTrainedModel:
     """Load a model without gradients.
 
     torch's matmul folds its batch differently where a weight requires a gradient, even without
     grad mode: peft freezes the base, which would change its last digits.
     """
-    model = load_model(path, dtype=placement.dtype, device=placement.device)
+    model = load_model(
+        path, dtype=placement.dtype, device=placement.device, quantization=quantization
+    )
     return model.requires_grad_(False)
 
 

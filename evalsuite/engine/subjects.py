@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from evalsuite.models.chat import ChatTokenizer
+from evalsuite.models.section import Quantization
 from evalsuite.models.source import ModelSource, check_model_directory, directory_source
 from workspace.errors import ModelError, UsageError
 from workspace.files import hash_directory, read_json
 from workspace.layout import Workspace
 
 _ADAPTER = "adapter_config.json"
+_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Subject:
     """What it was tuned from, if it says so; may be gone."""
     trained: AtTraining | None
     """None for a plain directory."""
+    quantization: Quantization | None = None
+    """How the base was held while the adapter was trained on it, if not as it is."""
 
 
 def find_subject(name: str, workspace: Workspace) -> Subject:
@@ -82,7 +86,7 @@ def _run(directory: Path) -> Subject:
             cause="It is still training, or was stopped before the end.",
             cure=f"Finish it with `temper resume {directory.name}`.",
         )
-    kind: Literal["adapter", "full"] = "adapter" if record.get("adapter") == "lora" else "full"
+    kind: Literal["adapter", "full"] = "adapter" if (path / _ADAPTER).is_file() else "full"
     base = _recorded_base(record, directory)
     has_tokenizer = (path / "tokenizer.json").is_file()
     return Subject(
@@ -94,6 +98,7 @@ def _run(directory: Path) -> Subject:
         tokenizer=path if has_tokenizer else base.path,
         base=base,
         trained=_at_training(record),
+        quantization=_quantization(path),
     )
 
 
@@ -132,6 +137,21 @@ def _plain(path: Path) -> Subject:
         tokenizer=path if has_tokenizer or base is None else base.path,
         base=base,
         trained=None,
+        quantization=_quantization(path),
+    )
+
+
+def _quantization(path: Path) -> Quantization | None:
+    """Return what the manifest of a published model says of the base it was trained on."""
+    if not (path / _MANIFEST).is_file():
+        return None
+    found = read_json(path / _MANIFEST, kind="manifest").get("base_quantization")
+    if found is None or found in get_args(Quantization):
+        return found
+    raise ModelError(
+        "this adapter was trained on a base that cannot be made here",
+        where=str(path / _MANIFEST),
+        cause=f"Its base_quantization is {found}; known: {', '.join(get_args(Quantization))}.",
     )
 
 
@@ -175,6 +195,23 @@ def common_base(subjects: Sequence[Subject]) -> ModelSource:
             cure="Put it back, or name the base with --base.",
         )
     return directory_source(base.path, name=base.name, revision=base.revision)
+
+
+def common_quantization(subjects: Sequence[Subject]) -> Quantization | None:
+    """Return how the base is held so that all subjects find it as they were trained on it.
+
+    Raises:
+        UsageError: they were trained on differently held bases.
+    """
+    found = {subject.quantization for subject in subjects}
+    if len(found) > 1:
+        raise UsageError(
+            "these models were not trained on the same form of the base",
+            cause="; ".join(f"{s.name}: {s.quantization or 'unquantised'}" for s in subjects) + ".",
+            cure="Evaluate them in separate commands, or all on the unquantised base with "
+            "`evaluate: base_weights: full`.",
+        )
+    return next(iter(found), None)
 
 
 def common_tokenizer(

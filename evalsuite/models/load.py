@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
+from evalsuite.models.section import Quantization
 from evalsuite.models.source import check_model_directory
 from workspace.errors import ModelError
 
@@ -52,15 +55,46 @@ def choose_placement(dtype: str = "auto") -> Placement:
     return Placement("cpu", "float32", "no GPU; float32 is exact and fastest on most CPUs")
 
 
-def load_model(path: Path, *, dtype: str = "float32", device: str = "cpu") -> PreTrainedModel:
+def load_model(
+    path: Path,
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+    quantization: Quantization | None = None,
+) -> PreTrainedModel:
     """Load a causal language model in evaluation mode. Never runs code from the model.
 
+    Args:
+        path: its directory.
+        dtype: of the weights that are not quantised.
+        device: where it works.
+        quantization: hold the linear layers so, all but the output matrix.
+
     Raises:
-        ModelError: not a model, damaged weights, or an architecture this transformers does not
-            know.
+        ModelError: not a model, damaged weights, an architecture this transformers does not
+            know, or bitsandbytes is needed and not installed.
     """
-    model, _ = _loaded(AutoModelForCausalLM, path, dtype, "a causal language model")
-    return model.to(device)  # type: ignore[no-any-return, arg-type]
+    options = _quantised(device) if quantization else {}
+    model, _ = _loaded(AutoModelForCausalLM, path, dtype, "a causal language model", options)
+    return model if quantization else model.to(device)  # type: ignore[arg-type]
+
+
+def _quantised(device: str) -> dict[str, Any]:
+    """Return how transformers is told to load a model in NF4."""
+    from transformers import BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ModelError(
+            "4-bit weights need bitsandbytes, which is not installed",
+            cure="pip install 'bitsandbytes>=0.46,<1'",
+        )
+    config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def load_reward_model(
@@ -88,7 +122,9 @@ def load_reward_model(
     return model.to(device)  # type: ignore[no-any-return, arg-type]
 
 
-def _loaded(auto: Any, path: Path, dtype: str, what: str) -> tuple[PreTrainedModel, list[str]]:
+def _loaded(
+    auto: Any, path: Path, dtype: str, what: str, options: Mapping[str, Any] | None = None
+) -> tuple[PreTrainedModel, list[str]]:
     """Return a model in evaluation mode, and the names of weights that its files lack."""
     check_model_directory(path)
     try:
@@ -99,6 +135,7 @@ def _loaded(auto: Any, path: Path, dtype: str, what: str) -> tuple[PreTrainedMod
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            **(options or {}),
         )
     except SafetensorError as error:
         raise _damaged(path, error) from error

@@ -6,6 +6,10 @@ from typing import Literal
 
 from workspace.recipe import Section
 
+Quantization = Literal["nf4"]
+"""How weights are held in fewer bits: NF4 in blocks of 64, their scales in 8 bits, computed in
+bfloat16 (QLoRA, arXiv 2305.14314)."""
+
 
 class ModelSection(Section):
     """Which base model to start from."""

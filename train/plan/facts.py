@@ -20,7 +20,7 @@ from workspace.files import read_json
 
 _LONGEST_HEADER_BYTES = 100 * 1024**2
 _SMALL = 20_000_000
-_INPUT_EMBEDDINGS = (
+INPUT_EMBEDDINGS = (
     "embed_tokens.weight",
     "wte.weight",
     "embed_in.weight",
@@ -44,20 +44,13 @@ class ModelFacts:
     """Name, outputs, inputs of each linear layer that `all-linear` adapts."""
     vocabulary: int | None
     """Token ids it has weights for; None if no tensor is known as its embedding."""
+    tensors: tuple[tuple[str, tuple[int, ...]], ...]
+    """Name and shape of every weight."""
 
     @property
     def is_small(self) -> bool:
         """Whether threads and rates for models below 20 M parameters apply."""
         return self.parameters < _SMALL
-
-    def lora_parameters(self, r: int, targets: str | list[str]) -> int:
-        """Return how many weights LoRA of rank `r` adds: r x (inputs + outputs) for each layer."""
-        chosen = [
-            (outputs, inputs)
-            for name, outputs, inputs in self.linear_shapes
-            if targets == "all-linear" or name.split(".")[-2] in targets
-        ]
-        return sum(r * (outputs + inputs) for outputs, inputs in chosen)
 
 
 def read_facts(path: Path) -> ModelFacts:
@@ -93,13 +86,14 @@ def read_facts(path: Path) -> ModelFacts:
         tied_embeddings=bool(config.get("tie_word_embeddings", False)),
         linear_shapes=linear,
         vocabulary=_vocabulary(tensors, config, path),
+        tensors=tuple(tensors.items()),
     )
 
 
 def _vocabulary(
     tensors: Mapping[str, tuple[int, ...]], config: Mapping[str, Any], path: Path
 ) -> int | None:
-    rows = [shape[0] for name, shape in tensors.items() if name.endswith(_INPUT_EMBEDDINGS)]
+    rows = [shape[0] for name, shape in tensors.items() if name.endswith(INPUT_EMBEDDINGS)]
     stated = vocabulary_size(config)
     if len(rows) == 1 and stated is not None and rows[0] != stated:
         raise ModelError(

@@ -10,15 +10,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
+from train.adapter_sections import LowRank
 from train.data import DatasetRows, Role, read_dataset
 from train.methods import METHODS, Method
 from train.plan import settings
 from train.plan.facts import ModelFacts
 from train.plan.ledger import TokenLedger, enforce, make_ledger
+from train.plan.needs import adalora_warnings, check_libraries
 from train.plan.schedule import Schedule, make_schedule
 from train.plan.settings import Decided
 from train.plan.tokens import check_vocabulary, tokenise
-from train.recipe import LoraAdapter, TrainSection
+from train.plan.trainable import trainable
+from train.recipe import Adapter, PeftAdapter, TrainSection
 from train.rows import JoinedRows, TokenRow
 from workspace.errors import ModelError
 
@@ -67,6 +72,8 @@ class Plan:
     """Part of what the device computes that is padding."""
     settings: Mapping[str, Decided]
     """Values in effect with their reasons."""
+    optimizer: str
+    neftune: float | None
     trainable_token_ids: Sequence[int]
     schedule_digest: str
     """SHA-256 over the rows in their order: ids, tokens, and which of them carry loss."""
@@ -79,6 +86,12 @@ class Plan:
     def __getitem__(self, name: str) -> Any:
         """Return the value of a setting."""
         return self.settings[name].value
+
+    @cached_property
+    def adapter_section(self) -> Adapter:
+        """The recipe's adapter."""
+        section: Adapter = TypeAdapter(Adapter).validate_python(dict(self.adapter))
+        return section
 
     @cached_property
     def digest(self) -> str:
@@ -117,11 +130,14 @@ def prepare(
     Pure: the same files and recipe give the same result; imports no torch.
 
     Raises:
+        UsageError: a library that is not installed, or a tuner's option that peft does not know.
         DataError: a dataset that cannot be learnt from.
         ModelError: a trainable token that is not one token of the tokenizer, or a token that the
             model does not know.
         LimitExceeded: more rows lost than the recipe allows.
     """
+    check_libraries(section)
+    trainable(section.adapter, facts, ())  # what does not fit is told before rows are read
     method = METHODS[section.method.kind]
     datasets = [_read(dataset, "train", method)]
     if replay is not None:
@@ -176,7 +192,7 @@ def prepare(
     }
     if epochs:
         decided["epochs"] = epochs
-    if isinstance(section.adapter, LoraAdapter):
+    if isinstance(section.adapter, LowRank):
         decided["lora_alpha"] = settings.lora_alpha(section.adapter)
     plan = _plan(section, facts, model_digest, tokenizer, datasets, rows, schedule, decided)
     return Prepared(plan, rows, schedule, ledger)
@@ -206,7 +222,7 @@ def _plan(
         model_path=str(facts.path),
         model_digest=model_digest,
         model_parameters=facts.parameters,
-        trainable_parameters=_trainable(section, facts, token_ids),
+        trainable_parameters=trainable(section.adapter, facts, token_ids, schedule.steps),
         template_digest=tokenizer.template_digest,
         steps=schedule.steps,
         batch_size=section.batch_size,
@@ -215,6 +231,8 @@ def _plan(
         tokens_trained=int(rows.trained[schedule.order].sum()),
         padding_share=round(1 - tokens_seen / computed, 4),
         settings=decided,
+        optimizer=section.optimizer,
+        neftune=section.neftune,
         trainable_token_ids=token_ids,
         schedule_digest=_schedule_digest(rows, schedule),
         seed=section.seed,
@@ -244,21 +262,13 @@ def _source(dataset: DatasetRows, rows: JoinedRows, schedule: Schedule) -> Sourc
     )
 
 
-def _trainable(section: TrainSection, facts: ModelFacts, token_ids: Sequence[int]) -> int:
-    if not isinstance(section.adapter, LoraAdapter):
-        return facts.parameters
-    return facts.lora_parameters(section.adapter.r, section.adapter.targets) + (
-        len(token_ids) * facts.hidden_size
-    )
-
-
 def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list[int]:
     """Return the ids of `adapter.trainable_tokens`.
 
     Raises:
         ModelError: one of them is several tokens, which would train the wrong ones.
     """
-    if not isinstance(section.adapter, LoraAdapter):
+    if not isinstance(section.adapter, LowRank):
         return []
     found = {}
     for text in section.adapter.trainable_tokens:
@@ -303,6 +313,8 @@ def _warnings(
             f"the run sees {train.rows_seen:,} of {train.rows:,} rows: "
             f"{train.epochs:.2f} epochs in {schedule.steps:,} steps"
         )
+    if isinstance(section.adapter, PeftAdapter) and section.adapter.tuner == "ADALORA":
+        out += adalora_warnings(section.adapter, section.method.kind)
     if section.replay is None:
         out.append("nothing is replayed: measure what the model forgets with a retention suite")
     return out

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from train.adapter_sections import LowRank
 from train.methods.base import Method
 from train.plan.facts import ModelFacts
 from train.plan.schedule import Schedule
-from train.recipe import LoraAdapter, TrainSection
+from train.recipe import PeftAdapter, TrainSection
 
 _CONTEXT_CAP = 4096
 _EPOCHS = 2.0
@@ -31,10 +32,13 @@ def learning_rate(section: TrainSection, facts: ModelFacts, method: Method) -> D
     """Return the highest rate of the schedule."""
     if section.learning_rate is not None:
         return Decided(section.learning_rate, "recipe")
-    return Decided(*method.rates[section.adapter.kind, facts.is_small])
+    rate, reason = method.rates[section.adapter.rate_of, facts.is_small]
+    if isinstance(section.adapter, PeftAdapter):
+        reason = f"as for LoRA; {section.adapter.tuner} may want another ({reason})"
+    return Decided(rate, reason)
 
 
-def lora_alpha(adapter: LoraAdapter) -> Decided:
+def lora_alpha(adapter: LowRank) -> Decided:
     """Return the strength of a LoRA adapter."""
     if adapter.alpha is not None:
         return Decided(adapter.alpha, "recipe")

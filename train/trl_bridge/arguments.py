@@ -7,6 +7,16 @@ from typing import Any
 from train.trl_bridge.request import FitRequest
 
 _SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+_OPTIMIZERS = {
+    "adamw": "adamw_torch_fused",
+    "adamw_8bit": "adamw_8bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+    "lion": "lion_32bit",
+    "lion_8bit": "lion_8bit",
+    "paged_lion_8bit": "paged_lion_8bit",
+    "adafactor": "adafactor",
+    "sgd": "sgd",
+}
 
 
 def shared_arguments(request: FitRequest) -> dict[str, Any]:
@@ -29,7 +39,8 @@ def shared_arguments(request: FitRequest) -> dict[str, Any]:
         "warmup_steps": plan["warmup_steps"],
         "weight_decay": plan.weight_decay,
         "max_grad_norm": plan.max_grad_norm,
-        "optim": "adamw_torch_fused",
+        "optim": _OPTIMIZERS[plan.optimizer],
+        "neftune_noise_alpha": plan.neftune,
         "seed": plan.seed,
         "data_seed": plan.seed,
         # machine

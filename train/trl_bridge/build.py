@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import PrinterCallback
 
-from train.adapters import complete_output_wrapper, peft_config
+from train.adapters import complete_output_wrapper, freeze, peft_config, prepare_adapter
 from train.trl_bridge.dpo import PlannedDpo
 from train.trl_bridge.planned import Planned
+from train.trl_bridge.ranks import AllocateRanks, has_ranks
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.sft import PlannedSft
 from train.trl_bridge.watch import Watch
@@ -34,7 +36,7 @@ def build_trainer(
     kind = _TRAINERS[plan.method["kind"]]
     model.train()
     if plan.adapter["kind"] == "full":
-        model.requires_grad_(True)
+        freeze(model, plan)
     try:
         trainer = kind.build(model, tokenizer, peft_config(model, plan), request, [Watch(request)])
     except ValueError as error:
@@ -46,8 +48,11 @@ def build_trainer(
             cause=str(error).split("\n")[0],
             cure="`all-linear` fits every model.",
         ) from error
+    prepare_adapter(trainer.model, plan, Path(plan.model_path))
     complete_output_wrapper(model)
     trainer.remove_callback(PrinterCallback)
+    if has_ranks(trainer.model):
+        trainer.add_callback(AllocateRanks(trainer.model))
     return trainer
 
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class PlannedDpo(Planned, DPOTrainer):
     """Chosen over rejected, near what the model was.
 
-    With an adapter, what the model was is the base without it. Where all weights are trained, its
-    likelihoods are computed before the first step, so that no second model is held.
+    With an adapter, what the model was is the base without it. Where all weights are trained, or
+    switching the adapter off would not give the base back, its likelihoods are computed before the
+    first step, so that no second model is held.
     """
 
     @classmethod
@@ -50,7 +51,7 @@ class PlannedDpo(Planned, DPOTrainer):
             f_divergence_type=method["divergence"],
             use_weighting=method["weighting"],
             disable_dropout=True,
-            precompute_ref_log_probs=adapter is None,
+            precompute_ref_log_probs=_is_computed_before(request),
         )
         return cls(
             request=request,
@@ -62,6 +63,20 @@ class PlannedDpo(Planned, DPOTrainer):
             peft_config=adapter,
             callbacks=list(callbacks),
         )
+
+    def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
+        """Return the likelihoods under what the model was.
+
+        Adapters that change the base add up to it before the first step, when this is asked.
+        """
+        parent: Any = super()
+        if not self.request.prepared.plan.adapter_section.changes_base:
+            return parent.compute_ref_log_probs(model, inputs)
+        self.ref_model = model  # trl would switch the adapter off
+        try:
+            return parent.compute_ref_log_probs(model, inputs)
+        finally:
+            self.ref_model = None
 
     def _prepare_dataset(self, dataset: Any, *rest: Any, **options: Any) -> Any:
         """Leave the rows as planned: they are tokenised."""
@@ -75,6 +90,11 @@ class PlannedDpo(Planned, DPOTrainer):
             Seen(one, mask.astype(bool), int(read.sum()))
             for one, mask, read in zip(ids, masks, attention, strict=True)
         ]
+
+
+def _is_computed_before(request: FitRequest) -> bool:
+    section = request.prepared.plan.adapter_section
+    return section.kind == "full" or section.changes_base
 
 
 def _columns(part: TokenRows) -> dict[str, pa.LargeListArray]:

@@ -15,6 +15,7 @@ from datasets import Dataset
 from numpy.typing import NDArray
 
 from train.plan import Prepared
+from train.trl_bridge.ranks import has_ranks, load_ranks, save_ranks
 from train.trl_bridge.request import FitRequest
 from workspace.errors import LimitExceeded
 
@@ -133,6 +134,12 @@ class Planned(transformers.Trainer):
             group["lr"] = rate * shape(scheduler.last_epoch)
         scheduler._last_lr = [group["lr"] for group in optimizer.param_groups]
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if has_ranks(self.model):
+            load_ranks(self.model, Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
     def floating_point_ops(self, inputs: Any) -> int:
         """Return 0: the base class walks over all modules on every micro-batch to count them."""
         return 0
@@ -160,6 +167,8 @@ class Planned(transformers.Trainer):
             for file in inner.iterdir():
                 file.rename(directory / file.name)
             inner.rmdir()
+            if has_ranks(self.model):
+                save_ranks(self.model, directory)
             for name in _NOT_KEPT:
                 (directory / name).unlink(missing_ok=True)
         self.request.job.events.append("checkpoint", step=step, path=f"checkpoints/step-{step}")
