@@ -263,10 +263,12 @@ class ChatTokenizer:
         ]
         mask, spans = _token_spans(encoding, learnt)
         rest = iter(spans)
-        turns = tuple(
+        places = tuple(
             (0, 0) if place in left_out else next(rest) for place in range(len(found.turns))
         )
-        return TokenisedChat(list(encoding.ids), mask, found.text, turns, left_out, found.additions)
+        return TokenisedChat(
+            list(encoding.ids), mask, found.text, places, left_out, found.additions
+        )
 
     def _prompt_stays(self, encoding: Encoding, text: str, start: int) -> bool:
         """Return whether a prompt has the tokens alone that it has before its answer.

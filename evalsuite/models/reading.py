@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.models.thoughts import skip_thought
-from evalsuite.models.turns import END_WRITTEN, REASONS, THOUGHT_OPENED, Message
+from evalsuite.models.turns import END_WRITTEN, PROMPT_KEPT, REASONS, THOUGHT_OPENED, Message
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
@@ -157,6 +157,11 @@ def _notes(samples: Sequence[Sample], *, marked: bool) -> Iterator[str]:
             "The prompt for an answer opens a thought that the template does not write so in a "
             "finished conversation: the last answer is learnt behind that thought, which is empty "
             "where the row has none."
+        )
+    if PROMPT_KEPT in (*two.additions, *system.additions):
+        yield (
+            "Once a question is answered the template leaves out what generation's prompt had: the "
+            "last answer is learnt behind that prompt, as generation sees it."
         )
     if END_WRITTEN in one.additions:
         yield "The template ends no last answer: the token that ends it is added and learnt."

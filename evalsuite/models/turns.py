@@ -6,11 +6,13 @@ generation stops. A turn is learnt only if the prompt that generation would see 
 character, what stands before it in the whole conversation, and if what follows is the message's own
 words and a stop token. Any other turn is read but not learnt, with the reason.
 
-Nothing is matched by a role's name and no template is rewritten. Two families write less into a
-finished conversation than generation sees; there the text that is learnt is longer than the
-template's, and says so in `additions`:
+Nothing is matched by a role's name and no template is rewritten. Some families write something
+else into a finished conversation than generation sees; there the text that is learnt is not the
+template's, and `additions` says so:
 
 - the prompt opens a thought (DeepSeek-R1): `<think>` and its end are written into the last answer;
+- the prompt has what is left out once it is answered (Mistral v3: the system message): the last
+  answer is written behind the prompt, framed as the template frames an answer;
 - no end token stands after the last answer (GLM-4): the one is written that the template puts there
   as soon as another message follows.
 """
@@ -33,12 +35,13 @@ REASONS = {
     "prompt_differs": "generation would see another prompt than what stands before the answer",
     "prompt_joined": "the tokenizer makes other tokens of the prompt when the answer follows",
     "thought_left_out": "the template leaves out the thought before the answer",
-    "answer_changed": "the template writes other words than the row's",
+    "answer_changed": "other words than the row's stand where the assistant writes",
     "calls_left_out": "the template leaves out the tool calls",
     "no_end_token": "no token at which generation stops follows the answer",
 }
 """Why an answer is not learnt."""
 THOUGHT_OPENED = "the thought that the prompt opens"
+PROMPT_KEPT = "the prompt that generation is given"
 END_WRITTEN = "the end token"
 
 
@@ -63,7 +66,7 @@ class Conversation:
     text: str
     turns: tuple[Turn, ...]
     additions: tuple[str, ...] = ()
-    """What `text` has that the template leaves out: `THOUGHT_OPENED`, `END_WRITTEN`."""
+    """What `text` has that the template leaves out: `THOUGHT_OPENED`, `PROMPT_KEPT`, `END_WRITTEN`."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,10 @@ class Frame:
 
     stops: tuple[str, ...]
     """Texts of the tokens at which generation stops."""
+    lead: str | None
+    """All between the prompt and the words; None where the prompt does not stay in the text."""
     heading: str
-    """Between the prompt and the words: what the model writes first, such as a channel's name."""
+    """The lead, if it is more than white space or a thought: a channel's name, for instance."""
     closing: str
     """From the words to the stop token before the next question, with it."""
     last_closing: str
@@ -116,22 +121,18 @@ def read_frame(render: Render, stops: Sequence[str]) -> Frame:
         whole = render([question, answer], False)
         longer = render([question, answer, question], False)
     except ModelError:  # the reading of the template shows it
-        return Frame(tuple(stops), "", "", "")
+        return Frame(tuple(stops), None, "", "", "")
+    lead, found, _ = whole.removeprefix(prompt).partition(answer["content"])
+    stays = bool(found) and whole.startswith(prompt)
+    # A template that asks in no way for an answer leaves the assistant's name to the model.
+    heads = stays and prompt != plain and opened(prompt) is None
     return Frame(
         tuple(stops),
-        # A template that asks in no way for an answer leaves the assistant's name to the model.
-        _heading(whole, prompt, answer["content"]) if prompt != plain else "",
+        lead if stays else None,
+        lead if heads and lead[skip_thought(lead, continued=False)[1] :].strip() else "",
         _closing(longer, answer["content"], question["content"], stops),
         _closing(whole, answer["content"], question["content"], stops),
     )
-
-
-def _heading(whole: str, prompt: str, words: str) -> str:
-    """Return what stands between the prompt and the words, if that is more than a thought."""
-    before, found, _ = whole.removeprefix(prompt).partition(words)
-    if not found or not whole.startswith(prompt) or opened(prompt) is not None:
-        return ""
-    return before if before[skip_thought(before, continued=False)[1] :].strip() else ""
 
 
 def _closing(text: str, words: str, question: str, stops: Sequence[str]) -> str:
@@ -154,7 +155,9 @@ def _with_turn(
         raise _NotLearnt("prompt_refused") from error
     own, is_last = said(messages[place]), place == len(messages) - 1
     if not whole.text.startswith(prompt):
-        whole = _with_thought(whole, prompt, own, is_last=is_last)
+        if not is_last:
+            raise _NotLearnt("prompt_differs")
+        whole = _behind(prompt, whole, messages[place], frame)
     start = len(prompt)
     headed = start + len(frame.heading) * whole.text.startswith(frame.heading, start)
     spoken = _end_of_words(whole.text, headed, own, continued=opened(prompt) is not None)
@@ -184,13 +187,22 @@ def _check_between(between: str, messages: Sequence[Message], place: int, frame:
         raise _NotLearnt("no_end_token")
 
 
-def _with_thought(whole: Conversation, prompt: str, own: Said, *, is_last: bool) -> Conversation:
-    """Write the thought that the prompt opens into the last answer, where the template does not."""
-    before = opened(prompt)
-    if before is None or not is_last or not whole.text.startswith(prompt[:before]):
+def _behind(prompt: str, whole: Conversation, message: Message, frame: Frame) -> Conversation:
+    """Write the last answer behind the prompt of generation, where the template does not."""
+    own, before = said(message), opened(prompt)
+    if before is not None and whole.text.startswith(prompt[:before]):
+        text = continue_thought(prompt, whole.text[before:], own.thought)
+        return Conversation(text, whole.turns, (*whole.additions, THOUGHT_OPENED))
+    if frame.lead is None or own.thought or message.get("tool_calls"):
         raise _NotLearnt("prompt_differs")
-    text = continue_thought(prompt, whole.text[before:], own.thought)
-    return Conversation(text, whole.turns, (*whole.additions, THOUGHT_OPENED))
+    text = prompt + frame.lead + own.answer + (frame.last_closing or frame.closing)
+    turns = tuple(
+        turn  # still stands where it was found
+        if text.startswith(whole.text[: turn.end])
+        else Turn(turn.message, turn.start, turn.start, turn.left_out or "prompt_differs")
+        for turn in whole.turns
+    )
+    return Conversation(text, turns, (*whole.additions, PROMPT_KEPT))
 
 
 def _end_of_words(text: str, start: int, own: Said, *, continued: bool) -> int:

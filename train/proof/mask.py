@@ -269,8 +269,7 @@ class _Look:
         """Look at one sequence of a row."""
         spans = runs(one.loss_mask)
         conversation = conversation_of(row.row, name)
-        # Whether it was cut or left out, an answer that is not there is not looked for.
-        if len(spans) != len(answers) and row.cut_tokens == 0:
+        if len(spans) != len(answers):
             left_out = not_learnt(row.row, conversation, answers, self.tokenizer)
             self.prompts.left_out += Counter(left_out.values())
             answers = [one for place, one in enumerate(answers) if place not in left_out]
@@ -325,6 +324,8 @@ def _says_the_same(
     frame = tokenizer.frame
     ends = sorted((*frame.stops, frame.closing, frame.last_closing), key=len, reverse=True)
     for some, message in zip(ids, answers, strict=True):
+        if sum(one in tokenizer.eos_ids for one in some) > 1:
+            return False  # the row itself writes a token at which generation stops
         text = tokenizer.decode(list(some), special=True).strip()
         text = text.removeprefix(frame.heading.strip())
         text = text.removesuffix(next((e.strip() for e in ends if text.endswith(e.strip())), ""))
@@ -357,7 +358,9 @@ def _problem(
         return "no trainable token"
     if cut:  # the end is gone: what is left must be a beginning
         whole, left = " ".join(expected), " ".join(trained)
-        return None if whole.startswith(left.rstrip("\N{REPLACEMENT CHARACTER}")) else "other text"
+        left = left.rstrip("\N{REPLACEMENT CHARACTER}")
+        begins = whole.startswith(left) or _squeezed(whole).startswith(_squeezed(left))
+        return None if begins else "other text"
     if len(trained) != len(expected):
         return f"{len(trained)} trained stretches for {len(expected)} assistant turns"
     for found, wanted in zip(trained, expected, strict=True):
@@ -367,6 +370,11 @@ def _problem(
         if exact and not _EMPTY_THOUGHT.fullmatch(rest.strip()):
             return "more than the assistant wrote"
     return None
+
+
+def _squeezed(text: str) -> str:
+    """Return a text without what templates change around a thought."""
+    return re.sub(r"\s+|</?think>", "", text)
 
 
 def _spread(rows: Sequence[TokenRow]) -> list[TokenRow]:
