@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evalsuite.models.template import ChatTemplate, Rendered
 from evalsuite.models.turns import Conversation, Frame, find_turns, read_frame
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
     from evalsuite.models.reading import TemplateReading
 
@@ -230,9 +230,9 @@ class ChatTokenizer:
         if not self.has_generation_marks:
             return self._encode_unmarked(messages, tools)
         text, spans = self.render(messages, tools=tools)
-        encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        mask, turns = _token_spans(encoding, spans)
-        return TokenisedChat(list(encoding.ids), mask, text, turns)
+        pieces = self._pieces(text)
+        mask, turns = _token_spans(pieces, spans)
+        return TokenisedChat(list(pieces.ids), mask, text, turns)
 
     def find_turns(
         self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
@@ -251,32 +251,50 @@ class ChatTokenizer:
         self, messages: Sequence[Message], tools: Sequence[Any] | None
     ) -> TokenisedChat:
         found = self.find_turns(messages, tools=tools)
-        encoding = self.tokenizer.encode(found.text, add_special_tokens=False)
+        pieces = self._pieces(found.text)
+        last = found.turns[-1] if found.turns else None
+        if last and not last.left_out and not self._prompt_stays(pieces, found.text, last.start):
+            pieces = self._pieces_behind(found.text, last.start) or pieces
         left_out = {place: turn.left_out for place, turn in enumerate(found.turns) if turn.left_out}
         for place, turn in enumerate(found.turns):
-            if not turn.left_out and not self._prompt_stays(encoding, found.text, turn.start):
+            if not turn.left_out and not self._prompt_stays(pieces, found.text, turn.start):
                 left_out[place] = "prompt_joined"
-        learnt = [
-            (turn.start, turn.end)
-            for place, turn in enumerate(found.turns)
-            if place not in left_out
-        ]
-        mask, spans = _token_spans(encoding, learnt)
+        turns = enumerate(found.turns)
+        learnt = [(turn.start, turn.end) for place, turn in turns if place not in left_out]
+        mask, spans = _token_spans(pieces, learnt)
         rest = iter(spans)
-        places = tuple(
-            (0, 0) if place in left_out else next(rest) for place in range(len(found.turns))
-        )
         return TokenisedChat(
-            list(encoding.ids), mask, found.text, places, left_out, found.additions
+            input_ids=list(pieces.ids),
+            loss_mask=mask,
+            text=found.text,
+            turns=tuple((0, 0) if i in left_out else next(rest) for i in range(len(found.turns))),
+            left_out=left_out,
+            additions=found.additions,
         )
 
-    def _prompt_stays(self, encoding: Encoding, text: str, start: int) -> bool:
+    def _pieces(self, text: str) -> _Pieces:
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        return _Pieces(encoding.ids, encoding.offsets)
+
+    def _pieces_behind(self, text: str, start: int) -> _Pieces | None:
+        """Return prompt and answer tokenised apart, as generation has them.
+
+        None where the tokenizer would begin the answer as if it began a text, with a space.
+        """
+        prompt, answer = self._pieces(text[:start]), self._pieces(text[start:])
+        first = self.tokenizer.id_to_token(answer.ids[0]) if answer.ids else ""
+        if first.startswith(("\N{LOWER ONE EIGHTH BLOCK}", "Ġ")) and text[start] != " ":
+            return None
+        moved = [(begin + start, end + start) for begin, end in answer.offsets]
+        return _Pieces([*prompt.ids, *answer.ids], [*prompt.offsets, *moved])
+
+    def _prompt_stays(self, pieces: _Pieces, text: str, start: int) -> bool:
         """Return whether a prompt has the tokens alone that it has before its answer.
 
         Added tokens split a text before the rest is tokenised, so what follows the last of them
         decides.
         """
-        ids, offsets = encoding.ids, encoding.offsets
+        ids, offsets = pieces
         first = next((i for i, (_, end) in enumerate(offsets) if end > start), len(ids))
         if first < len(ids) and offsets[first][0] < start:
             return False
@@ -284,6 +302,13 @@ class ChatTokenizer:
         last = next(added, 0)
         beginning = offsets[last][0] if last else 0
         return self.encode(text[beginning:start]) == list(ids[last:first])
+
+
+class _Pieces(NamedTuple):
+    """Tokens of a text, with their (start, end) character positions in it."""
+
+    ids: Sequence[int]
+    offsets: Sequence[tuple[int, int]]
 
 
 def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) -> ModelError:
@@ -306,12 +331,12 @@ def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) 
 
 
 def _token_spans(
-    encoding: Encoding, spans: Sequence[tuple[int, int]]
+    pieces: _Pieces, spans: Sequence[tuple[int, int]]
 ) -> tuple[list[bool], tuple[tuple[int, int], ...]]:
-    mask = [False] * len(encoding.ids)
+    mask = [False] * len(pieces.ids)
     turns = []
     token = 0
-    offsets = encoding.offsets
+    offsets = pieces.offsets
     for start, end in spans:
         while token < len(offsets) and offsets[token][1] <= start:
             token += 1

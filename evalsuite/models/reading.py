@@ -12,7 +12,7 @@ from evalsuite.models.turns import END_WRITTEN, PROMPT_KEPT, REASONS, THOUGHT_OP
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
-    from evalsuite.models.chat import ChatTokenizer, TokenisedChat
+    from evalsuite.models.chat import ChatTokenizer
 
 _SHOWN = 160
 _SYSTEM = {"role": "system", "content": "Be brief."}
@@ -104,26 +104,31 @@ def read_template(tokenizer: ChatTokenizer) -> TemplateReading:
 
 def _sample(tokenizer: ChatTokenizer, name: str, messages: Sequence[Message]) -> Sample:
     try:
-        text = tokenizer.render(messages).text
+        rendered = tokenizer.render(messages)
         chat = tokenizer.encode_chat(messages)
+        spans = [*rendered.spans]
+        if not tokenizer.has_generation_marks:
+            turns = enumerate(tokenizer.find_turns(messages).turns)
+            spans = [(one.start, one.end) for place, one in turns if place not in chat.left_out]
     except ModelError as error:
         return Sample(name, "", (), error.cause, (), ())
     return Sample(
-        name, text, _segments(tokenizer, chat), "", [*chat.left_out.values()], chat.additions
+        name,
+        rendered.text,
+        _segments(chat.text, spans),
+        "",
+        [*chat.left_out.values()],
+        chat.additions,
     )
 
 
-def _segments(tokenizer: ChatTokenizer, chat: TokenisedChat) -> list[tuple[str, bool]]:
-    """Return the text in stretches of equal mask, cut where its tokens are."""
-    offsets = tokenizer.tokenizer.encode(chat.text, add_special_tokens=False).offsets
-    cuts = [0]
-    masks = chat.loss_mask[:1]
-    for (start, _), is_learnt in zip(offsets, chat.loss_mask, strict=True):
-        if is_learnt != masks[-1]:
-            cuts.append(start)
-            masks.append(is_learnt)
-    ends = [*cuts[1:], len(chat.text)]
-    return [(chat.text[a:b], mask) for a, b, mask in zip(cuts, ends, masks, strict=True)]
+def _segments(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:
+    out: list[tuple[str, bool]] = []
+    position = 0
+    for start, end in spans:
+        out += [(text[position:start], False), (text[start:end], True)]
+        position = end
+    return [(piece, is_learnt) for piece, is_learnt in [*out, (text[position:], False)] if piece]
 
 
 def _opening(tokenizer: ChatTokenizer) -> str:

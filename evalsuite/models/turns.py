@@ -66,7 +66,8 @@ class Conversation:
     text: str
     turns: tuple[Turn, ...]
     additions: tuple[str, ...] = ()
-    """What `text` has that the template leaves out: `THOUGHT_OPENED`, `PROMPT_KEPT`, `END_WRITTEN`."""
+    """What `text` has that the template leaves out: some of `THOUGHT_OPENED`, `PROMPT_KEPT` and
+    `END_WRITTEN`."""
 
 
 @dataclass(frozen=True)

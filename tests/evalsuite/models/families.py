@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tokenizers import (
     AddedToken,
+    Regex,
     Tokenizer,
     decoders,
     models,
@@ -184,6 +185,8 @@ CHANNELS = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}"
 )
 
+# How Llama-3, Qwen and their kin cut text: line ends stay together, whatever follows them.
+_WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _IM = ("<|im_start|>", "<|im_end|>")
 _HEADER = ("<|start_header_id|>", "<|end_header_id|>")
 _TOOLS = ("[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]")
@@ -335,7 +338,12 @@ def _tokenizer(family: Family) -> Tokenizer:
         tokenizer.decoder = decoders.Metaspace(prepend_scheme="first", split=True)
         alphabet = ["▁", "\n", *map(chr, range(33, 127))]
     else:
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(_WORDS), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
         tokenizer.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(

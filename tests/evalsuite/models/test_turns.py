@@ -245,11 +245,18 @@ def test_a_begin_token_of_template_and_tokenizer_is_written_once(tmp_path: Path)
     assert any("does not write" in note for note in made(tmp_path, "zephyr").reading.notes)
 
 
-def test_a_token_that_joins_prompt_and_answer_is_not_learnt(tmp_path: Path) -> None:
+def test_a_token_that_would_join_prompt_and_answer_is_cut_where_generation_cuts(
+    tmp_path: Path,
+) -> None:
     tokenizer = made(tmp_path, "chatml")
     assert len(tokenizer.encode("\n\n")) == 1
-    row = tokenizer.encode_chat(chat("a", "\n four"))
-    assert row.left_out == {0: "prompt_joined"} and not any(row.loss_mask)
+    row = tokenizer.encode_chat(chat("a", "\nfour"))
+    ((start, end),) = row.turns
+    assert row.input_ids != tokenizer.encode(row.text)
+    assert row.input_ids[:start] == tokenizer.encode_prompt(chat("a"))
+    assert tokenizer.decode(row.input_ids[start:end]) == "\nfour"
+    earlier = tokenizer.encode_chat(chat("a", "\nfour", "b", "six"))
+    assert earlier.left_out == {0: "prompt_joined"}  # a later prompt has it joined
 
 
 def test_an_answer_that_begins_a_conversation_is_learnt_where_it_can_be_asked_for(
