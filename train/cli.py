@@ -184,6 +184,10 @@ def preview(
     overrides: Overrides = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 5,
     row_id: Annotated[str | None, typer.Option("--id", help="Show the row with this id.")] = None,
+    template: Annotated[
+        bool,
+        typer.Option("--template", help="Show how the chat template is read; needs no dataset."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show rows as the trainer will see them; what carries no loss is dimmed.
@@ -193,6 +197,9 @@ def preview(
     from train.proof import prove
     from workspace.errors import DataError
 
+    if template:
+        _preview_template(ctx, recipe, overrides, as_json=as_json)
+        return
     inputs = _inputs(ctx, recipe, overrides, "temper preview")
     with Terminal() as reporter:
         prepared = inputs.prepare(reporter.working)
@@ -219,7 +226,27 @@ def preview(
         f"{proof.turns_ending:,} end in {proof.end_token or 'no stop token'}; "
         f"padding is {proof.pad_token} ({proof.pad_reason})"
     )
+    for why, count in proof.turns_left_out.items():
+        print(f"! {count:,} assistant turns are read but not learnt: {why}")
     proof.enforce()
+
+
+def _preview_template(
+    ctx: typer.Context, recipe: Path | None, overrides: list[str] | None, *, as_json: bool
+) -> None:
+    from evalsuite.models import ChatTokenizer, ModelSection, resolve_model
+    from evalsuite.models.download import ensure_model
+    from train.template_view import print_reading
+
+    context: Context = ctx.obj
+    loaded = context.load_recipe(recipe, overrides or ())
+    ensure_model(loaded, context.argv)
+    section = loaded.required("model", ModelSection, command="temper preview --template")
+    reading = ChatTokenizer.from_dir(resolve_model(section, loaded.base_dir).path).reading
+    if as_json:
+        emit_json(reading.as_dict())
+        return
+    print_reading(reading)
 
 
 def _inputs(

@@ -55,19 +55,24 @@ def _model(recipe: Recipe) -> Iterator[Finding]:
     tokenizer = ChatTokenizer.from_dir(source.path)
     if tokenizer.template is None:
         yield Finding("warn", "template", "none", "Chat rows need one.")
-    elif not tokenizer.has_generation_marks:
+        return
+    reading = tokenizer.reading
+    if reading.problem:
         yield Finding(
             "warn",
             "template",
-            "does not mark what the assistant writes",
-            "Training on chats needs {% generation %} … {% endgeneration %} in it.",
+            f"does not show what the assistant writes. {reading.problem}",
+            "Training on chats needs it: see `temper preview --template`.",
         )
-    else:
-        yield Finding(
-            "ok",
-            "template",
-            f"marks the assistant's turns, digest {tokenizer.template_digest[:12]}",
-        )
+        return
+    how = (
+        "marks the assistant's turns"
+        if reading.way == "marks"
+        else ("the assistant's turns are found by its prompts")
+    )
+    yield Finding("ok", "template", f"{how}, digest {tokenizer.template_digest[:12]}")
+    for note in reading.notes:
+        yield Finding("warn", "template", note)
 
 
 def _sources(recipe: Recipe) -> Iterator[Finding]:

@@ -11,16 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evalsuite.models.template import ChatTemplate, Rendered
+from evalsuite.models.turns import Conversation, Frame, find_turns, read_frame
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
+
+    from evalsuite.models.reading import TemplateReading
 
 Message = Mapping[str, Any]
 """`{"role": …, "content": …}` and what else the template knows."""
@@ -38,7 +41,12 @@ class TokenisedChat:
     text: str
     """What was tokenised."""
     turns: tuple[tuple[int, int], ...] = ()
-    """(start, end) token positions of each trained span, in order."""
+    """(start, end) token positions of each trained span, in order; empty where `left_out`."""
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    """Place in `turns` of each answer that is not learnt → a key of `turns.REASONS`. Only where
+    the template has no marks of its own."""
+    additions: tuple[str, ...] = ()
+    """What `text` has that the template leaves out; see `turns.Conversation`."""
 
     @property
     def trained_tokens(self) -> int:
@@ -118,6 +126,37 @@ class ChatTokenizer:
         """Whether the template marks what the assistant writes."""
         return self.template is not None and self.template.has_generation_marks
 
+    @property
+    def finds_answers(self) -> bool:
+        """Whether `encode_chat` can tell what the assistant writes, by marks or without."""
+        return self.template is not None and not self.reading.problem
+
+    @cached_property
+    def reading(self) -> TemplateReading:
+        """What the template does with a few conversations.
+
+        Raises:
+            ModelError: there is no template.
+        """
+        from evalsuite.models.reading import read_template
+
+        return read_template(self)
+
+    @cached_property
+    def stop_texts(self) -> tuple[str, ...]:
+        """Texts of the tokens at which generation stops."""
+        ids = sorted(one for one in self.eos_ids if self.tokenizer.id_to_token(one) is not None)
+        return tuple(filter(None, (self.decode([one], special=True).strip() for one in ids)))
+
+    @cached_property
+    def _added_ids(self) -> frozenset[int]:
+        return frozenset(self.tokenizer.get_added_tokens_decoder())
+
+    @cached_property
+    def frame(self) -> Frame:
+        """What the template writes around an answer."""
+        return read_frame(lambda messages, ask: self._text(messages, None, ask), self.stop_texts)
+
     @cached_property
     def template_digest(self) -> str:
         """SHA-256 of the template's text, or of nothing if there is none."""
@@ -180,14 +219,96 @@ class ChatTokenizer:
     def encode_chat(
         self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
     ) -> TokenisedChat:
-        """Return a whole conversation, trained on what lies in `{% generation %}` spans.
+        """Return a whole conversation, trained on what the assistant writes.
 
-        A token counts as trained if any of its characters lies in a span.
+        That is what lies in `{% generation %}` spans; a token counts as trained if any of its
+        characters lies in one. Without such marks it is found as `evalsuite.models.turns` says.
+
+        Raises:
+            ModelError: there is no template, or it refuses these messages.
         """
+        if not self.has_generation_marks:
+            return self._encode_unmarked(messages, tools)
         text, spans = self.render(messages, tools=tools)
+        pieces = self._pieces(text)
+        mask, turns = _token_spans(pieces, spans)
+        return TokenisedChat(list(pieces.ids), mask, text, turns)
+
+    def find_turns(
+        self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
+    ) -> Conversation:
+        """Return a conversation as text with its assistant's turns, found without marks.
+
+        Raises:
+            ModelError: there is no template, or it refuses these messages.
+        """
+        return find_turns(messages, lambda some, ask: self._text(some, tools, ask), self.frame)
+
+    def _text(self, messages: Sequence[Message], tools: Sequence[Any] | None, ask: bool) -> str:
+        return self.render(messages, tools=tools, add_generation_prompt=ask).text
+
+    def _encode_unmarked(
+        self, messages: Sequence[Message], tools: Sequence[Any] | None
+    ) -> TokenisedChat:
+        found = self.find_turns(messages, tools=tools)
+        pieces = self._pieces(found.text)
+        last = found.turns[-1] if found.turns else None
+        if last and not last.left_out and not self._prompt_stays(pieces, found.text, last.start):
+            pieces = self._pieces_behind(found.text, last.start) or pieces
+        left_out = {place: turn.left_out for place, turn in enumerate(found.turns) if turn.left_out}
+        for place, turn in enumerate(found.turns):
+            if not turn.left_out and not self._prompt_stays(pieces, found.text, turn.start):
+                left_out[place] = "prompt_joined"
+        turns = enumerate(found.turns)
+        learnt = [(turn.start, turn.end) for place, turn in turns if place not in left_out]
+        mask, spans = _token_spans(pieces, learnt)
+        rest = iter(spans)
+        return TokenisedChat(
+            input_ids=list(pieces.ids),
+            loss_mask=mask,
+            text=found.text,
+            turns=tuple((0, 0) if i in left_out else next(rest) for i in range(len(found.turns))),
+            left_out=left_out,
+            additions=found.additions,
+        )
+
+    def _pieces(self, text: str) -> _Pieces:
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        mask, turns = _token_spans(encoding, spans)
-        return TokenisedChat(list(encoding.ids), mask, text, turns)
+        return _Pieces(encoding.ids, encoding.offsets)
+
+    def _pieces_behind(self, text: str, start: int) -> _Pieces | None:
+        """Return prompt and answer tokenised apart, as generation has them.
+
+        None where the tokenizer would begin the answer as if it began a text, with a space.
+        """
+        prompt, answer = self._pieces(text[:start]), self._pieces(text[start:])
+        first = self.tokenizer.id_to_token(answer.ids[0]) if answer.ids else ""
+        if first.startswith(("\N{LOWER ONE EIGHTH BLOCK}", "Ġ")) and text[start] != " ":
+            return None
+        moved = [(begin + start, end + start) for begin, end in answer.offsets]
+        return _Pieces([*prompt.ids, *answer.ids], [*prompt.offsets, *moved])
+
+    def _prompt_stays(self, pieces: _Pieces, text: str, start: int) -> bool:
+        """Return whether a prompt has the tokens alone that it has before its answer.
+
+        Added tokens split a text before the rest is tokenised, so what follows the last of them
+        decides.
+        """
+        ids, offsets = pieces
+        first = next((i for i, (_, end) in enumerate(offsets) if end > start), len(ids))
+        if first < len(ids) and offsets[first][0] < start:
+            return False
+        added = (i for i in range(first - 1, -1, -1) if ids[i] in self._added_ids)
+        last = next(added, 0)
+        beginning = offsets[last][0] if last else 0
+        return self.encode(text[beginning:start]) == list(ids[last:first])
+
+
+class _Pieces(NamedTuple):
+    """Tokens of a text, with their (start, end) character positions in it."""
+
+    ids: Sequence[int]
+    offsets: Sequence[tuple[int, int]]
 
 
 def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) -> ModelError:
@@ -210,12 +331,12 @@ def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) 
 
 
 def _token_spans(
-    encoding: Encoding, spans: Sequence[tuple[int, int]]
+    pieces: _Pieces, spans: Sequence[tuple[int, int]]
 ) -> tuple[list[bool], tuple[tuple[int, int], ...]]:
-    mask = [False] * len(encoding.ids)
+    mask = [False] * len(pieces.ids)
     turns = []
     token = 0
-    offsets = encoding.offsets
+    offsets = pieces.offsets
     for start, end in spans:
         while token < len(offsets) and offsets[token][1] <= start:
             token += 1

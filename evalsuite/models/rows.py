@@ -45,7 +45,8 @@ def _without_turns(chat: TokenisedChat, earlier: int) -> TokenisedChat:
     mask = list(chat.loss_mask)
     for start, end in chat.turns[:earlier]:
         mask[start:end] = [False] * (end - start)
-    return replace(chat, loss_mask=mask, turns=chat.turns[earlier:])
+    left_out = {place - earlier: why for place, why in chat.left_out.items() if place >= earlier}
+    return replace(chat, loss_mask=mask, turns=chat.turns[earlier:], left_out=left_out)
 
 
 def _text_pair(tokenizer: ChatTokenizer, prompt: str, completion: str) -> TokenisedChat:

@@ -59,3 +59,10 @@ def sequence(chat: TokenisedChat) -> TokenSequence:
     return TokenSequence(
         np.array(chat.input_ids, dtype=np.int32), np.array(chat.loss_mask, dtype=np.bool_)
     )
+
+
+def left_out(chat: TokenisedChat) -> Unusable | None:
+    """Return why none of a chat's answers can be learnt, where the template tells it."""
+    if chat.trained_tokens or not chat.left_out:
+        return None
+    return Unusable(chat.left_out[max(chat.left_out)], len(chat.input_ids))

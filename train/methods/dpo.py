@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from train.data import DataRow, DataType, Message
-from train.methods.base import Unusable, sequence
+from train.methods.base import Unusable, left_out, sequence
 from train.rows import TokenSequence
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ class Dpo:
         """
         from evalsuite.models.rows import tokenise_row
 
-        pair = tuple(
-            _to_its_end(sequence(tokenise_row(tokenizer, _completed(row, name))))
-            for name in self.sequences
-        )
+        chats = [tokenise_row(tokenizer, _completed(row, name)) for name in self.sequences]
+        pair = tuple(_to_its_end(sequence(chat)) for chat in chats)
         tokens = sum(one.tokens for one in pair)
+        for chat in chats:
+            if why := left_out(chat):
+                return replace(why, tokens=tokens)
         if any(not one.trained for one in pair):
             return Unusable("no_trainable_tokens", tokens)
         starts = [int(np.flatnonzero(one.loss_mask)[0]) for one in pair]

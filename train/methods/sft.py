@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from train.data import DataRow, DataType, Message
-from train.methods.base import Unusable, sequence
+from train.methods.base import Unusable, left_out, sequence
 from train.rows import TokenSequence
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Sft:
         """Return the row as one sequence."""
         from evalsuite.models.rows import tokenise_row
 
-        return (sequence(tokenise_row(tokenizer, row.record)),)
+        chat = tokenise_row(tokenizer, row.record)
+        return left_out(chat) or (sequence(chat),)
 
     def answers(self, row: DataRow) -> tuple[Sequence[Message], ...]:
         """Return the assistant's messages; of a prompt, none is learnt."""

@@ -1,21 +1,25 @@
 """The mask and end-token proof.
 
-The mask comes from the template's `{% generation %}` spans. The proof goes the other way: it
-decodes the tokens that carry loss and compares the text with what the rows say the assistant
-wrote. A template that marks too much, too little or the wrong turn cannot pass both ways.
+The mask comes from the template's `{% generation %}` spans, or from its prompts where it has none
+(`evalsuite.models.turns`). The proof goes the other way: it decodes the tokens that carry loss and
+compares the text with what the rows say the assistant wrote, and what stands before with the prompt
+that generation will be given. A mask of too much, too little or the wrong turn cannot pass both.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.models.thoughts import said
 from train.data import Message
 from train.methods import METHODS
 from train.plan.tokens import runs
+from train.proof.prompts import Prompts, conversation_of, not_learnt
 from train.rows import JoinedRows, TokenRow, TokenSequence
 from workspace.errors import LimitExceeded, ModelError
 
@@ -63,6 +67,14 @@ class Proof:
     pad_reason: str
     template_digest: str
     faults: Sequence[Fault]
+    template: dict[str, Any]
+    """How the template was read: see `evalsuite.models.reading`; empty without a template."""
+    prompts_equal: int
+    """Answers behind exactly the tokens that generation will be given."""
+    prompts_differ: int
+    """Answers behind other tokens: refused, unless the template's own marks say so."""
+    turns_left_out: dict[str, int]
+    """Answers that are read but not learnt, by reason; only where the template has no marks."""
     examples: Sequence[dict[str, Any]]
     """A few rows as alternating texts, `trained` true or false."""
 
@@ -122,14 +134,6 @@ def check_template(tokenizer: ChatTokenizer) -> None:
             cure="Use the instruct version of the model, or add a chat_template.jinja.",
         )
     where = tokenizer.template.where
-    if not tokenizer.has_generation_marks:
-        raise ModelError(
-            "the chat template does not mark what the assistant writes",
-            where=where,
-            cause="It has no {% generation %} marks, so prompts would be learnt too.",
-            cure="Put {% generation %} before the assistant's content and {% endgeneration %} "
-            "after its end token, and save it as chat_template.jinja in a copy of the model.",
-        )
     if not tokenizer.eos_ids:
         raise ModelError(
             "this model names no token at which generation stops",
@@ -138,6 +142,18 @@ def check_template(tokenizer: ChatTokenizer) -> None:
             "end-of-sequence token.",
             cure="Add eos_token_id to generation_config.json.",
         )
+    if tokenizer.reading.problem:
+        raise ModelError(
+            "the chat template does not show what the assistant writes",
+            where=where,
+            cause=tokenizer.reading.problem,
+            cure="`temper preview --template` shows what it writes. Put {% generation %} before "
+            "the assistant's content and {% endgeneration %} after its end token and save it as "
+            "chat_template.jinja in a copy of the model; an end token that generation does not "
+            "know belongs into generation_config.json as eos_token_id.",
+        )
+    if not tokenizer.has_generation_marks:
+        return  # the reading of it has proved the rest
     chat = tokenizer.encode_chat(
         [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     )
@@ -200,35 +216,29 @@ def prove(
     if len(rows) > _DECODED_ROWS:
         places = random.Random(seed).sample(places, _DECODED_ROWS)
     chosen = [rows[place] for place in places]
-    faults: list[Fault] = []
-    turns = ending = cut = 0
-    ends: set[int] = set()
+    look = _Look(tokenizer)
+    names = METHODS[method].sequences
     for row in chosen:
         answers = METHODS[method].answers(row.row)
-        for one, answer in zip(row.sequences, answers, strict=True):
-            spans = runs(one.loss_mask)
-            fault = _fault(row, one, spans, answer, tokenizer)
-            if fault is not None:
-                faults.append(fault)
-            for start, end in spans:
-                turns += 1
-                found = tokenizer.eos_ids.intersection(one.input_ids[start:end].tolist()[-2:])
-                ends |= found
-                ending += bool(found)
-                cut += not found and row.cut_tokens > 0 and end == one.tokens
+        for name, one, answer in zip(names, row.sequences, answers, strict=True):
+            look.at(row, name, one, answer)
     pad, pad_reason = padding_token(tokenizer)
     return Proof(
         rows=_trained_rows(rows),
         rows_decoded=len(chosen),
-        turns=turns,
-        turns_ending=ending,
-        turns_cut=cut,
+        turns=look.turns,
+        turns_ending=look.ending,
+        turns_cut=look.cut,
         stop_tokens=[_show(tokenizer, token) for token in sorted(tokenizer.eos_ids)],
-        end_token=" ".join(_show(tokenizer, token) for token in sorted(ends)),
+        end_token=" ".join(_show(tokenizer, token) for token in sorted(look.ends)),
         pad_token=_show(tokenizer, pad),
         pad_reason=pad_reason,
         template_digest=tokenizer.template_digest,
-        faults=faults,
+        faults=look.faults,
+        template=tokenizer.reading.as_dict() if tokenizer.template else {},
+        prompts_equal=look.prompts.equal,
+        prompts_differ=look.prompts.differ,
+        turns_left_out=look.prompts.told(),
         examples=[example(row, tokenizer) for row in _spread(chosen)],
     )
 
@@ -243,6 +253,40 @@ def _trained_rows(rows: Sequence[TokenRow]) -> int:
     return sum(row.trained > 0 for row in rows)
 
 
+@dataclass
+class _Look:
+    """Goes through the rows and counts."""
+
+    tokenizer: ChatTokenizer
+    turns: int = 0
+    ending: int = 0
+    cut: int = 0
+    ends: set[int] = field(default_factory=set)
+    faults: list[Fault] = field(default_factory=list)
+    prompts: Prompts = field(default_factory=Prompts)
+
+    def at(self, row: TokenRow, name: str, one: TokenSequence, answers: Sequence[Message]) -> None:
+        """Look at one sequence of a row."""
+        spans = runs(one.loss_mask)
+        conversation = conversation_of(row.row, name)
+        if len(spans) != len(answers):
+            left_out = not_learnt(row.row, conversation, answers, self.tokenizer)
+            self.prompts.left_out += Counter(left_out.values())
+            answers = [one for place, one in enumerate(answers) if place not in left_out]
+        fault = _fault(row, one, spans, answers, self.tokenizer)
+        equal = self.prompts.count(conversation, answers, spans, one, row.row, self.tokenizer)
+        if fault is None and not equal and not self.tokenizer.has_generation_marks:
+            fault = Fault(row.row_id, row.row.place, "not the prompt of generation", "", "")
+        if fault is not None:
+            self.faults.append(fault)
+        for start, end in spans:
+            self.turns += 1
+            found = self.tokenizer.eos_ids.intersection(one.input_ids[start:end].tolist()[-2:])
+            self.ends |= found
+            self.ending += bool(found)
+            self.cut += not found and row.cut_tokens > 0 and end == one.tokens
+
+
 def _fault(
     row: TokenRow,
     one: TokenSequence,
@@ -252,10 +296,8 @@ def _fault(
 ) -> Fault | None:
     """Return what is wrong with the mask of one sequence, or None."""
     expected = [str(message.get("content") or "").strip() for message in answers]
-    trained = [
-        tokenizer.decode(one.input_ids[start:end].tolist(), special=False).strip()
-        for start, end in spans
-    ]
+    ids = [one.input_ids[start:end].tolist() for start, end in spans]
+    trained = [tokenizer.decode(some, special=False).strip() for some in ids]
     calls_tools = any("tool_calls" in message for message in answers)
     cut = row.cut_tokens > 0
     problem = _problem(one, expected, trained, cut=cut, exact=not calls_tools)
@@ -265,7 +307,41 @@ def _fault(
     seen, wanted = (_normalised(texts, tokenizer) for texts in (trained, expected))
     if _problem(one, wanted, seen, cut=cut, exact=not calls_tools) is None:
         return None
+    if not cut and one.trained and _says_the_same(ids, answers, tokenizer):
+        return None
     return Fault(row.row_id, row.row.place, problem, " | ".join(trained), " | ".join(expected))
+
+
+def _says_the_same(
+    ids: Sequence[Sequence[int]], answers: Sequence[Message], tokenizer: ChatTokenizer
+) -> bool:
+    """Return whether thoughts and answers are equal, each without what frames it.
+
+    Templates write a thought in their own way, and a heading or a closing around the words.
+    """
+    if len(ids) != len(answers):
+        return False
+    frame = tokenizer.frame
+    ends = sorted((*frame.stops, frame.closing, frame.last_closing), key=len, reverse=True)
+    for some, message in zip(ids, answers, strict=True):
+        if sum(one in tokenizer.eos_ids for one in some) > 1:
+            return False  # the row itself writes a token at which generation stops
+        text = tokenizer.decode(list(some), special=True).strip()
+        text = text.removeprefix(frame.heading.strip())
+        text = text.removesuffix(next((e.strip() for e in ends if text.endswith(e.strip())), ""))
+        found, wanted = said({"content": text}), said(message)
+        pairs = zip(found, wanted, strict=True)
+        if "tool_calls" in message:
+            same = found.thought == wanted.thought and found.answer.startswith(wanted.answer)
+        else:
+            same = all(_equal(one, other, tokenizer) for one, other in pairs)
+        if not same:
+            return False
+    return True
+
+
+def _equal(found: str, wanted: str, tokenizer: ChatTokenizer) -> bool:
+    return found == wanted or _normalised([found], tokenizer) == _normalised([wanted], tokenizer)
 
 
 def _normalised(texts: Sequence[str], tokenizer: ChatTokenizer) -> list[str]:
@@ -282,7 +358,9 @@ def _problem(
         return "no trainable token"
     if cut:  # the end is gone: what is left must be a beginning
         whole, left = " ".join(expected), " ".join(trained)
-        return None if whole.startswith(left.rstrip("\N{REPLACEMENT CHARACTER}")) else "other text"
+        left = left.rstrip("\N{REPLACEMENT CHARACTER}")
+        begins = whole.startswith(left) or _squeezed(whole).startswith(_squeezed(left))
+        return None if begins else "other text"
     if len(trained) != len(expected):
         return f"{len(trained)} trained stretches for {len(expected)} assistant turns"
     for found, wanted in zip(trained, expected, strict=True):
@@ -292,6 +370,11 @@ def _problem(
         if exact and not _EMPTY_THOUGHT.fullmatch(rest.strip()):
             return "more than the assistant wrote"
     return None
+
+
+def _squeezed(text: str) -> str:
+    """Return a text without what templates change around a thought."""
+    return re.sub(r"\s+|</?think>", "", text)
 
 
 def _spread(rows: Sequence[TokenRow]) -> list[TokenRow]:

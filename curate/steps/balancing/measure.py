@@ -107,7 +107,7 @@ def trained_tokens(
         kind: the dataset type.
         tokenizer: of the model to be trained.
     """
-    marked = kind == "text" or tokenizer.has_generation_marks
+    marked = kind == "text" or tokenizer.finds_answers
     table = rows.select(*TYPES[kind].all, "tools", said_text(kind).alias("_said")).collect()
     amounts, refused = [], 0
     for row in table.iter_rows(named=True):

@@ -10,6 +10,7 @@ import orjson
 
 from evalsuite.models import ChatTokenizer, TokenisedChat
 from evalsuite.models.rows import tokenise_row
+from evalsuite.models.turns import REASONS
 from workspace.errors import ModelError
 
 Turns = list[dict[str, Any]]
@@ -90,17 +91,20 @@ def whole_chat(tokenizer: ChatTokenizer, row: Mapping[str, Any]) -> list[int]:
 def trained_chat(tokenizer: ChatTokenizer, row: Mapping[str, Any]) -> TokenisedChat:
     """Return a row with the tokens marked that training learns.
 
-    Where the template does not mark what the assistant writes, the last answer is marked: all
-    that follows the prompt with the words that begin an answer.
+    Where neither the template nor its prompts tell what the assistant writes, the last answer is
+    marked: all that follows the prompt with the words that begin an answer.
 
     Raises:
         NotScored: the template refuses the row.
     """
-    if "text" in row or tokenizer.has_generation_marks:
+    if "text" in row or tokenizer.finds_answers:
         try:
-            return tokenise_row(tokenizer, row)
+            chat = tokenise_row(tokenizer, row)
         except ModelError as error:
             raise NotScored(_refusal(error)) from None
+        if len(chat.turns) - 1 in chat.left_out:
+            raise NotScored(REASONS[chat.left_out[len(chat.turns) - 1]])
+        return chat
     turns = row.get("messages") or [*row["prompt"], *row["completion"]]
     if not turns or turns[-1].get("role") != "assistant":
         raise NotScored("it does not end with an answer")

@@ -24,7 +24,7 @@ from curate.steps.scoring.models import ScoringModel, scoring_model
 if TYPE_CHECKING:
     from evalsuite.engine.forward import Engine
 
-VERSION = 1
+VERSION = 2
 """Another number: what older versions computed is not looked up."""
 TOO_LARGE = Measured(reason="this machine's memory does not suffice for it", lasting=False)
 
@@ -149,10 +149,10 @@ def finite(*values: float) -> Measured:
 
 
 def unmarked_note(model: ScoringModel, kind: str) -> tuple[str, ...]:
-    """Say that a template has no generation marks, where that matters."""
-    if kind == "text" or model.tokenizer.has_generation_marks:
+    """Say that a template does not show what the assistant writes, where that matters."""
+    if kind == "text" or model.tokenizer.finds_answers:
         return ()
     return (
-        "The chat template does not mark what the assistant writes: the last answer of each row "
+        "The chat template does not show what the assistant writes: the last answer of each row "
         "was scored.",
     )

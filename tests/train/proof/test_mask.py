@@ -62,7 +62,7 @@ def test_several_turns_are_each_proved(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        (START + "{{ message.content }}<|im_end|>\n{% endfor %}", "does not mark"),
+        (START + "{{ message.content }}<|im_end|>\n{% endfor %}", "does not show"),
         (
             assistant("{% generation %}{{ message.content }}{% endgeneration %}<|im_end|>"),
             "trains no end token",
