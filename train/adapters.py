@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from peft.utils.other import TrainableTokensWrapper
 
+from train.methods import METHODS
 from train.plan import Plan
 from workspace.errors import ModelError
 
@@ -42,6 +43,14 @@ def complete_output_wrapper(model: PreTrainedModel) -> None:
     head.register_parameter("bias", None)
 
 
+def whole_model(model: Any) -> Any:
+    """Return a trained model without its adapter, whose effect is added to the weights.
+
+    Readers of reward models load a whole model; a head beside an adapter they would not find.
+    """
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
+
+
 def _lora_config(model: PreTrainedModel, plan: Plan) -> LoraConfig:
     options: dict[str, Any] = {}
     if plan.trainable_token_ids:
@@ -55,7 +64,8 @@ def _lora_config(model: PreTrainedModel, plan: Plan) -> LoraConfig:
         lora_alpha=plan["lora_alpha"],
         lora_dropout=plan.adapter["dropout"],
         target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type="CAUSAL_LM",
+        # of a reward model peft trains the head as well, and leaves it without an adapter
+        task_type="SEQ_CLS" if METHODS[plan.method["kind"]].makes == "reward" else "CAUSAL_LM",
         **options,
     )
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,12 +124,13 @@ def prepare(
         LimitExceeded: more rows lost than the recipe allows.
     """
     method = METHODS[section.method.kind]
+    method.demand(section)
     datasets = [_read(dataset, "train", method)]
     if replay is not None:
         datasets.append(_read(replay, "replay", method))
     from train.proof.mask import check_template, padding_token  # imports this package
 
-    if any(one.uses_template for one in datasets):
+    if method.makes == "language" and any(one.uses_template for one in datasets):
         check_template(tokenizer)
     limit = settings.max_length(section, facts)
     tokenised = [
@@ -138,6 +140,7 @@ def prepare(
             method,
             max_length=int(limit.value),
             too_long=section.too_long,
+            target=lambda row: method.target(row, section),
             progress=lambda done, total, role=one.role: progress(  # type: ignore[misc]
                 f"tokenising {role}", done, total
             ),
@@ -164,7 +167,7 @@ def prepare(
         epochs=float(epochs.value) if epochs else None,
         seed=section.seed,
     )
-    micro = settings.micro_batch_size(section, facts, schedule, rows.padded)
+    micro = settings.micro_batch_size(section, facts, schedule, rows.padded, method.least_at_once)
     schedule = replace(schedule, micro_batch_size=int(micro.value))
     decided = {
         "learning_rate": settings.learning_rate(section, facts, method),
@@ -221,7 +224,10 @@ def _plan(
         weight_decay=section.weight_decay,
         max_grad_norm=section.max_grad_norm,
         schedule=section.schedule,
-        warnings=_warnings(section, sources, schedule),
+        warnings=[
+            *_warnings(section, sources, schedule),
+            *METHODS[section.method.kind].inspect(section, rows),
+        ],
     )
 
 
@@ -245,11 +251,21 @@ def _source(dataset: DatasetRows, rows: JoinedRows, schedule: Schedule) -> Sourc
 
 
 def _trainable(section: TrainSection, facts: ModelFacts, token_ids: Sequence[int]) -> int:
+    is_reward = METHODS[section.method.kind].makes == "reward"
+    head = facts.hidden_size if is_reward else 0
     if not isinstance(section.adapter, LoraAdapter):
-        return facts.parameters
+        return _whole_model(section, facts) + head
     return facts.lora_parameters(section.adapter.r, section.adapter.targets) + (
-        len(token_ids) * facts.hidden_size
+        len(token_ids) * facts.hidden_size + head
     )
+
+
+def _whole_model(section: TrainSection, facts: ModelFacts) -> int:
+    """Return the base's weights that are loaded; a reward model has no output matrix."""
+    is_reward = METHODS[section.method.kind].makes == "reward"
+    if not is_reward or facts.tied_embeddings:
+        return facts.parameters
+    return facts.parameters - facts.hidden_size * (facts.vocabulary or 0)
 
 
 def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list[int]:
@@ -290,6 +306,8 @@ def _row_digest(row: TokenRow) -> bytes:
     for one in row.sequences:
         total.update(one.input_ids.astype("<i4").tobytes())
         total.update(one.loss_mask.tobytes())
+    if not isnan(row.target):
+        total.update(row.target.hex().encode())
     return total.digest()
 
 
@@ -302,6 +320,13 @@ def _warnings(
         out.append(
             f"the run sees {train.rows_seen:,} of {train.rows:,} rows: "
             f"{train.epochs:.2f} epochs in {schedule.steps:,} steps"
+        )
+    adapter = section.adapter
+    dropout = adapter.dropout if isinstance(adapter, LoraAdapter) else 0.0
+    if dropout and section.method.kind in ("dpo", "kto"):
+        out.append(
+            f"train.adapter.dropout {dropout:g} is not used: {section.method.kind} compares "
+            "likelihoods with the base's, and dropout would be taken for a change"
         )
     if section.replay is None:
         out.append("nothing is replayed: measure what the model forgets with a retention suite")

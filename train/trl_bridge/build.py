@@ -8,8 +8,10 @@ from transformers import PrinterCallback
 
 from train.adapters import complete_output_wrapper, peft_config
 from train.trl_bridge.dpo import PlannedDpo
+from train.trl_bridge.kto import PlannedKto
 from train.trl_bridge.planned import Planned
 from train.trl_bridge.request import FitRequest
+from train.trl_bridge.reward import PlannedReward
 from train.trl_bridge.sft import PlannedSft
 from train.trl_bridge.watch import Watch
 from workspace.errors import ModelError
@@ -17,7 +19,12 @@ from workspace.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_TRAINERS: dict[str, type[Planned]] = {"sft": PlannedSft, "dpo": PlannedDpo}
+_TRAINERS: dict[str, type[Planned]] = {
+    "sft": PlannedSft,
+    "dpo": PlannedDpo,
+    "kto": PlannedKto,
+    "reward": PlannedReward,
+}
 _NO_TARGET = "Target modules"
 """How peft begins to say that the model has none of the modules to adapt."""
 
@@ -31,7 +38,7 @@ def build_trainer(
         ModelError: a target of the adapter that the model does not have.
     """
     plan = request.prepared.plan
-    kind = _TRAINERS[plan.method["kind"]]
+    kind = _trainer(plan.method["kind"])
     model.train()
     if plan.adapter["kind"] == "full":
         model.requires_grad_(True)
@@ -49,6 +56,15 @@ def build_trainer(
     complete_output_wrapper(model)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _trainer(method: str) -> type[Planned]:
+    if method not in ("orpo", "simpo"):
+        return _TRAINERS[method]
+    # Experimental in trl, and gone from it one day: imported only for a run that needs them.
+    from train.trl_bridge.reference_free import PlannedOrpo, PlannedSimpo
+
+    return PlannedOrpo if method == "orpo" else PlannedSimpo
 
 
 def fit(trainer: Planned) -> int:
