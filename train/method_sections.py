@@ -162,8 +162,8 @@ def _by_name(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
+_AnyMethod = SftSection | DpoSection | KtoSection | OrpoSection | SimpoSection | RewardSection
 MethodSection = Annotated[
-    Annotated[SftSection | DpoSection | RewardSection, Field(discriminator="kind")],
-    BeforeValidator(_by_name),
+    Annotated[_AnyMethod, Field(discriminator="kind")], BeforeValidator(_by_name)
 ]
 """A method by its name, or with its settings."""
