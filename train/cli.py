@@ -221,11 +221,13 @@ def preview(
         return
     for row in chosen:
         print_row(row, inputs.tokenizer, inputs.section.method.kind)
-    print(
-        f"{proof.turns:,} assistant turns in {proof.rows_decoded:,} rows; "
-        f"{proof.turns_ending:,} end in {proof.end_token or 'no stop token'}; "
-        f"padding is {proof.pad_token} ({proof.pad_reason})"
+    ending = f"{proof.turns_ending:,} end in {proof.end_token or 'no stop token'}"
+    told = (
+        f"{proof.turns:,} assistant turns in {proof.rows_decoded:,} rows; {ending}"
+        if proof.reads == "answers"
+        else proof.summary
     )
+    print(f"{told}; padding is {proof.pad_token} ({proof.pad_reason})")
     for why, count in proof.turns_left_out.items():
         print(f"! {count:,} assistant turns are read but not learnt: {why}")
     proof.enforce()
@@ -279,7 +281,16 @@ def _detach(
 
 
 def _tell_run(run: Path, reporter: Terminal, *, as_json: bool) -> None:
+    from train.methods import METHODS
+    from train.record import read_record
+
     last = reporter.last
+    is_reward = METHODS[read_record(run)["method"]].makes == "reward"
+    use = (
+        ("score", f"temper curate score reward ROWS --model {run / 'model'} -o SCORED.jsonl")
+        if is_reward
+        else ("evaluate", f"temper eval {run.name}")
+    )
     if as_json:
         emit_json(
             {
@@ -293,7 +304,7 @@ def _tell_run(run: Path, reporter: Terminal, *, as_json: bool) -> None:
         return
     print(f"run       {run.name}")
     print(f"model     {run / 'model'}")
-    print(f"evaluate  temper eval {run.name}")
+    print(f"{use[0]:<8}  {use[1]}")
 
 
 def _chosen(prepared: Prepared, count: int, row_id: str | None) -> list[TokenRow]:

@@ -31,6 +31,8 @@ COLUMNS: dict[DataType, tuple[str, ...]] = {
     "text": ("text",),
 }
 """Columns of each type of dataset; a dataset is of the first type whose columns it has."""
+MARGIN = "margin"
+"""A column that preferences may have: by how much chosen is better, in logits of a reward."""
 DESCRIPTIONS: dict[DataType, str] = {
     "preference": "preference rows (prompt, chosen and rejected)",
     "unpaired_preference": "rows with a good/bad label (prompt, completion and label)",
@@ -155,6 +157,7 @@ def read_dataset(
     if kind is None or kind not in accepts:
         raise _wrong_type(kind, set(table.column_names), file, accepts, method)
     kept = {"id", "content_hash", "meta", "tools", *COLUMNS[kind]}
+    kept |= {MARGIN} if kind == "preference" else set()
     rows = LazyRows(
         table.select([name for name in table.column_names if name in kept]), kind, path.parent.name
     )
@@ -215,6 +218,8 @@ def _row(record: Mapping[str, Any], kind: DataType, dataset_name: str) -> DataRo
         else record[name]
         for name in COLUMNS[kind]
     }
+    if MARGIN in record:
+        content[MARGIN] = record[MARGIN]
     tools = record.get("tools")
     if tools:
         content["tools"] = json.loads(tools) if isinstance(tools, str) else tools
@@ -270,7 +275,7 @@ def _has_null(row: DataRow) -> bool:
             )
         )
         for name, value in row.record.items()
-        if name != "tools"
+        if name not in ("tools", MARGIN)
     )
 
 

@@ -95,12 +95,75 @@ class DpoSection(Section):
         return self
 
 
+class RewardSection(Section):
+    """A reward model: one number for a chat, higher for the chosen answers (arXiv 2203.02155).
+    It writes nothing; it scores rows (`temper curate score reward`) and rewards training.
+    """
+
+    kind: Literal["reward"]
+    """A reward model."""
+    center: float | None = Field(default=None, gt=0.0)
+    """Weight of the square of the pair's summed rewards, which keeps them around zero (arXiv
+    2312.09244); 0.01 is common. Left out: rewards may drift, which changes no comparison."""
+    margins: bool = True
+    """If the dataset has a column `margin`: chosen must be ahead by it (arXiv 2307.09288)."""
+
+
+class KtoSection(Section):
+    """Kahneman-Tversky optimisation: learn from single answers marked good or bad, as far as the
+    model stays near what it was (arXiv 2402.01306).
+    """
+
+    kind: Literal["kto"]
+    """Kahneman-Tversky optimisation."""
+    beta: float = Field(default=0.1, gt=0.0)
+    """Pull back to the model as it was: more keeps nearer to it."""
+    loss: Literal["kto", "apo_zero_unpaired"] = "kto"
+    """`kto` is the paper's; `apo_zero_unpaired` (arXiv 2408.06266) compares with the model as it
+    was alone, needs no mismatched answers, and costs half."""
+    desirable_weight: float = Field(default=1.0, gt=0.0)
+    """Weight of good answers. Weights times rows should stand as 1 to 4/3 (good) against 1 (bad):
+    with fewer good rows, raise it."""
+    undesirable_weight: float = Field(default=1.0, gt=0.0)
+    """Weight of bad answers."""
+
+
+class OrpoSection(Section):
+    """Odds ratio preference optimisation: learn the chosen answer and, in the same step, to
+    prefer it to the rejected one; no model is compared with (arXiv 2403.07691).
+    """
+
+    kind: Literal["orpo"]
+    """Odds ratio preference optimisation."""
+    beta: float = Field(default=0.1, gt=0.0)
+    """Weight of the preference beside the chosen answer's own loss; the paper's λ."""
+
+
+class SimpoSection(Section):
+    """Simple preference optimisation: raise the chosen answer's likelihood per token over the
+    rejected one's by a margin; no model is compared with (arXiv 2405.14734).
+    """
+
+    kind: Literal["simpo"]
+    """Simple preference optimisation."""
+    beta: float = Field(default=2.0, gt=0.0)
+    """Scale of the likelihood per token; the paper's models take 2 to 10."""
+    gamma: float = Field(default=1.0, ge=0.0)
+    """By how much the chosen answer should be ahead, after `beta`; half of `beta` is common."""
+    sft_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the chosen answer's own loss, which keeps the model writing such answers; 0 is
+    the paper's, and nothing then holds the model near what it was."""
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
+    """Share of pairs that may be the wrong way round."""
+
+
 def _by_name(value: Any) -> Any:
     """Accept `dpo` for `{kind: dpo}`."""
     return {"kind": value} if isinstance(value, str) else value
 
 
+_AnyMethod = SftSection | DpoSection | KtoSection | OrpoSection | SimpoSection | RewardSection
 MethodSection = Annotated[
-    Annotated[SftSection | DpoSection, Field(discriminator="kind")], BeforeValidator(_by_name)
+    Annotated[_AnyMethod, Field(discriminator="kind")], BeforeValidator(_by_name)
 ]
 """A method by its name, or with its settings."""

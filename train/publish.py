@@ -21,7 +21,9 @@ _TOKENIZER_FILES = (
 _STOP_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
-def publish_model(target: Path, model: Any, base: Path, **fields: object) -> None:
+def publish_model(
+    target: Path, model: Any, base: Path, *, pad_id: int | None = None, **fields: object
+) -> None:
     """Write the trained model to `target`, all of it or nothing.
 
     The tokenizer, template and generation config are the base's, byte for byte: libraries that
@@ -33,6 +35,7 @@ def publish_model(target: Path, model: Any, base: Path, **fields: object) -> Non
         target: the run's `model` directory; must not exist.
         model: a PEFT model (its adapter is saved) or a whole model.
         base: directory of the base model.
+        pad_id: written to config.json; a reward model finds the last token of a chat by it.
         fields: further fields of the manifest.
     """
     with publish_directory(target) as directory:
@@ -43,12 +46,12 @@ def publish_model(target: Path, model: Any, base: Path, **fields: object) -> Non
             if (base / name).is_file():
                 shutil.copyfile(base / name, directory / name)
         if (directory / "config.json").is_file():
-            _keep_stop_ids(directory / "config.json", base / "config.json")
+            _keep_stop_ids(directory / "config.json", base / "config.json", pad_id)
         _name_stop_ids(directory / "generation_config.json", base)
         write_manifest(directory, **fields)
 
 
-def _keep_stop_ids(saved: Path, base: Path) -> None:
+def _keep_stop_ids(saved: Path, base: Path, pad_id: int | None) -> None:
     """Undo what trainers change in a config to agree with the tokenizer."""
     document, original = json.loads(saved.read_text()), json.loads(base.read_text())
     for name in _STOP_IDS:
@@ -56,6 +59,8 @@ def _keep_stop_ids(saved: Path, base: Path) -> None:
             document[name] = original[name]
         else:
             document.pop(name, None)
+    if pad_id is not None:
+        document["pad_token_id"] = pad_id
     write_json(saved, document)
 
 

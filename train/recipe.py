@@ -64,8 +64,9 @@ class TrainSection(Section):
     """How the dataset becomes a run."""
 
     method: MethodSection = SftSection()
-    """What to learn: `sft` (write the assistant's turns, or plain texts) or `dpo` (prefer one
-    answer to another); a name, or `{kind: dpo, beta: 0.1, …}`."""
+    """What to learn: `sft` (write the assistant's turns, or plain texts), `dpo`, `orpo` or
+    `simpo` (prefer one answer to another), `kto` (answers marked good or bad) or `reward` (a
+    model that scores answers); a name, or `{kind: dpo, beta: 0.1, …}`."""
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
     adapter: Adapter = LoraAdapter()

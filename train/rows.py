@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import nan
 from typing import overload
 
 import numpy as np
@@ -51,6 +52,8 @@ class TokenRow:
     sequences: tuple[TokenSequence, ...]
     cut_tokens: int = 0
     """Tokens taken off its ends because the recipe asked for `too_long: cut`."""
+    target: float = nan
+    """What the loss takes beside the tokens, such as a label; nan for none."""
 
     @property
     def role(self) -> Role:
@@ -113,6 +116,8 @@ class TokenRows(Sequence[TokenRow]):
     """Position of each row in the dataset; shape (rows,)."""
     cut: NDArray[np.int32]
     """Tokens taken off each row; shape (rows,)."""
+    targets: NDArray[np.float64]
+    """What the loss takes of each row beside its tokens, nan for none; shape (rows,)."""
     row_ids: Sequence[str]
     sources: Sequence[str]
 
@@ -135,6 +140,7 @@ class TokenRows(Sequence[TokenRow]):
             self.sources[place],
             tuple(self._sequence(one) for one in range(first, first + self.per_row)),
             int(self.cut[place]),
+            float(self.targets[place]),
         )
 
     def _sequence(self, number: int) -> TokenSequence:
@@ -198,6 +204,11 @@ class JoinedRows(Sequence[TokenRow]):
         return np.concatenate([part.trained for part in self.parts])
 
     @cached_property
+    def targets(self) -> NDArray[np.float64]:
+        """What the loss takes of each row beside its tokens, nan for none; shape (rows,)."""
+        return np.concatenate([part.targets for part in self.parts])
+
+    @cached_property
     def padded(self) -> NDArray[np.int64]:
         """Tokens that each row costs alone on the device: its sequences as long as the longest."""
         return np.concatenate([part.lengths.max(axis=1, initial=0) for part in self.parts]) * (
@@ -227,12 +238,18 @@ class RowBuilder:
     _lengths: list[int] = field(default_factory=list)
     _positions: list[int] = field(default_factory=list)
     _cut: list[int] = field(default_factory=list)
+    _targets: list[float] = field(default_factory=list)
     _row_ids: list[str] = field(default_factory=list)
     _sources: list[str] = field(default_factory=list)
     _names: dict[str, str] = field(default_factory=dict)
 
     def add(
-        self, position: int, row: DataRow, sequences: Sequence[TokenSequence], cut: int
+        self,
+        position: int,
+        row: DataRow,
+        sequences: Sequence[TokenSequence],
+        cut: int,
+        target: float = nan,
     ) -> None:
         """Add a row."""
         for one in sequences:
@@ -241,6 +258,7 @@ class RowBuilder:
             self._lengths.append(one.tokens)
         self._positions.append(position)
         self._cut.append(cut)
+        self._targets.append(target)
         self._row_ids.append(row.row_id)
         self._sources.append(self._names.setdefault(row.source, row.source))
         if len(self._ids) >= 65_536:  # a million small arrays would be half a gigabyte of headers
@@ -258,6 +276,7 @@ class RowBuilder:
             np.concatenate(([0], np.cumsum(self._lengths, dtype=np.int64))).astype(np.int64),
             np.array(self._positions, np.int64),
             np.array(self._cut, np.int32),
+            np.array(self._targets, np.float64),
             self._row_ids,
             self._sources,
         )

@@ -15,6 +15,7 @@ from train.batches import write_batches
 from train.checkpoints import Checkpoint, CheckpointStore
 from train.environment import choose_device, environment
 from train.inputs import Inputs, find_inputs
+from train.methods import METHODS
 from train.plan import Prepared
 from train.proof import prove
 from train.proof.mask import padding_token
@@ -110,6 +111,8 @@ def attempt_run(
     job.check_stop(cure=cure)
     with gpus.claim() as claim, _quiet_libraries():
         reporter.note("loading torch and trl (some ten seconds)")
+        from train.adapters import whole_model
+
         device = choose_device(
             claim,
             precision=inputs.section.precision,
@@ -123,10 +126,12 @@ def attempt_run(
         write_json(run / "env.json", environment(device, _digests(inputs, prepared)))
         model = _fit(run, inputs, prepared, job, reporter, start, device)
         job.check_stop(cure=cure)
+        is_reward = METHODS[inputs.section.method.kind].makes == "reward"
         publish_model(
             run / "model",
-            model,
+            whole_model(model) if is_reward else model,
             inputs.source.path,
+            pad_id=padding_token(inputs.tokenizer)[0] if is_reward else None,
             adapter=inputs.section.adapter.kind,
             base_digest=inputs.source.digest,
             base_quantization=inputs.section.adapter.quantization,
@@ -146,10 +151,7 @@ def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter)
     )
     write_json(run / "proof.json", proof.as_dict())
     proof.enforce()
-    reporter.note(
-        f"mask proof: {proof.turns:,} assistant turns in {proof.rows_decoded:,} rows are trained, "
-        f"nothing else is; each ends in {proof.end_token}, where generation stops"
-    )
+    reporter.note(f"mask proof: {proof.summary}")
 
 
 def _digests(inputs: Inputs, prepared: Prepared) -> dict[str, Any]:
@@ -175,18 +177,12 @@ def _fit(
     """Load the model, train it, and return it."""
     from transformers import AutoTokenizer, set_seed
 
-    from evalsuite.models.load import load_model
     from train.adapters import Split, publishable, trainable_parameters
     from train.trl_bridge import FitRequest, build_trainer, fit
 
     set_seed(prepared.plan.seed)  # decides the adapter's first weights
+    base = _load_base(inputs, prepared, device)
     quantization = inputs.section.adapter.quantization
-    base = load_model(
-        inputs.source.path,
-        dtype=device.weights,
-        device=device.device,
-        quantization=quantization,
-    )
     if quantization:
         reporter.note(
             f"base: 4 bits a weight ({quantization}), computed in bfloat16"
@@ -221,6 +217,16 @@ def _fit(
         )
         raise WorkError(f"the trainer ended at step {steps} of {prepared.plan.steps}")
     return publishable(trainer.model, split)
+
+
+def _load_base(inputs: Inputs, prepared: Prepared, device: Any) -> Any:
+    """Return the model that the method begins with."""
+    from evalsuite.models.load import load_model, load_with_reward_head
+
+    path, where = inputs.source.path, {"dtype": device.weights, "device": device.device}
+    if METHODS[inputs.section.method.kind].makes == "reward":
+        return load_with_reward_head(path, seed=prepared.plan.seed, **where)
+    return load_model(path, quantization=inputs.section.adapter.quantization, **where)
 
 
 @contextmanager

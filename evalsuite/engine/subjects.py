@@ -16,6 +16,8 @@ from workspace.layout import Workspace
 
 _ADAPTER = "adapter_config.json"
 _MANIFEST = "manifest.json"
+_CLASSIFIES = "ForSequenceClassification"
+"""How transformers ends the names of models whose output is not the vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def find_subject(name: str, workspace: Workspace) -> Subject:
 def _run(directory: Path) -> Subject:
     record = read_json(directory / "run.json", kind="run record")
     path = directory / str(record.get("model") or "model")
+    if record.get("method") == "reward":
+        raise _does_not_write(path)
     if not path.is_dir():
         raise ModelError(
             "this run has no finished model",
@@ -125,7 +129,9 @@ def _at_training(record: dict[str, Any]) -> AtTraining | None:
 def _plain(path: Path) -> Subject:
     is_adapter = (path / _ADAPTER).is_file()
     if not is_adapter:
-        check_model_directory(path)
+        names = check_model_directory(path).get("architectures") or [""]
+        if str(names[0]).endswith(_CLASSIFIES):
+            raise _does_not_write(path)
     base = _adapter_base(path) if is_adapter else None
     has_tokenizer = (path / "tokenizer.json").is_file()
     return Subject(
@@ -152,6 +158,16 @@ def _quantization(path: Path) -> Quantization | None:
         "this adapter was trained on a base that cannot be made here",
         where=str(path / _MANIFEST),
         cause=f"Its base_quantization is {found}; known: {', '.join(get_args(Quantization))}.",
+    )
+
+
+def _does_not_write(path: Path) -> UsageError:
+    return UsageError(
+        "a reward model does not write answers",
+        where=str(path),
+        cause="It gives a whole chat one number; suites ask for answers.",
+        cure="Score held-out preferences with `temper curate score reward ROWS.jsonl --model "
+        f"{path} -o SCORED.jsonl`: the share with a margin above 0 is its accuracy.",
     )
 
 

@@ -27,6 +27,8 @@ transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 _MISSING_KEYS = "missing adapter keys"
 """What peft warns of, and only warns, when an adapter's file lacks some of its weights."""
 _SHOWN = 300
+_HEAD = "score.weight"
+"""What transformers calls the output of a decoder that classifies."""
 
 
 class Placement(NamedTuple):
@@ -119,6 +121,46 @@ def load_reward_model(
             cure="Give the directory of a sequence classification model with one label "
             "(num_labels=1).",
         )
+    return model.to(device)  # type: ignore[no-any-return, arg-type]
+
+
+def load_with_reward_head(
+    path: Path, *, seed: int, dtype: str = "float32", device: str = "cpu"
+) -> PreTrainedModel:
+    """Load a language model with one number as its output in place of the vocabulary's.
+
+    The head of a model that has none is drawn from N(0, 1 / (hidden size + 1)), as by Stiennon et
+    al. 2020 (arXiv 2009.01325, appendix B.1); a reward model keeps its own.
+
+    Args:
+        path: of a decoder's directory, or a reward model's.
+        seed: of the head.
+        dtype: of the weights.
+        device: to put them on.
+
+    Raises:
+        ModelError: not a model, damaged weights, an architecture without such a head, or one
+            with several labels.
+    """
+    model, missing = _loaded(
+        AutoModelForSequenceClassification,
+        path,
+        dtype,
+        "a decoder with a version for sequence classification",
+        {"num_labels": 1},
+    )
+    head = getattr(model, "score", None)
+    if not isinstance(head, torch.nn.Linear) or not set(missing) <= {_HEAD}:
+        raise ModelError(
+            "a reward model cannot be made of this model",
+            where=str(path),
+            cause=f"Its weights lack {', '.join(missing[:3])}, not just the head {_HEAD}.",
+            cure="Use a decoder such as Llama, Qwen, Mistral or Gemma.",
+        )
+    if missing:
+        values = torch.randn(head.weight.shape, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            head.weight.copy_(values / (head.in_features + 1) ** 0.5)
     return model.to(device)  # type: ignore[no-any-return, arg-type]
 
 

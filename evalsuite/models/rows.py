@@ -40,6 +40,20 @@ def tokenise_row(tokenizer: ChatTokenizer, row: Mapping[str, Any]) -> TokenisedC
     )
 
 
+def whole_row(tokenizer: ChatTokenizer, row: Mapping[str, Any]) -> list[int]:
+    """Return all tokens of a `prompt` + `completion` row, as a reward model reads them.
+
+    Chats pass the template, which needs no generation marks; plain texts get the end token.
+
+    Raises:
+        ModelError: the template refuses its messages.
+    """
+    prompt, completion = row["prompt"], row["completion"]
+    if isinstance(prompt, str) and isinstance(completion, str):
+        return _text_pair(tokenizer, prompt, completion).input_ids
+    return tokenizer.encode(tokenizer.render([*prompt, *completion], tools=row.get("tools")).text)
+
+
 def _without_turns(chat: TokenisedChat, earlier: int) -> TokenisedChat:
     """Return `chat` without loss on its first `earlier` assistant turns."""
     mask = list(chat.loss_mask)

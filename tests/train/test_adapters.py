@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workspace.errors import ModelError, RecipeError, UsageError
 from workspace.jobs import run_job
 
 IDS = [[1, 20, 30, 2, 40, 7]]
@@ -88,7 +84,9 @@ def loss(model: Any, prepared: Any) -> float:
         wanted = torch.tensor(row.loss_mask[1:])
         with torch.no_grad():
             found = model(input_ids=ids).logits[0, :-1][wanted]
-        total += float(torch.nn.functional.cross_entropy(found, ids[0, 1:][wanted], reduction="sum"))
+        total += float(
+            torch.nn.functional.cross_entropy(found, ids[0, 1:][wanted], reduction="sum")
+        )
         count += int(wanted.sum())
     return total / count
 
@@ -142,6 +140,4 @@ def test_a_variant_of_lora_learns_and_is_published_for_the_untouched_base(
 @pytest.mark.parametrize("name", TUNERS)
 def test_a_tuner_of_peft_learns_and_is_published(bench: Any, name: str) -> None:
     options, rate, fall = TUNERS[name]
-    check(
-        bench, {"kind": "peft", "tuner": name, "options": options}, fall, learning_rate=rate
-    )
+    check(bench, {"kind": "peft", "tuner": name, "options": options}, fall, learning_rate=rate)

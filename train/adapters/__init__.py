@@ -10,7 +10,7 @@ from train.adapters.build import (
     prepare_adapter,
     trainable_parameters,
 )
-from train.adapters.published import Split, publishable
+from train.adapters.published import Split, publishable, whole_model
 
 __all__ = [
     "Split",
@@ -20,4 +20,5 @@ __all__ = [
     "prepare_adapter",
     "publishable",
     "trainable_parameters",
+    "whole_model",
 ]

@@ -10,6 +10,7 @@ from peft import LoraConfig
 from peft.utils.other import ModulesToSaveWrapper, TrainableTokensWrapper
 
 from train.adapters.tuner import tuner_config
+from train.methods import METHODS
 from train.plan import Plan
 from train.plan.trainable import chosen_layers, trained_names
 from train.recipe import FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
@@ -70,7 +71,8 @@ def _lora_config(
         use_rslora=section.rslora,
         init_lora_weights=_INITS[section.init],
         bias=section.bias if isinstance(section, LoraAdapter) else "none",
-        task_type="CAUSAL_LM",
+        # of a reward model peft trains the head as well, and leaves it without an adapter
+        task_type="SEQ_CLS" if METHODS[plan.method["kind"]].makes == "reward" else "CAUSAL_LM",
         **options,
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from workspace.files import write_json
@@ -75,6 +76,14 @@ def _doubled(config: dict[str, Any]) -> dict[str, Any]:
         "rank_pattern": {key: 2 * rank for key, rank in config["rank_pattern"].items()},
         "alpha_pattern": {key: factor * one for key, one in config["alpha_pattern"].items()},
     }
+
+
+def whole_model(model: Any) -> Any:
+    """Return a trained model without its adapter, whose effect is added to the weights.
+
+    Readers of reward models load a whole model; a head beside an adapter they would not find.
+    """
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
 
 
 def publishable(model: Any, split: Split | None) -> Any:

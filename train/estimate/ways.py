@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from train.recipe import TrainSection
+    from train.adapter_sections import LowRank
+from train.recipe import TrainSection
 
 WayName = Literal["full", "lora", "qlora"]
 Optimizer = Literal["adamw", "adamw_8bit"]
@@ -60,7 +61,7 @@ def ways(section: TrainSection | None, optimizer: Optimizer, dtype: str) -> tupl
     """
     adapter = section.adapter if section else None
     made = Way("lora", optimizer=optimizer)
-    if adapter is not None and adapter.kind != "full":
+    if isinstance(adapter, LowRank):
         made = replace(
             made,
             r=adapter.r,

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from train.data import DataRow, DataType, Message
-from train.methods.base import Unusable, left_out, sequence
+from train.methods.base import Method, Unusable, left_out, sequence
 from train.rows import TokenSequence
 
 if TYPE_CHECKING:
     from evalsuite.models.chat import ChatTokenizer
 
 
-class Sft:
+class Sft(Method):
     """Cross-entropy of the tokens that the assistant wrote, the end token included.
 
     A dataset of plain `text` is continued pre-training: every token is learnt.

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,12 +140,13 @@ def prepare(
     check_libraries(section)
     trainable(section.adapter, facts, ())  # what does not fit is told before rows are read
     method = METHODS[section.method.kind]
+    method.demand(section)
     datasets = [_read(dataset, "train", method)]
     if replay is not None:
         datasets.append(_read(replay, "replay", method))
     from train.proof.mask import check_template, padding_token  # imports this package
 
-    if any(one.uses_template for one in datasets):
+    if method.makes == "language" and any(one.uses_template for one in datasets):
         check_template(tokenizer)
     limit = settings.max_length(section, facts)
     tokenised = [
@@ -154,6 +156,7 @@ def prepare(
             method,
             max_length=int(limit.value),
             too_long=section.too_long,
+            target=lambda row: method.target(row, section),
             progress=lambda done, total, role=one.role: progress(  # type: ignore[misc]
                 f"tokenising {role}", done, total
             ),
@@ -180,7 +183,7 @@ def prepare(
         epochs=float(epochs.value) if epochs else None,
         seed=section.seed,
     )
-    micro = settings.micro_batch_size(section, facts, schedule, rows.padded)
+    micro = settings.micro_batch_size(section, facts, schedule, rows.padded, method.least_at_once)
     schedule = replace(schedule, micro_batch_size=int(micro.value))
     decided = {
         "learning_rate": settings.learning_rate(section, facts, method),
@@ -222,7 +225,8 @@ def _plan(
         model_path=str(facts.path),
         model_digest=model_digest,
         model_parameters=facts.parameters,
-        trainable_parameters=trainable(section.adapter, facts, token_ids, schedule.steps),
+        trainable_parameters=trainable(section.adapter, facts, token_ids, schedule.steps)
+        + _reward_head(section, facts),
         template_digest=tokenizer.template_digest,
         steps=schedule.steps,
         batch_size=section.batch_size,
@@ -239,7 +243,10 @@ def _plan(
         weight_decay=section.weight_decay,
         max_grad_norm=section.max_grad_norm,
         schedule=section.schedule,
-        warnings=_warnings(section, sources, schedule),
+        warnings=[
+            *_warnings(section, sources, schedule),
+            *METHODS[section.method.kind].inspect(section, rows),
+        ],
     )
 
 
@@ -260,6 +267,16 @@ def _source(dataset: DatasetRows, rows: JoinedRows, schedule: Schedule) -> Sourc
         tokens=int(rows.tokens[own].sum()),
         longest=int(rows.padded[own].max()) // rows.per_row,
     )
+
+
+def _reward_head(section: TrainSection, facts: ModelFacts) -> int:
+    """Return how many more weights a reward model trains: a head, but no output matrix."""
+    if METHODS[section.method.kind].makes != "reward":
+        return 0
+    left_out = 0
+    if section.adapter.kind == "full" and not facts.tied_embeddings:
+        left_out = facts.hidden_size * (facts.vocabulary or 0)
+    return facts.hidden_size - left_out
 
 
 def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list[int]:
@@ -300,6 +317,8 @@ def _row_digest(row: TokenRow) -> bytes:
     for one in row.sequences:
         total.update(one.input_ids.astype("<i4").tobytes())
         total.update(one.loss_mask.tobytes())
+    if not isnan(row.target):
+        total.update(row.target.hex().encode())
     return total.digest()
 
 
@@ -315,6 +334,13 @@ def _warnings(
         )
     if isinstance(section.adapter, PeftAdapter) and section.adapter.tuner == "ADALORA":
         out += adalora_warnings(section.adapter, section.method.kind)
+    adapter = section.adapter
+    dropout = adapter.dropout if isinstance(adapter, LowRank) else 0.0
+    if dropout and section.method.kind in ("dpo", "kto"):
+        out.append(
+            f"train.adapter.dropout {dropout:g} is not used: {section.method.kind} compares "
+            "likelihoods with the base's, and dropout would be taken for a change"
+        )
     if section.replay is None:
         out.append("nothing is replayed: measure what the model forgets with a retention suite")
     return out

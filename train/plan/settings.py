@@ -64,7 +64,11 @@ def epochs(section: TrainSection) -> Decided | None:
 
 
 def micro_batch_size(
-    section: TrainSection, facts: ModelFacts, schedule: Schedule, lengths: NDArray[np.int64]
+    section: TrainSection,
+    facts: ModelFacts,
+    schedule: Schedule,
+    lengths: NDArray[np.int64],
+    least: int = 1,
 ) -> Decided:
     """Return the rows on the device at once: the divisor of the batch size that computes least.
 
@@ -76,15 +80,19 @@ def micro_batch_size(
         facts: of the model.
         schedule: the order of rows.
         lengths: tokens that each row costs alone, padding within it counted.
+        least: fewest rows at once that the method needs; at most the batch size.
     """
     if section.micro_batch_size is not None:
         return Decided(section.micro_batch_size, "recipe")
     budget, start_cost = (16_384, 64) if facts.is_small else (4_096, 512)
     longest = int(lengths[schedule.order].max())
+    sizes = [
+        size for size in range(least, section.batch_size + 1) if section.batch_size % size == 0
+    ]
     costs = {
         size: _cost(schedule, lengths, size, start_cost)
-        for size in range(1, section.batch_size + 1)
-        if section.batch_size % size == 0 and (size == 1 or size * longest <= budget)
+        for size in sizes
+        if size == sizes[0] or size * longest <= budget
     }
     best = min(costs, key=lambda size: (costs[size], -size))
     return Decided(best, f"least padding and fewest starts, at most {budget:,} tokens at once")

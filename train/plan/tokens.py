@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -35,6 +36,7 @@ def tokenise(
     *,
     max_length: int,
     too_long: TooLong,
+    target: Callable[[DataRow], float] = lambda row: nan,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tokenised:
     """Tokenise a dataset.
@@ -45,6 +47,7 @@ def tokenise(
         method: makes the sequences of a row.
         max_length: tokens of the longest sequence allowed.
         too_long: what becomes of longer ones.
+        target: what the loss takes of a row beside its tokens.
         progress: is told rows done and rows in all.
 
     Raises:
@@ -64,7 +67,7 @@ def tokenise(
                 )
             )
         else:
-            kept.add(number, row, *found)
+            kept.add(number, row, *found, target(row))
     progress(len(dataset.rows), len(dataset.rows))
     return Tokenised(kept.rows(), dropped)
 

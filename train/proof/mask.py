@@ -20,6 +20,7 @@ from train.data import Message
 from train.methods import METHODS
 from train.plan.tokens import runs
 from train.proof.prompts import Prompts, conversation_of, not_learnt
+from train.proof.whole import reading_problem
 from train.rows import JoinedRows, TokenRow, TokenSequence
 from workspace.errors import LimitExceeded, ModelError
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 _DECODED_ROWS = 5_000
 _EXAMPLES = 6
 _SHOWN = 3
+_CURES = {
+    "answers": "Mend the {% generation %} marks of the chat template: they must enclose the "
+    "assistant's content and its end token, and nothing else.",
+    "whole": "Mend the chat template: it must write all that the assistant said, and end in a "
+    "token that is not the padding.",
+}
 # Templates of reasoning models put an empty thought before an answer that has none.
 _EMPTY_THOUGHT = re.compile(r"(<think>\s*</think>)?")
 
@@ -53,9 +60,9 @@ class Proof:
     rows_decoded: int
     """Rows whose trained tokens were decoded and compared with their assistant turns."""
     turns: int
-    """Assistant turns among them."""
+    """Assistant turns among them; of a reward model, chats."""
     turns_ending: int
-    """Of those, the ones that train a generation stop token at their end."""
+    """Of those, the ones that train a generation stop token, or are read, at their end."""
     turns_cut: int
     """Turns whose end was cut because the recipe asked for it."""
     stop_tokens: Sequence[str]
@@ -66,6 +73,9 @@ class Proof:
     """What fills short rows; never a stop token."""
     pad_reason: str
     template_digest: str
+    reads: str
+    """`answers`: the loss is on what the assistant wrote. `whole`: a whole chat is read, and the
+    loss is on the number at its last token."""
     faults: Sequence[Fault]
     template: dict[str, Any]
     """How the template was read: see `evalsuite.models.reading`; empty without a template."""
@@ -82,6 +92,19 @@ class Proof:
     def passed(self) -> bool:
         """Whether nothing disproves the mask."""
         return not self.faults and self.turns_ending + self.turns_cut == self.turns
+
+    @property
+    def summary(self) -> str:
+        """What was proved, in a sentence."""
+        if self.reads == "whole":
+            return (
+                f"{self.turns:,} chats in {self.rows_decoded:,} rows are read whole; the number "
+                f"is taken at the last token of each, {self.end_token}"
+            )
+        return (
+            f"{self.turns:,} assistant turns in {self.rows_decoded:,} rows are trained, nothing "
+            f"else is; each ends in {self.end_token}, where generation stops"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document saved as `proof.json`."""
@@ -106,8 +129,7 @@ class Proof:
                 f"the mask proof failed on {len(self.faults)} of {self.rows_decoded} rows",
                 where="proof.json",
                 cause=shown,
-                cure="Mend the {% generation %} marks of the chat template: they must enclose the "
-                "assistant's content and its end token, and nothing else.",
+                cure=_CURES[self.reads],
             )
         missing = self.turns - self.turns_ending - self.turns_cut
         raise LimitExceeded(
@@ -216,6 +238,8 @@ def prove(
     if len(rows) > _DECODED_ROWS:
         places = random.Random(seed).sample(places, _DECODED_ROWS)
     chosen = [rows[place] for place in places]
+    if METHODS[method].makes == "reward":
+        return _prove_whole(rows, chosen, tokenizer, method)
     look = _Look(tokenizer)
     names = METHODS[method].sequences
     for row in chosen:
@@ -234,11 +258,50 @@ def prove(
         pad_token=_show(tokenizer, pad),
         pad_reason=pad_reason,
         template_digest=tokenizer.template_digest,
+        reads="answers",
         faults=look.faults,
         template=tokenizer.reading.as_dict() if tokenizer.template else {},
         prompts_equal=look.prompts.equal,
         prompts_differ=look.prompts.differ,
         turns_left_out=look.prompts.told(),
+        examples=[example(row, tokenizer) for row in _spread(chosen)],
+    )
+
+
+def _prove_whole(
+    rows: Sequence[TokenRow], chosen: Sequence[TokenRow], tokenizer: ChatTokenizer, method: str
+) -> Proof:
+    """Prove that chats are read whole and their number at the last token."""
+    pad, pad_reason = padding_token(tokenizer)
+    faults: list[Fault] = []
+    ends: set[int] = set()
+    for row in chosen:
+        answers = METHODS[method].answers(row.row)
+        for one, answer in zip(row.sequences, answers, strict=True):
+            problem = reading_problem(one, answer, tokenizer, pad)
+            ends.add(int(one.input_ids[-1]))
+            if problem is not None:
+                text = tokenizer.decode(one.input_ids.tolist(), special=True)
+                wanted = " | ".join(str(message.get("content")) for message in answer)
+                faults.append(Fault(row.row_id, row.row.place, problem, text, wanted))
+    sequences = sum(len(row.sequences) for row in chosen)
+    return Proof(
+        rows=_trained_rows(rows),
+        rows_decoded=len(chosen),
+        turns=sequences,
+        turns_ending=sequences,
+        turns_cut=0,
+        stop_tokens=[_show(tokenizer, token) for token in sorted(tokenizer.eos_ids)],
+        end_token=" ".join(repr(_show(tokenizer, token)) for token in sorted(ends)),
+        pad_token=_show(tokenizer, pad),
+        pad_reason=pad_reason,
+        template_digest=tokenizer.template_digest,
+        reads="whole",
+        faults=faults,
+        template=tokenizer.reading.as_dict() if tokenizer.template else {},
+        prompts_equal=0,
+        prompts_differ=0,
+        turns_left_out={},
         examples=[example(row, tokenizer) for row in _spread(chosen)],
     )
 

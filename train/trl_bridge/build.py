@@ -9,9 +9,11 @@ from transformers import PrinterCallback
 
 from train.adapters import complete_output_wrapper, freeze, peft_config, prepare_adapter
 from train.trl_bridge.dpo import PlannedDpo
+from train.trl_bridge.kto import PlannedKto
 from train.trl_bridge.planned import Planned
 from train.trl_bridge.ranks import AllocateRanks, has_ranks
 from train.trl_bridge.request import FitRequest
+from train.trl_bridge.reward import PlannedReward
 from train.trl_bridge.sft import PlannedSft
 from train.trl_bridge.watch import Watch
 from workspace.errors import ModelError
@@ -19,7 +21,12 @@ from workspace.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_TRAINERS: dict[str, type[Planned]] = {"sft": PlannedSft, "dpo": PlannedDpo}
+_TRAINERS: dict[str, type[Planned]] = {
+    "sft": PlannedSft,
+    "dpo": PlannedDpo,
+    "kto": PlannedKto,
+    "reward": PlannedReward,
+}
 _NO_TARGET = "Target modules"
 """How peft begins to say that the model has none of the modules to adapt."""
 
@@ -33,7 +40,7 @@ def build_trainer(
         ModelError: a target of the adapter that the model does not have.
     """
     plan = request.prepared.plan
-    kind = _TRAINERS[plan.method["kind"]]
+    kind = _trainer(plan.method["kind"])
     model.train()
     if plan.adapter["kind"] == "full":
         freeze(model, plan)
@@ -54,6 +61,15 @@ def build_trainer(
     if has_ranks(trainer.model):
         trainer.add_callback(AllocateRanks(trainer.model))
     return trainer
+
+
+def _trainer(method: str) -> type[Planned]:
+    if method not in ("orpo", "simpo"):
+        return _TRAINERS[method]
+    # Experimental in trl, and gone from it one day: imported only for a run that needs them.
+    from train.trl_bridge.reference_free import PlannedOrpo, PlannedSimpo
+
+    return PlannedOrpo if method == "orpo" else PlannedSimpo
 
 
 def fit(trainer: Planned) -> int:

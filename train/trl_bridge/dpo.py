@@ -11,7 +11,7 @@ from trl import DPOConfig, DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from train.trl_bridge.arguments import shared_arguments
-from train.trl_bridge.planned import Planned, Seen, dataset_of, token_lists
+from train.trl_bridge.planned import Planned, Seen, dataset_of, token_spans
 from train.trl_bridge.request import FitRequest
 
 if TYPE_CHECKING:
@@ -104,14 +104,7 @@ def _columns(part: TokenRows) -> dict[str, pa.LargeListArray]:
     trained = np.concatenate(([0], np.cumsum(part.mask, dtype=np.int64)))
     answers = ends - (trained[ends] - trained[starts])  # where each answer begins: it is a suffix
     return {
-        "prompt_ids": _spans(part, starts[:, 0], answers[:, 0]),
-        "chosen_ids": _spans(part, answers[:, 0], ends[:, 0]),
-        "rejected_ids": _spans(part, answers[:, 1], ends[:, 1]),
+        "prompt_ids": token_spans(part, starts[:, 0], answers[:, 0]),
+        "chosen_ids": token_spans(part, answers[:, 0], ends[:, 0]),
+        "rejected_ids": token_spans(part, answers[:, 1], ends[:, 1]),
     }
-
-
-def _spans(part: TokenRows, begin: Any, end: Any) -> pa.LargeListArray:
-    lengths = end - begin
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    places = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], lengths)
-    return token_lists(part.ids[places], offsets)

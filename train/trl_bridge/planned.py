@@ -42,9 +42,7 @@ class Seen:
     """Tokens that are read."""
 
 
-def dataset_of(
-    prepared: Prepared, columns: Callable[[TokenRows], dict[str, pa.LargeListArray]]
-) -> Dataset:
+def dataset_of(prepared: Prepared, columns: Callable[[TokenRows], dict[str, pa.Array]]) -> Dataset:
     """Return every row once, seen through the schedule's order."""
     parts = [pa.table(columns(part)) for part in prepared.rows.parts]
     return Dataset(pa.concat_tables(parts)).select(prepared.schedule.order)
@@ -55,6 +53,17 @@ def token_lists(values: NDArray[Any], offsets: NDArray[np.int64]) -> pa.LargeLis
     return pa.LargeListArray.from_arrays(
         pa.array(offsets, type=pa.int64()), pa.array(values.astype(np.int64))
     )
+
+
+def token_spans(
+    part: TokenRows, begin: Any, end: Any, values: NDArray[Any] | None = None
+) -> pa.LargeListArray:
+    """Return a list for each row: `values[begin:end]`, or of the token ids if left out."""
+    values = part.ids if values is None else values
+    lengths = end - begin
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    places = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], lengths)
+    return token_lists(values[places], offsets)
 
 
 class Planned(transformers.Trainer):
@@ -84,6 +93,10 @@ class Planned(transformers.Trainer):
         """Return the sequences of a collated batch: the first of every row, then the second …"""
         raise NotImplementedError
 
+    def seen_targets(self, inputs: Any) -> NDArray[Any] | None:
+        """Return what the loss takes of each row beside its tokens, or None for nothing."""
+        return None
+
     def training_step(self, model: Any, inputs: Any, *rest: Any, **options: Any) -> torch.Tensor:
         """Train on one micro-batch, after proving that it is the planned one."""
         step, last = int(self.state.global_step), self._micro_batch
@@ -105,6 +118,13 @@ class Planned(transformers.Trainer):
             and found.attended == one.tokens
             for found, one in zip(seen, expected, strict=True)
         )
+        targets = self.seen_targets(inputs)
+        if targets is not None:
+            wanted = np.array([row.target for row in rows])
+            equal = equal and np.allclose(targets, wanted, rtol=1e-6, atol=0.0)
+        self._demand_planned(equal, step, number)
+
+    def _demand_planned(self, equal: bool, step: int, number: int) -> None:
         if not equal:
             raise LimitExceeded(
                 "the trainer's batch is not the planned one",
