@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -89,6 +90,18 @@ class LowRank(AdapterSection):
     """Another rank for some layers: the end of a module's name (a regular expression) → rank."""
     alpha_pattern: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Another alpha for some layers, likewise."""
+
+    @field_validator("rank_pattern", "alpha_pattern")
+    @classmethod
+    def _are_patterns(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"regular expressions as keys; {pattern!r} is none: {error}"
+                ) from error
+        return value
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

@@ -11,6 +11,7 @@ from typing import cast
 
 import torch
 import transformers
+from peft.utils.other import ModulesToSaveWrapper
 from transformers import PreTrainedModel
 
 from evalsuite.engine.batching import BatchLimits
@@ -97,6 +98,11 @@ class Resident:
         biases = Biases.of(self.model)
         tuned = load_adapter(self.model, subject.path)
         inner = cast(PreTrainedModel, tuned.get_base_model())
+        replaced = {
+            name: module.original_module
+            for name, module in inner.named_modules()
+            if isinstance(module, ModulesToSaveWrapper)
+        }
 
         @contextmanager
         def off() -> Iterator[None]:
@@ -108,6 +114,8 @@ class Resident:
         finally:
             biases.restore()
             self.model = cast(PreTrainedModel, tuned.unload())
+            for name, module in replaced.items():  # peft leaves the trained ones in
+                self.model.set_submodule(name, module)
             self.model.eval()  # type: ignore[no-untyped-call]
 
 

@@ -173,12 +173,22 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, tiny_model: Path) -> Bench:
-    """A workspace with 37 rows to learn and 20 to replay."""
-    made = Bench(tmp_path, tiny_model)
+def make_bench() -> Callable[[Path, Path], Bench]:
+    """Make a workspace with 37 rows to learn and 20 to replay, for another model."""
+    return _bench
+
+
+def _bench(root: Path, model: Path) -> Bench:
+    made = Bench(root, model)
     made.dataset("toy", chats(37))
     made.dataset("general", chats(20, kind="replay"))
     return made
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_model: Path) -> Bench:
+    """A workspace with 37 rows to learn and 20 to replay."""
+    return _bench(tmp_path, tiny_model)
 
 
 @pytest.fixture

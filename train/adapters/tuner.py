@@ -160,20 +160,39 @@ def _mismatch(hint: Any, value: Any) -> str | None:
 
 def _count(config: PeftConfig, model: Path) -> int:
     import torch
-    from peft import get_peft_model
+    from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM
 
     described = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
     with torch.device("meta"):
         empty: Any = AutoModelForCausalLM.from_config(described)  # type: ignore[no-untyped-call]
     empty.requires_grad_(False)
-    adapted: Any = get_peft_model(empty, config)
+    given: Any = config
+    if config.peft_type == "SHIRA":
+        # SHiRA draws where it changes a matrix, which cannot be done without weights; it changes
+        # as many as LoRA of this rank has.
+        _check_sparse(empty, given.r)
+        given = LoraConfig(
+            r=given.r, target_modules=given.target_modules, modules_to_save=given.modules_to_save
+        )
+    adapted: Any = get_peft_model(empty, given)
     return sum(
         parameter.numel()
         for name, parameter in adapted.named_parameters()
         # AdaLoRA's count of its rank loses its mark of being frozen on the meta device
         if parameter.requires_grad and ".ranknum." not in name
     )
+
+
+def _check_sparse(model: Any, rank: int) -> None:
+    for name, module in model.named_modules():
+        if type(module).__name__ == "Linear" and not name.endswith("lm_head"):
+            inputs, outputs = module.in_features, module.out_features
+            if rank * (inputs + outputs) > inputs * outputs:
+                raise ValueError(
+                    f"r: {rank} means {rank * (inputs + outputs):,} changed weights in {name}, "
+                    f"which has {inputs * outputs:,}"
+                )
 
 
 def main() -> None:

@@ -117,14 +117,7 @@ def _check_patterns(adapter: LowRank, found: Sequence[Adapted]) -> None:
     names = [one.name for one in found]
     for key in ("rank_pattern", "alpha_pattern"):
         for pattern in getattr(adapter, key):
-            try:
-                fitting = [name for name in names if _by_pattern(name, {pattern: 1})]
-            except re.error as error:
-                raise ModelError(
-                    f"{pattern!r} is no regular expression",
-                    where=f"train.adapter.{key}",
-                    cause=f"{error}.",
-                ) from error
+            fitting = [name for name in names if _by_pattern(name, {pattern: 1})]
             _known(pattern, names, fitting, where=key)
     if not isinstance(adapter, LoraAdapter) or not adapter.splits_weights:
         return

@@ -47,13 +47,13 @@ def build_trainer(
     try:
         trainer = kind.build(model, tokenizer, peft_config(model, plan), request, [Watch(request)])
     except ValueError as error:
-        if _NO_TARGET not in str(error):
+        if _NO_TARGET not in str(error) and plan.adapter["kind"] != "peft":
             raise
         raise ModelError(
             "this adapter does not fit the model",
-            where="train.adapter.targets",
+            where="train.adapter",
             cause=str(error).split("\n")[0],
-            cure="`all-linear` fits every model.",
+            cure="Change its options; as targets, `all-linear` fits every model.",
         ) from error
     prepare_adapter(trainer.model, plan, Path(plan.model_path))
     complete_output_wrapper(model)
