@@ -149,6 +149,8 @@ def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter)
         f"mask proof: {proof.turns:,} assistant turns in {proof.rows_decoded:,} rows are trained, "
         f"nothing else is; each ends in {proof.end_token}, where generation stops"
     )
+    for why, count in proof.turns_left_out.items():
+        reporter.note(f"! {count:,} assistant turns are read but not learnt: {why}")
 
 
 def _digests(inputs: Inputs, prepared: Prepared) -> dict[str, Any]:

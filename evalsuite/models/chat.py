@@ -282,7 +282,7 @@ class ChatTokenizer:
         None where the tokenizer would begin the answer as if it began a text, with a space.
         """
         prompt, answer = self._pieces(text[:start]), self._pieces(text[start:])
-        first = self.tokenizer.id_to_token(answer.ids[0]) if answer.ids else ""
+        first = str(self.tokenizer.id_to_token(answer.ids[0])) if answer.ids else ""
         if first.startswith(("\N{LOWER ONE EIGHTH BLOCK}", "Ġ")) and text[start] != " ":
             return None
         moved = [(begin + start, end + start) for begin, end in answer.offsets]
