@@ -152,6 +152,8 @@ def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter)
     write_json(run / "proof.json", proof.as_dict())
     proof.enforce()
     reporter.note(f"mask proof: {proof.summary}")
+    for why, count in proof.turns_left_out.items():
+        reporter.note(f"! {count:,} assistant turns are read but not learnt: {why}")
 
 
 def _digests(inputs: Inputs, prepared: Prepared) -> dict[str, Any]:

@@ -97,7 +97,11 @@ def read_template(tokenizer: ChatTokenizer) -> TemplateReading:
         opening=_opening(tokenizer),
         end=learnt[-1].rpartition("It is four.")[2] if learnt else "",
         samples=samples,
-        notes=[*_notes(samples, marked=marked), *_begin_notes(tokenizer, one)],
+        notes=[
+            *_notes(samples, marked=marked),
+            *_begin_notes(tokenizer, one),
+            *_date_notes(tokenizer),
+        ],
         problem=_begin_problem(tokenizer, one) or ("" if marked else _problem(tokenizer, one)),
     )
 
@@ -222,4 +226,12 @@ def _begin_notes(tokenizer: ChatTokenizer, one: Sample) -> Iterator[str]:
         yield (
             f"The begin token {shown} {both}: conversations are read as apply_chat_template "
             "tokenises them, with the template's alone. Serve them so too."
+        )
+
+
+def _date_notes(tokenizer: ChatTokenizer) -> Iterator[str]:
+    if tokenizer.template is not None and "strftime_now" in tokenizer.template.source:
+        yield (
+            "It can write today's date: rows have other tokens tomorrow, and a run that is stopped "
+            "today cannot be resumed then as the same."
         )

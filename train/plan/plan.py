@@ -246,6 +246,7 @@ def _plan(
         warnings=[
             *_warnings(section, sources, schedule),
             *METHODS[section.method.kind].inspect(section, rows),
+            *_template_notes(tokenizer, datasets),
         ],
     )
 
@@ -344,3 +345,10 @@ def _warnings(
     if section.replay is None:
         out.append("nothing is replayed: measure what the model forgets with a retention suite")
     return out
+
+
+def _template_notes(tokenizer: ChatTokenizer, datasets: Sequence[DatasetRows]) -> Sequence[str]:
+    """Return what is to be known of a template without marks, if rows pass it."""
+    if tokenizer.has_generation_marks or not any(one.uses_template for one in datasets):
+        return ()
+    return [f"chat template: {note}" for note in tokenizer.reading.notes]

@@ -367,18 +367,35 @@ def test_a_directory_that_cannot_be_written_is_told(workspace: Path) -> None:
         package.score(chats(), "perplexity", model="builtin")
 
 
-def test_a_template_without_marks_scores_the_last_answer_and_says_so(workspace: Path) -> None:
+def without_marks(workspace: Path, *changes: tuple[str, str]) -> Path:
+    """Copy the built-in model, with a template that has no generation marks."""
     copy = workspace / "unmarked"
     copy.mkdir()
     for file in model_path().iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
     template = copy / "chat_template.jinja"
     text = template.read_text(encoding="utf-8")
-    for mark in ("{%- generation -%}", "{%- endgeneration -%}"):
-        text = text.replace(mark, "")
+    marks = (("{%- generation -%}", ""), ("{%- endgeneration -%}", ""))
+    for before, after in (*marks, *changes):
+        assert before in text
+        text = text.replace(before, after)
     template.write_text(text, encoding="utf-8")
+    return copy
+
+
+def test_a_template_without_marks_scores_the_same_answers(workspace: Path) -> None:
     marked = package.score(chats(), "perplexity", model="builtin")
-    outcome = package.score(chats(), "perplexity", model=str(copy))
+    outcome = package.score(chats(), "perplexity", model=str(without_marks(workspace)))
     expected = scores_of(marked, "perplexity")
     assert scores_of(outcome, "perplexity") == pytest.approx(expected, rel=1e-4)
-    assert any("does not mark" in note for note in outcome.notes)
+    assert not any("does not show" in note for note in outcome.notes)
+
+
+def test_a_template_that_hides_the_answers_scores_the_last_one_and_says_so(
+    workspace: Path,
+) -> None:
+    copy = without_marks(workspace)
+    (copy / "generation_config.json").write_text('{"eos_token_id": 0}')  # no end that it writes
+    outcome = package.score(chats(), "perplexity", model=str(copy))
+    assert all(score is not None for score in scores_of(outcome, "perplexity"))
+    assert any("does not show" in note for note in outcome.notes)

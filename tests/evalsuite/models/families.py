@@ -119,7 +119,9 @@ QWEN3 = (
     "{%- if loop.index0 > ns.last and (loop.last or thought) %}"
     "{{- '<|im_start|>assistant\n<think>\n' + thought.strip('\n') + '\n</think>\n\n' "
     "+ content.lstrip('\n') }}{%- else %}{{- '<|im_start|>assistant\n' + content }}{%- endif %}"
-    + QWEN_CALLS,
+    + QWEN_CALLS.replace(
+        "{{- '\n<tool", "{%- if content or not loop.first %}{{- '\n' }}{%- endif %}{{- '<tool"
+    ),
 )
 GEMMA = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"

@@ -82,7 +82,9 @@ def test_thoughts_are_proved_and_stripped_ones_counted(of_family: Callable[[str]
         {"id": "two", "messages": talk("two", thought, "three", "six")},
     ]
     bench.dataset("toy", rows)
-    proof = prove(bench.prepare().rows, ChatTokenizer.from_dir(bench.model))
+    prepared = bench.prepare()
+    assert any("empty one, as the template writes" in one for one in prepared.plan.warnings)
+    proof = prove(prepared.rows, ChatTokenizer.from_dir(bench.model))
     proof.enforce()
     assert proof.turns == 2
     assert proof.turns_left_out == {"the template leaves out the thought before the answer": 1}
@@ -93,12 +95,12 @@ def test_rows_without_a_learnable_answer_are_dropped_with_the_reason(
 ) -> None:
     bench = of_family("chatml")
     rows = [{"id": f"r{n}", "messages": talk("two", "four")} for n in range(30)]
-    call = {"type": "function", "function": {"name": "add", "arguments": {}}}
+    call = {"type": "function", "function": {"name": "add", "arguments": {"left": 2}}}
     silent = {"role": "assistant", "content": "", "tool_calls": [call]}
     rows = [
         {**row, "messages": [{**m, "tool_calls": None} for m in row["messages"]]} for row in rows
     ]
-    rows.append({"id": "calls", "messages": [{**talk("two")[0], "tool_calls": None}, silent]})
+    rows.append({"id": "calls", "messages": [*talk("two"), silent]})
     bench.dataset("toy", rows)
     dropped = bench.prepare().ledger.total("train").rows_dropped
     assert dict(dropped) == {"calls_left_out": 1}
