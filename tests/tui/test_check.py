@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tui.check import check_recipe
 from tui.doctor import Finding
 from tui.schema import compose, suite_schema
+from workspace.gpus import Gpu
 from workspace.recipe import load_recipe
 
 
@@ -62,3 +64,32 @@ def test_hub_datasets_are_named_and_folders_looked_at(tmp_path: Path) -> None:
 
 def test_every_key_of_a_suite_is_in_its_schema() -> None:
     assert {"min_items", "margin", "tasks"} <= set(suite_schema()["properties"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "gib", "level", "said"),
+    [
+        ("full", 24, "fail", "full training needs about 141.3 GiB with 1 row of 2,048 tokens"),
+        ("lora", 24, "ok", "lora training needs about 19.6 GiB with 2 rows"),
+        ("lora", 20, "warn", "which is tight"),
+    ],
+)
+def test_a_way_that_the_gpu_does_not_hold_is_found_before_there_are_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, gib: int, level: str, said: str
+) -> None:
+    own = Gpu(0, "GPU-1", "NVIDIA GeForce RTX 3090", gib * 2**30, gib * 2**30, 0)
+    monkeypatch.setattr("workspace.gpus.list_gpus", lambda: [own])
+    config = {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096}
+    config |= {"intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "num_key_value_heads": 8}))
+    recipe = tmp_path / "temper.yaml"
+    recipe.write_text(
+        f"name: x\nmodel: {{path: config.json}}\ntrain: {{adapter: {{kind: {kind}}}}}\n"
+    )
+    found = check_recipe(load_recipe(recipe, compose()))
+    (finding,) = [one for one in found if one.what == "memory"]
+    assert finding.level == level and said in finding.found
+    assert level != "fail" or finding.cure.startswith("NVIDIA GeForce RTX 3090 does not hold full")
+    monkeypatch.setattr("workspace.gpus.list_gpus", lambda: [])
+    found = check_recipe(load_recipe(recipe, compose()))
+    assert not [one for one in found if one.what == "memory"]

@@ -27,7 +27,7 @@ def advise(chosen: WayName, cells: Sequence[Cell]) -> str:
         if own:
             best = min(own, key=lambda cell: cell.is_tight)
             before = _instead(chosen, here) if way != chosen else ""
-            return _sentence(before + _fits(best))
+            return before + _fits(best)
     for way in lighter:
         fitting = [cell for cell in cells if cell.way == way and cell.fits]
         if fitting:
@@ -35,8 +35,8 @@ def advise(chosen: WayName, cells: Sequence[Cell]) -> str:
             before = _instead(chosen, here) if here else ""
             if way != chosen:
                 before += f"No GPU of these holds {_NAMES[chosen]}; "
-            told = f"{before}the least expensive that is compared: {_fits(best)}"
-            return _sentence(told)
+            article = "the" if before else "The"
+            return f"{before}{article} least expensive that is compared: {_fits(best)}"
     least = min((cell.memory.total for cell in cells), default=0)
     return (
         f"No single GPU of these holds this model: the lightest way needs {least / GIB:.1f} GiB; "
@@ -71,10 +71,6 @@ def _fits(cell: Cell) -> str:
         f"{name} on {cell.gpu.name}: {cell.memory.total / GIB:.1f} of "
         f"{cell.gpu.memory_gib:.1f} GiB{tight}{time}{money}."
     )
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _cost(cell: Cell) -> tuple[bool, bool, float]:

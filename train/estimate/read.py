@@ -35,13 +35,12 @@ def read_shape(section: ModelSection, base_dir: Path) -> ModelShape:
         base_dir: what a relative path is relative to.
 
     Raises:
+        DataError: a config that is not a JSON object.
         ModelError: no such model, a config that lacks what its family needs, or an unknown
             architecture without weights.
     """
     file = _config_file(section, base_dir)
     config = read_json(file, kind="model config")
-    if not isinstance(config, dict):
-        raise ModelError("this config.json is not an object", where=str(file))
     try:
         found = shape_of(config, section.path)
     except (KeyError, ValueError) as error:
