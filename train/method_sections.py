@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from train.reinforcement_sections import GrpoSection, RlooSection
 from workspace.recipe import Section
 
 DpoLoss = Literal[
@@ -101,6 +102,7 @@ def _by_name(value: Any) -> Any:
 
 
 MethodSection = Annotated[
-    Annotated[SftSection | DpoSection, Field(discriminator="kind")], BeforeValidator(_by_name)
+    Annotated[SftSection | DpoSection | GrpoSection | RlooSection, Field(discriminator="kind")],
+    BeforeValidator(_by_name),
 ]
 """A method by its name, or with its settings."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from train.method_sections import MethodSection, SftSection
+from train.reinforcement_sections import ReinforcementSection
 from workspace.recipe import Section
 
 
@@ -83,8 +84,9 @@ class TrainSection(Section):
     """How the dataset becomes a run."""
 
     method: MethodSection = SftSection()
-    """What to learn: `sft` (write the assistant's turns, or plain texts) or `dpo` (prefer one
-    answer to another); a name, or `{kind: dpo, beta: 0.1, …}`."""
+    """What to learn: `sft` (write the assistant's turns, or plain texts), `dpo` (prefer one
+    answer to another), `grpo` or `rloo` (write what is rewarded); a name, or
+    `{kind: dpo, beta: 0.1, …}`."""
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
     adapter: Adapter = LoraAdapter()
@@ -135,6 +137,15 @@ class TrainSection(Section):
         if self.steps is not None and self.epochs is not None:
             raise ValueError(
                 "either steps or epochs, not both; for one command: --set train.epochs=null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_prompts(self) -> TrainSection:
+        if isinstance(self.method, ReinforcementSection) and self.too_long == "cut":
+            raise ValueError(
+                f"too_long drop or stop with method {self.method.kind}: a prompt without its end "
+                "asks something else"
             )
         return self
 

@@ -2,8 +2,9 @@
 
 from train.methods.base import Method, Unusable
 from train.methods.dpo import Dpo
+from train.methods.reinforcement import Grpo, Reinforcement, Rloo
 from train.methods.sft import Sft
 
-METHODS: dict[str, Method] = {method.name: method for method in (Sft(), Dpo())}
+METHODS: dict[str, Method] = {method.name: method for method in (Sft(), Dpo(), Grpo(), Rloo())}
 
-__all__ = ["METHODS", "Method", "Unusable"]
+__all__ = ["METHODS", "Method", "Reinforcement", "Unusable"]

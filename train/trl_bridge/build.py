@@ -9,15 +9,20 @@ from transformers import PrinterCallback
 from train.adapters import complete_output_wrapper, peft_config
 from train.trl_bridge.dpo import PlannedDpo
 from train.trl_bridge.planned import Planned
+from train.trl_bridge.reinforcement import PlannedGrpo, PlannedRloo
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.sft import PlannedSft
-from train.trl_bridge.watch import Watch
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_TRAINERS: dict[str, type[Planned]] = {"sft": PlannedSft, "dpo": PlannedDpo}
+_TRAINERS: dict[str, type[Planned]] = {
+    "sft": PlannedSft,
+    "dpo": PlannedDpo,
+    "grpo": PlannedGrpo,
+    "rloo": PlannedRloo,
+}
 _NO_TARGET = "Target modules"
 """How peft begins to say that the model has none of the modules to adapt."""
 
@@ -36,7 +41,9 @@ def build_trainer(
     if plan.adapter["kind"] == "full":
         model.requires_grad_(True)
     try:
-        trainer = kind.build(model, tokenizer, peft_config(model, plan), request, [Watch(request)])
+        trainer = kind.build(
+            model, tokenizer, peft_config(model, plan), request, [kind.watch(request)]
+        )
     except ValueError as error:
         if _NO_TARGET not in str(error):
             raise
