@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from train.reinforcement_sections import (
     FormatReward,
@@ -58,7 +58,7 @@ class Reward(Protocol):
 class Scored:
     """A scorer of `evalsuite`: from 0 to 1."""
 
-    top: ClassVar[float] = 1.0
+    top: float = 1.0
 
     def __init__(self, section: ScoreReward) -> None:
         self.name, self.weight = section.shown, section.weight
@@ -83,8 +83,8 @@ def _item(one: Completion) -> Item:
 class Formed:
     """1 for a completion of a form."""
 
-    top: ClassVar[float] = 1.0
-    compares: ClassVar[bool] = False
+    top: float = 1.0
+    compares: bool = False
 
     def __init__(self, section: FormatReward) -> None:
         self.name, self.weight = section.shown, section.weight
@@ -105,8 +105,8 @@ class Formed:
 class Shortness:
     """0 for a completion of reasonable length, -1 for the longest."""
 
-    top: ClassVar[float] = 0.0
-    compares: ClassVar[bool] = False
+    top: float = 0.0
+    compares: bool = False
 
     def __init__(self, section: LengthReward, max_new_tokens: int) -> None:
         self.name, self.weight = section.shown, section.weight

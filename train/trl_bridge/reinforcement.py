@@ -121,6 +121,8 @@ class PlannedReinforcement(Planned):
     """What both trainers do alike: planned prompts, proved token ids, rewards, samples."""
 
     _texts: _Texts
+    _method: ReinforcementSection
+    eos_token_ids: list[int]
     _scored: torch.Tensor
     """Of the newest set: each reward of each completion; shape (completions, rewards)."""
 
@@ -140,9 +142,6 @@ class PlannedReinforcement(Planned):
         callbacks: Sequence[TrainerCallback],
     ) -> Self:
         method, texts = _method(request), _Texts(request)
-        # trl adds the tokenizer's own end token to the model's: they are those of the template.
-        stops = sorted(texts.tokenizer.eos_ids)
-        model.generation_config.eos_token_id = stops
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(request.pad_id)
         trainer = cls(
             request=request,
@@ -154,13 +153,15 @@ class PlannedReinforcement(Planned):
             peft_config=adapter,
             callbacks=list(callbacks),
         )
-        trainer._texts = texts
+        trainer._texts, trainer._method = texts, method
+        # trl would stop at the tokenizer's end token as well; evaluation stops at these alone
+        trainer.eos_token_ids = arguments.generation_kwargs["eos_token_id"]
         return trainer
 
     def _prove_batch(self, inputs: Any, step: int, number: int) -> None:
         """Prove that the numbers of the rows are the planned ones, each for its whole group."""
         planned = self.request.prepared.schedule.batch(step)
-        groups = np.repeat(planned, int(self.args.num_generations))
+        groups = np.repeat(planned, self._method.num_generations)
         if [one["row"] for one in inputs] != groups.tolist():
             raise LimitExceeded(
                 "the trainer's prompts are not the planned ones",
@@ -192,17 +193,16 @@ class PlannedReinforcement(Planned):
                 raise LimitExceeded(
                     "trl tokenises a prompt in another way than the plan",
                     where=f"{planned.row.place} (id {planned.row_id[:12]})",
-                    cause=f"It has {int(mask.sum())} tokens instead of {planned.tokens}, or others: "
-                    "the chat template or the tokenizer's begin token are read differently.",
+                    cause=f"It has {int(mask.sum())} tokens for {planned.tokens}, or others: the "
+                    "chat template or the tokenizer's begin token are read differently.",
                     cure=_FAULT,
                 )
 
     def _keep_samples(self, rows: Sequence[int], output: Any) -> None:
         step = int(self.state.global_step)
         every = int(self.request.prepared.plan["samples_every"])
-        generations = int(self.args.num_generations)
-        method = self.request.prepared.plan.method
-        if step % max(every, int(method["iterations"])) not in range(int(method["iterations"])):
+        generations = self._method.num_generations
+        if -step % every >= self._method.iterations:  # no step of this set is at the interval
             return
         prompts = len(rows) // generations
         chosen = sorted({0, prompts // 2})[:_SAMPLED_PROMPTS]
@@ -218,22 +218,20 @@ class PlannedReinforcement(Planned):
         mask = output["completion_mask"][place].bool()
         ids = output["completion_ids"][place][mask].tolist()
         (one,) = self._texts.completions([row], [ids])
-        values = dict(zip(self.reward_func_names, self._scored[place].tolist(), strict=True))
-        weights = self.reward_weights.tolist()
+        values = self._scored[place].tolist()
+        weights = [reward.weight for reward in self._method.rewards]
         planned = self.request.prepared.rows[row]
         return Sample(
             step=step + 1,
             row_id=one.row_id,
-            generation=place % int(self.args.num_generations),
+            generation=place % self._method.num_generations,
             prompt=self._texts.tokenizer.decode(planned.input_ids.tolist(), special=True),
             answer=one.gold,
             completion=one.text,
             tokens=one.tokens,
             ended=self._texts.ended(ids),
-            reward=sum(
-                weight * value for weight, value in zip(weights, values.values(), strict=True)
-            ),
-            rewards=values,
+            reward=float(np.dot(weights, values)),
+            rewards=dict(zip(self._method.names, values, strict=True)),
             advantage=float(output["advantages"][place]),
         )
 
@@ -296,6 +294,7 @@ def _numbers(request: FitRequest, iterations: int) -> Dataset:
 
 def _arguments(request: FitRequest, method: ReinforcementSection) -> dict[str, Any]:
     shared = shared_arguments(request)
+    stops = sorted(ChatTokenizer.from_dir(Path(request.prepared.plan.model_path)).eos_ids)
     del shared["max_length"]  # the plan has dropped what is too long
     return {
         **shared,
@@ -313,6 +312,7 @@ def _arguments(request: FitRequest, method: ReinforcementSection) -> dict[str, A
         "epsilon_high": method.epsilon_high,
         "num_iterations": method.iterations,
         "reward_weights": [reward.weight for reward in method.rewards],
+        "generation_kwargs": {"eos_token_id": stops},
         "disable_dropout": True,  # old and new probabilities must differ by learning alone
         "log_completions": False,
     }
