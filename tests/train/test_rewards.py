@@ -142,7 +142,7 @@ def test_good_rewards_pass_and_say_what_they_give(rows: Any) -> None:
 @pytest.mark.parametrize(
     ("answers", "rewards", "problem"),
     [
-        (["1", "many"], [{"scorer": "numeric"}], "row-1.* 0 of 1: a gold answer without a number"),
+        (["1", "many"], [{"scorer": "numeric"}], "row-1.* 0 of 1: a gold answer without a num"),
         (["1", "2"], [{"kind": "format", "pattern": ".*"}], "an empty answer as much"),
         (
             ["1", "x"],

@@ -257,6 +257,9 @@ class PlannedGrpo(PlannedReinforcement, GRPOTrainer):
             scale_rewards=method.scale_rewards,
             # the papers' own: LUSPO weighs whole completions, the others tokens
             importance_sampling_level="sequence" if method.loss == "luspo" else "token",
+            # the distance from the base times the ratio, without which its gradient is biased
+            # (DeepSeek-V3.2, arXiv 2512.02556); defined for ratios of tokens
+            use_bias_correction_kl=method.loss != "luspo",
         )
         return cls._built(arguments, model, tokenizer, adapter, request, callbacks)
 

@@ -28,6 +28,7 @@ class RewardWatch(Watch):
         self._generations = int(method["num_generations"])
         self._alarms = AlarmWatch(Alarms.model_validate(method["alarms"]))
         self._prompt_tokens = list(self._tokens)
+        self._mean_length = 0.0
 
     def on_train_begin(
         self, args: Any, state: TrainerState, control: TrainerControl, **rest: Any
@@ -59,7 +60,9 @@ class RewardWatch(Watch):
         if "loss" not in known:
             return
         step = int(state.global_step)
-        written = known.get("completions/mean_length", 0.0) * self.request.prepared.plan.batch_size
+        # told where completions are generated, and true of every step that learns from them
+        self._mean_length = known.get("completions/mean_length", self._mean_length)
+        written = self._mean_length * self.request.prepared.plan.batch_size
         self._tokens[step - 1] = round(
             (self._prompt_tokens[step - 1] + written) * self._generations
         )
