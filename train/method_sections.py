@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from train.reinforcement_sections import GrpoSection, RlooSection
 from workspace.recipe import Section
 
 DpoLoss = Literal[
@@ -162,7 +163,16 @@ def _by_name(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-_AnyMethod = SftSection | DpoSection | KtoSection | OrpoSection | SimpoSection | RewardSection
+_AnyMethod = (
+    SftSection
+    | DpoSection
+    | KtoSection
+    | OrpoSection
+    | SimpoSection
+    | RewardSection
+    | GrpoSection
+    | RlooSection
+)
 MethodSection = Annotated[
     Annotated[_AnyMethod, Field(discriminator="kind")], BeforeValidator(_by_name)
 ]

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from train.method_sections import MethodSection, SftSection
+from train.reinforcement_sections import ReinforcementSection
 from workspace.recipe import Section
 
 
@@ -65,8 +66,9 @@ class TrainSection(Section):
 
     method: MethodSection = SftSection()
     """What to learn: `sft` (write the assistant's turns, or plain texts), `dpo`, `orpo` or
-    `simpo` (prefer one answer to another), `kto` (answers marked good or bad) or `reward` (a
-    model that scores answers); a name, or `{kind: dpo, beta: 0.1, …}`."""
+    `simpo` (prefer one answer to another), `kto` (answers marked good or bad), `reward` (a model
+    that scores answers), `grpo` or `rloo` (write what is rewarded); a name, or
+    `{kind: dpo, beta: 0.1, …}`."""
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
     adapter: Adapter = LoraAdapter()
@@ -135,6 +137,15 @@ class TrainSection(Section):
             raise ValueError(
                 f"no neftune with method {self.method.kind}: the noise would fall on what it is "
                 "compared with as well; it is for sft"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_prompts(self) -> TrainSection:
+        if isinstance(self.method, ReinforcementSection) and self.too_long == "cut":
+            raise ValueError(
+                f"too_long drop or stop with method {self.method.kind}: a prompt without its end "
+                "asks something else"
             )
         return self
 

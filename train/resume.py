@@ -29,7 +29,13 @@ from workspace.recipe import Recipe
 
 Loader = Callable[[Path, Sequence[str]], Recipe]
 
-_HARMLESS = ("train.checkpoint_every", "train.keep_checkpoints", "train.limits")
+_HARMLESS = (
+    "train.checkpoint_every",
+    "train.keep_checkpoints",
+    "train.limits",
+    "train.method.alarms",
+    "train.method.samples_every",
+)
 _SEEN_IN_EFFECT = ("train.threads",)
 """Settings that are compared by what they come to."""
 _EXPLAINS_ROWS = ("data", "replay", "model", "train")

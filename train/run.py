@@ -19,7 +19,9 @@ from train.methods import METHODS
 from train.plan import Prepared
 from train.proof import prove
 from train.proof.mask import padding_token
+from train.proof.rewards import prove_rewards_of
 from train.publish import publish_model
+from train.reinforcement_sections import ReinforcementSection
 from train.reporter import Reporter, Silent
 from workspace import gpus
 from workspace.errors import WorkError
@@ -142,13 +144,22 @@ def attempt_run(
 
 
 def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter) -> None:
-    """Write the mask proof and stop if it fails."""
+    """Write the mask proof, or that of the rewards, and stop if it fails."""
     proof = prove(
         prepared.rows,
         inputs.tokenizer,
         method=inputs.section.method.kind,
         seed=inputs.section.seed,
     )
+    method = inputs.section.method
+    if isinstance(method, ReinforcementSection):
+        rewards = prove_rewards_of(method, prepared, inputs.tokenizer)
+        passed = {"passed": proof.passed and rewards.passed, "rewards": rewards.as_dict()}
+        write_json(run / "proof.json", {**proof.as_dict(), **passed})
+        rewards.enforce()
+        for text in rewards.notes(prepared.rows.parts):
+            reporter.note(text)
+        return
     write_json(run / "proof.json", proof.as_dict())
     proof.enforce()
     reporter.note(f"mask proof: {proof.summary}")
@@ -200,6 +211,7 @@ def _fit(
         precision=device.precision,
         report=reporter.step,
         resume_from=start.checkpoint.path if start.checkpoint else None,
+        note=reporter.note,
     )
     tokenizer = AutoTokenizer.from_pretrained(inputs.source.path, local_files_only=True)
     job.events.append(

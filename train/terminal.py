@@ -77,6 +77,8 @@ def arithmetic(prepared: Prepared) -> list[str]:
     accumulation = -(-plan.batch_size // plan["micro_batch_size"])
     seen = " + ".join(f"{source.rows_seen:,} {source.role}" for source in plan.sources)
     share = plan.trainable_parameters / max(1, plan.model_parameters)
+    if "completions" in plan.settings:
+        return _generated(prepared, accumulation, seen, share)
     return [
         f"{plan.steps:,} steps × {plan.batch_size} rows "
         f"({plan['micro_batch_size']} at once × {accumulation}) = {len(schedule.order):,} rows "
@@ -96,6 +98,21 @@ def print_plan(prepared: Prepared) -> None:
         print(line)
     for warning in prepared.plan.warnings:
         print(f"! {warning}")
+
+
+def _generated(prepared: Prepared, accumulation: int, seen: str, share: float) -> list[str]:
+    plan, schedule = prepared.plan, prepared.schedule
+    method = plan.method
+    return [
+        f"{plan.steps:,} steps × {plan.batch_size} prompts "
+        f"({plan['micro_batch_size']} at once × {accumulation}) = {len(schedule.order):,} prompts "
+        f"= {seen}",
+        f"{plan.batch_size} prompts × {method['num_generations']} generations = "
+        f"{plan['completions']:,} completions a step, at most {method['max_new_tokens']} tokens "
+        f"each; {method['iterations']} step{'s' if method['iterations'] > 1 else ''} for each set",
+        f"{plan.adapter['kind']}: {plan.trainable_parameters:,} of {plan.model_parameters:,} "
+        f"weights are trained ({share:.1%})",
+    ]
 
 
 def print_sources(prepared: Prepared) -> None:

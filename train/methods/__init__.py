@@ -4,11 +4,13 @@ from train.methods.base import Method, Unusable
 from train.methods.dpo import Dpo
 from train.methods.kto import Kto
 from train.methods.reference_free import Orpo, Simpo
+from train.methods.reinforcement import Grpo, Reinforcement, Rloo
 from train.methods.reward import Reward
 from train.methods.sft import Sft
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (Sft(), Dpo(), Kto(), Orpo(), Simpo(), Reward())
+    method.name: method
+    for method in (Sft(), Dpo(), Kto(), Orpo(), Simpo(), Reward(), Grpo(), Rloo())
 }
 
-__all__ = ["METHODS", "Method", "Unusable"]
+__all__ = ["METHODS", "Method", "Reinforcement", "Unusable"]

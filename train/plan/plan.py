@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from train.adapter_sections import LowRank
 from train.data import DatasetRows, Role, read_dataset
 from train.methods import METHODS, Method
-from train.plan import settings
+from train.plan import reinforcement, settings
 from train.plan.facts import ModelFacts
 from train.plan.ledger import TokenLedger, enforce, make_ledger
 from train.plan.needs import adalora_warnings, check_libraries
@@ -149,12 +149,13 @@ def prepare(
     if method.makes == "language" and any(one.uses_template for one in datasets):
         check_template(tokenizer)
     limit = settings.max_length(section, facts)
+    row_limit = reinforcement.row_limit(section, int(limit.value))
     tokenised = [
         tokenise(
             one,
             tokenizer,
             method,
-            max_length=int(limit.value),
+            max_length=row_limit,
             too_long=section.too_long,
             target=lambda row: method.target(row, section),
             progress=lambda done, total, role=one.role: progress(  # type: ignore[misc]
@@ -168,10 +169,13 @@ def prepare(
         [int((one.kept.tokens + one.kept.cut).max(initial=0)) for one in tokenised]
         + [row.tokens for one in tokenised for row in one.dropped]
     )
-    enforce(ledger, section.limits, max_length=int(limit.value), longest=longest)
+    enforce(ledger, section.limits, max_length=row_limit, longest=longest)
     rows = JoinedRows([one.kept for one in tokenised])
     check_vocabulary(rows, padding_token(tokenizer)[0], facts.vocabulary, tokenizer)
     epochs = settings.epochs(section)
+    batches = reinforcement.generated_batches(
+        section, len(tokenised[0].kept), float(epochs.value) if epochs else None
+    )
     schedule = make_schedule(
         train_rows=len(tokenised[0].kept),
         replay_rows=len(rows) - len(tokenised[0].kept),
@@ -179,12 +183,15 @@ def prepare(
         lengths=rows.padded,
         batch_size=section.batch_size,
         micro_batch_size=section.batch_size,
-        steps=section.steps,
-        epochs=float(epochs.value) if epochs else None,
+        steps=batches or section.steps,
+        epochs=float(epochs.value) if epochs and not batches else None,
         seed=section.seed,
     )
-    micro = settings.micro_batch_size(section, facts, schedule, rows.padded, method.least_at_once)
-    schedule = replace(schedule, micro_batch_size=int(micro.value))
+    schedule = reinforcement.with_iterations(section, schedule)
+    costs = reinforcement.costs(section, rows.padded)
+    micro = settings.micro_batch_size(section, facts, schedule, costs, method.least_at_once)
+    if batches is None:  # completions of a whole batch are mixed before they are split
+        schedule = replace(schedule, micro_batch_size=int(micro.value))
     decided = {
         "learning_rate": settings.learning_rate(section, facts, method),
         "warmup_steps": settings.warmup_steps(section, schedule.steps),
@@ -193,6 +200,7 @@ def prepare(
         "checkpoint_every": settings.checkpoint_every(section, schedule.steps),
         "threads": settings.threads(section, facts),
     }
+    decided |= reinforcement.decided(section, schedule.steps, decided["checkpoint_every"])
     if epochs:
         decided["epochs"] = epochs
     if isinstance(section.adapter, LowRank):
@@ -220,7 +228,7 @@ def _plan(
     tokens_seen = int(rows.tokens[schedule.order].sum())
     sources = [_source(one, rows, schedule) for one in datasets]
     return Plan(
-        method=section.method.model_dump(mode="json"),
+        method=section.method.model_dump(mode="json", by_alias=True),
         adapter=section.adapter.model_dump(mode="json"),
         model_path=str(facts.path),
         model_digest=model_digest,
@@ -344,7 +352,7 @@ def _warnings(
         )
     if section.replay is None:
         out.append("nothing is replayed: measure what the model forgets with a retention suite")
-    return out
+    return out + reinforcement.warnings(section)
 
 
 def _template_notes(tokenizer: ChatTokenizer, datasets: Sequence[DatasetRows]) -> Sequence[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from train.data import DataRow, DatasetRows
 from train.methods.base import Method, Unusable
+from train.methods.reinforcement import Reinforcement
 from train.rows import DroppedRow, JoinedRows, RowBuilder, TokenRow, TokenRows, TokenSequence
 from workspace.errors import DataError, LimitExceeded, ModelError
 
@@ -56,10 +57,12 @@ def tokenise(
     """
     kept = RowBuilder(dataset, len(method.sequences))
     dropped: list[DroppedRow] = []
+    carry_loss = not isinstance(method, Reinforcement)
     for number, row in enumerate(dataset.rows):
         if number % 500 == 0:
             progress(number, len(dataset.rows))
-        found = _fitted(row, _encode(row, tokenizer, method), max_length, too_long)
+        encoded = _encode(row, tokenizer, method)
+        found = _fitted(row, encoded, max_length, too_long, carry_loss=carry_loss)
         if isinstance(found, Unusable):
             dropped.append(
                 DroppedRow(
@@ -77,6 +80,8 @@ def _fitted(
     encoded: tuple[TokenSequence, ...] | Unusable,
     max_length: int,
     too_long: TooLong,
+    *,
+    carry_loss: bool,
 ) -> tuple[tuple[TokenSequence, ...], int] | Unusable:
     """Return the sequences within `max_length` and the tokens cut off, or why there are none."""
     if isinstance(encoded, Unusable):
@@ -92,7 +97,7 @@ def _fitted(
             replace(one, input_ids=one.input_ids[:max_length], loss_mask=one.loss_mask[:max_length])
             for one in encoded
         )
-    if not all(one.trained for one in encoded):
+    if carry_loss and not all(one.trained for one in encoded):
         return Unusable("no_trainable_tokens", whole)
     return encoded, whole - sum(one.tokens for one in encoded)
 

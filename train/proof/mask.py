@@ -418,7 +418,7 @@ def _problem(
     one: TokenSequence, expected: Sequence[str], trained: Sequence[str], *, cut: bool, exact: bool
 ) -> str | None:
     if one.trained == 0:
-        return "no trainable token"
+        return "no trainable token" if expected else None
     if cut:  # the end is gone: what is left must be a beginning
         whole, left = " ".join(expected), " ".join(trained)
         left = left.rstrip("\N{REPLACEMENT CHARACTER}")

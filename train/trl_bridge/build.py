@@ -12,10 +12,10 @@ from train.trl_bridge.dpo import PlannedDpo
 from train.trl_bridge.kto import PlannedKto
 from train.trl_bridge.planned import Planned
 from train.trl_bridge.ranks import AllocateRanks, has_ranks
+from train.trl_bridge.reinforcement import PlannedGrpo, PlannedRloo
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.reward import PlannedReward
 from train.trl_bridge.sft import PlannedSft
-from train.trl_bridge.watch import Watch
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _TRAINERS: dict[str, type[Planned]] = {
     "dpo": PlannedDpo,
     "kto": PlannedKto,
     "reward": PlannedReward,
+    "grpo": PlannedGrpo,
+    "rloo": PlannedRloo,
 }
 _NO_TARGET = "Target modules"
 """How peft begins to say that the model has none of the modules to adapt."""
@@ -45,7 +47,9 @@ def build_trainer(
     if plan.adapter["kind"] == "full":
         freeze(model, plan)
     try:
-        trainer = kind.build(model, tokenizer, peft_config(model, plan), request, [Watch(request)])
+        trainer = kind.build(
+            model, tokenizer, peft_config(model, plan), request, [kind.watch(request)]
+        )
     except ValueError as error:
         if _NO_TARGET not in str(error) and plan.adapter["kind"] != "peft":
             raise

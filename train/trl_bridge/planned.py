@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from train.plan import Prepared
 from train.trl_bridge.ranks import has_ranks, load_ranks, save_ranks
 from train.trl_bridge.request import FitRequest
+from train.trl_bridge.watch import Watch
 from workspace.errors import LimitExceeded
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ class Planned(transformers.Trainer):
     ) -> Self:
         """Return the trainer of a method, which wraps `model` in the adapter if there is one."""
         raise NotImplementedError
+
+    @classmethod
+    def watch(cls, request: FitRequest) -> Watch:
+        """Return what follows the run step by step."""
+        return Watch(request)
 
     def seen(self, inputs: Any) -> list[Seen]:
         """Return the sequences of a collated batch: the first of every row, then the second …"""

@@ -43,3 +43,5 @@ class FitRequest:
     """`float32` or `bfloat16`."""
     report: Callable[[StepReport], None]
     resume_from: Path | None = None
+    note: Callable[[str], None] = lambda text: None
+    """Tells a person one fact."""

@@ -1,0 +1,29 @@
+"""Write questions with answers that a program can check: `python reversals.py > FILE.jsonl`."""
+
+import json
+import random
+
+from evalsuite.builtin.lexicon import COMMON
+
+REQUESTS = (
+    "Reverse these words: {words}",
+    "Write these words in reverse order: {words}",
+    "Say these words backwards: {words}",
+    "From last to first: {words}",
+)
+
+
+def reversals(count: int, seed: int) -> list[dict[str, str]]:
+    """Return `count` rows of 14 to 16 words: more than the built-in model has practised."""
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        words = draw.sample(COMMON, draw.randint(14, 16))
+        prompt = draw.choice(REQUESTS).format(words=" ".join(words))
+        rows.append({"prompt": prompt, "answer": " ".join(reversed(words))})
+    return rows
+
+
+if __name__ == "__main__":
+    for row in reversals(4_000, seed=1):
+        print(json.dumps(row))

@@ -1,0 +1,278 @@
+"""The reward proof: every reward is tried on answers that are known to be good and bad.
+
+A reward that gives a right answer nothing teaches nothing, and one that gives an empty answer as
+much is learnt to the letter. Both look like training until it is over.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from train.methods.base import Unusable
+from train.methods.reinforcement import question
+from train.reinforcement_sections import PLACE, ReinforcementSection
+from train.rewards import Completion, Reward, make_rewards
+from train.rows import TokenRow, TokenRows
+from workspace.errors import LimitExceeded
+
+if TYPE_CHECKING:
+    from evalsuite.models.chat import ChatTokenizer
+    from train.plan import Prepared
+
+_TRIED_ROWS = 2_000
+_OTHERS = 16
+"""Other rows' answers that are tried before a reward is said to take any for right."""
+_SHOWN = 3
+_CLOSE = 1e-6
+
+
+@dataclass(frozen=True)
+class RewardFault:
+    """What disproves a reward."""
+
+    reward: str
+    row_id: str
+    place: str
+    problem: str
+
+
+@dataclass
+class RewardProof:
+    """What was tried and what was found."""
+
+    rows_tried: int
+    rewards: list[dict[str, Any]] = field(default_factory=list)
+    """By reward: name, weight, the most it gives, mean of right, empty and other rows' answers."""
+    same_answer: bool = False
+    """Whether all rows tried have one answer, so that nothing tells right from learnt by heart."""
+    longest_answer: int = 0
+    """Tokens of the longest right completion, its end token included."""
+    rows_out_of_reach: int = 0
+    """Rows whose right completion is longer than `max_new_tokens`."""
+    faults: list[RewardFault] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing disproves a reward."""
+        return not self.faults
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, for `proof.json`."""
+        return {"passed": self.passed, **asdict(self)}
+
+    def notes(self, parts: Sequence[TokenRows] = ()) -> list[str]:
+        """Return what a person should know of a proof that passed.
+
+        Args:
+            parts: the rows of each dataset.
+        """
+        told = [
+            f"{len(part):,} {part.dataset.role} rows of {part.dataset.kind}: the assistant's last "
+            "turn is the answer that is asked for"
+            for part in parts
+            if part.dataset.kind != "answer"
+        ]
+        told += [
+            f"rewards: {', '.join(one['name'] for one in self.rewards)} tell the right answers of "
+            f"{self.rows_tried:,} rows from wrong ones"
+        ]
+        if self.same_answer:
+            told.append("! all rows have one answer: to always write it will be learnt")
+        if self.rows_out_of_reach:
+            told.append(
+                f"! {self.rows_out_of_reach:,} of {self.rows_tried:,} right answers are longer "
+                f"than max_new_tokens (up to {self.longest_answer:,} tokens)"
+            )
+        return told
+
+    def enforce(self) -> None:
+        """Raise if a reward is disproved.
+
+        Raises:
+            LimitExceeded: a right answer that does not get the most, a wrong one that gets as
+                much, or a reward that fails.
+        """
+        if self.passed:
+            return
+        shown = "\n".join(
+            f"{one.place} (id {one.row_id[:12]}): {one.reward} {one.problem}"
+            for one in self.faults[:_SHOWN]
+        )
+        raise LimitExceeded(
+            f"the reward proof failed: {len(self.faults)} faults in {self.rows_tried} rows",
+            where="train.method.rewards",
+            cause=shown,
+            cure="Choose a scorer that fits the answers, say in train.method.example what a right "
+            "completion looks like, or mend the rows.",
+        )
+
+
+@dataclass(frozen=True)
+class _Tried:
+    row: TokenRow
+    good: Completion
+
+
+def prove_rewards(
+    rows: Sequence[TokenRow],
+    rewards: Sequence[Reward],
+    *,
+    example: str,
+    max_new_tokens: int,
+    count_tokens: Callable[[str], int],
+    seed: int = 0,
+) -> RewardProof:
+    """Try every reward on right, empty and other rows' answers.
+
+    Args:
+        rows: all rows of the run; up to 2,000 of them, drawn by seed, are tried.
+        rewards: the parts of the reward.
+        example: what a right completion looks like, with `{answer}`.
+        max_new_tokens: where completions are cut.
+        count_tokens: of a completion's text, the end token not included.
+        seed: of the draw.
+    """
+    places: Sequence[int] = range(len(rows))
+    if len(rows) > _TRIED_ROWS:
+        places = sorted(random.Random(seed).sample(places, _TRIED_ROWS))
+    tried = [_good(rows[place], example, count_tokens) for place in places]
+    lengths = [one.good.tokens for one in tried]
+    proof = RewardProof(
+        rows_tried=len(tried),
+        same_answer=len({one.good.gold.strip() for one in tried}) == 1 and len(tried) > 1,
+        longest_answer=max(lengths, default=0),
+        rows_out_of_reach=sum(length > max_new_tokens for length in lengths),
+    )
+    for reward in rewards:
+        _Trial(reward, tried, max_new_tokens, proof).run()
+    return proof
+
+
+def _good(row: TokenRow, example: str, count_tokens: Callable[[str], int]) -> _Tried:
+    asked = question(row.row)
+    assert not isinstance(asked, Unusable)  # such rows were dropped by the plan
+    text = example.replace(PLACE, asked.answer)
+    return _Tried(row, Completion(text, count_tokens(text) + 1, asked.answer, row.row_id))
+
+
+def prove_rewards_of(
+    method: ReinforcementSection, prepared: Prepared, tokenizer: ChatTokenizer
+) -> RewardProof:
+    """Try the rewards of a method on the rows of a plan."""
+    return prove_rewards(
+        prepared.rows,
+        make_rewards(method),
+        example=method.example,
+        max_new_tokens=method.max_new_tokens,
+        count_tokens=lambda text: len(tokenizer.encode(text)),
+        seed=prepared.plan.seed,
+    )
+
+
+class _Trial:
+    """One reward on all rows."""
+
+    def __init__(
+        self, reward: Reward, tried: Sequence[_Tried], longest: int, proof: RewardProof
+    ) -> None:
+        self.reward, self.tried, self.longest, self.proof = reward, tried, longest, proof
+
+    def run(self) -> None:
+        good = self._asked([one.good for one in self.tried], "a right answer")
+        if good is None:
+            return
+        empty = self._asked([self._changed(one.good, "", 1) for one in self.tried], "an empty one")
+        long = self._asked(
+            [self._changed(one.good, one.good.text, self.longest) for one in self.tried],
+            "an answer as long as may be",
+        )
+        if empty is None or long is None:
+            return
+        others = []
+        for place, one in enumerate(self.tried):
+            got = good[place]
+            if got is None or got < self.reward.top - _CLOSE:
+                self._fault(one, self._why_not(one, got))
+                continue
+            least = empty[place] if self.reward.top > 0 else long[place]
+            if least is not None and least >= got - _CLOSE:
+                what = "an empty answer" if self.reward.top > 0 else "the longest answer"
+                self._fault(one, f"gives {what} as much as the right one ({got:g})")
+            if self.reward.compares:
+                others += self._others(place, got)
+        self.proof.rewards.append(
+            {
+                "name": self.reward.name,
+                "weight": self.reward.weight,
+                "top": self.reward.top,
+                "right": _mean(good),
+                "empty": _mean(empty),
+                "longest": _mean(long),
+                "other_rows": _mean(others),
+            }
+        )
+
+    def _why_not(self, one: _Tried, got: float | None) -> str:
+        refusal = self.reward.refusal(one.good.gold)
+        shown = "nothing (None)" if got is None else f"{got:g} of {self.reward.top:g}"
+        why = f": {refusal}" if refusal else ""
+        return f"gives the right answer {one.good.text[:80]!r} {shown}{why}"
+
+    def _others(self, place: int, got: float) -> list[float]:
+        """Return what other rows' answers get here, until one of them gets less."""
+        here, seen = self.tried[place], []
+        for step in range(1, len(self.tried)):
+            other = self.tried[(place + step) % len(self.tried)].good
+            if other.gold.strip() == here.good.gold.strip():
+                continue
+            answers = [self._changed(here.good, other.text, other.tokens)]
+            (value,) = self._asked(answers, "another row's answer") or [None]
+            seen.append(0.0 if value is None else value)
+            if seen[-1] < got - _CLOSE:
+                return seen
+            if len(seen) == _OTHERS:
+                break
+        if seen:
+            self._fault(here, f"gives {len(seen)} other rows' answers as much as the right one")
+        return seen
+
+    def _changed(self, good: Completion, text: str, tokens: int) -> Completion:
+        return Completion(text, tokens, good.gold, good.row_id)
+
+    def _asked(self, answers: Sequence[Completion], what: str) -> list[float | None] | None:
+        """Return the reward of each, or None after noting that it fails."""
+        try:
+            found = list(self.reward(answers))
+        except Exception as error:  # whatever a reward does wrong is told with its row
+            self._fault(self._raising(answers), f"fails on {what}: {error!r}")
+            return None
+        if len(found) != len(answers):
+            number = f"{len(found)} rewards for {len(answers)} completions"
+            self._fault(self.tried[0], f"returns {number}")
+            return None
+        if answers and what == "a right answer" and all(value is None for value in found):
+            self._fault(self.tried[0], "returns None for every right answer")
+            return None
+        return found
+
+    def _raising(self, answers: Sequence[Completion]) -> _Tried:
+        """Return the row on which the reward raises; the first where only all together do."""
+        by_id = {one.good.row_id: one for one in self.tried}
+        for answer in answers:
+            try:
+                self.reward([answer])
+            except Exception:  # found
+                return by_id[answer.row_id]
+        return by_id[answers[0].row_id]
+
+    def _fault(self, one: _Tried, problem: str) -> None:
+        fault = RewardFault(self.reward.name, one.row.row_id, one.row.row.place, problem)
+        self.proof.faults.append(fault)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 4) if known else None
