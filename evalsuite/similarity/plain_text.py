@@ -21,6 +21,9 @@ Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _LETTER, _DIGIT, _SYMBOL = 1, 2, 3
+_CLASS = 3
+_CAPITAL = 32
+"""Marks a capital among the classes: the bit by which a small letter differs from it."""
 _BLOCK_BYTES = 1 << 19  # its classes, flags and borders stay in the second-level cache
 _NO_HASHES = np.empty(0, np.uint64)
 _NO_PLACES = np.empty(0, np.int64)
@@ -31,8 +34,10 @@ _SYMBOLS = b"+<=>|~*/^%&#[]{}"
 def _table() -> bytes:
     classes = bytearray(256)
     for byte in range(256):
-        if chr(byte) in "abcdefghijklmnopqrstuvwxyz_" or chr(byte) in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        if chr(byte) in "abcdefghijklmnopqrstuvwxyz_":
             classes[byte] = _LETTER
+        elif chr(byte) in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+            classes[byte] = _LETTER | _CAPITAL
         elif chr(byte) in "0123456789":
             classes[byte] = _DIGIT
         elif byte in _SYMBOLS:
@@ -41,7 +46,6 @@ def _table() -> bytes:
 
 
 _CLASSES = _table()
-_LOWER = bytes(range(256)).lower()
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,15 @@ def _scan_block(texts: pl.Series, sizes: Places) -> _Block:
     """Find and hash the tokens of some rows, joined by line breaks, whose sizes are known."""
     # The line breaks around them are neighbours for the first and the last byte.
     data = b"\n%b\n" % texts.str.join("\n").item().encode("ascii")
-    lower = data.translate(_LOWER) + bytes(PADDING)
-    text = np.frombuffer(lower, np.uint8)
     classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
-    starts, stops, symbols = _borders(text[: len(data)], classes)
+    text = np.zeros(len(data) + PADDING, np.uint8)
+    np.bitwise_and(classes, _CAPITAL, out=text[: len(data)])
+    text[: len(data)] |= np.frombuffer(data, np.uint8)
+    starts, stops, symbols = _borders(text[: len(data)], classes & _CLASS)
     lengths = stops - starts
     long = lengths > LONGEST
     words = [
-        lower[first:last].decode("ascii")
+        text[first:last].tobytes().decode("ascii")
         for first, last in zip(starts[long].tolist(), stops[long].tolist(), strict=True)
     ]
     counts = np.diff(np.searchsorted(starts, np.cumsum(sizes + 1)), prepend=0)
@@ -122,37 +127,44 @@ def _borders(text: Bytes, classes: Bytes) -> tuple[Places, Places, Flags]:
 
     The first and the last byte are line breaks, so a neighbour of every other byte exists.
     """
-    same = classes[1:] == classes[:-1]
-    run = (classes == _LETTER) | (classes == _DIGIT)
-    begin, end = run.copy(), run.copy()  # end: at the last byte of a token
-    begin[1:] &= ~same
-    end[:-1] &= ~same
-    single = classes == _SYMBOL
-    begin |= single
-    end |= single
-    symbol = classes != _LETTER
-    _numbers(text, classes, begin, end)
-    bang = np.flatnonzero(text[:-1] == ord("!"))
-    bang = bang[text[bang + 1] == ord("=")]
-    begin[bang] = True
-    begin[bang + 1] = False
-    starts = np.flatnonzero(begin)
-    return starts, np.flatnonzero(end) + 1, symbol[starts]
+    borders = np.flatnonzero(classes[1:] != classes[:-1]) + 1
+    kinds = classes[borders[:-1]]
+    runs = np.flatnonzero(kinds)
+    starts, stops, kinds = borders[runs], borders[runs + 1], kinds[runs]
+    symbols = kinds != _LETTER
+    if symbols.any():
+        return _with_symbols(text, starts, stops, kinds)
+    return starts, stops, symbols
 
 
-def _numbers(text: Bytes, classes: Bytes, begin: Flags, end: Flags) -> None:
+def _with_symbols(
+    text: Bytes, starts: Places, stops: Places, kinds: Bytes
+) -> tuple[Places, Places, Flags]:
+    """Take runs of operators apart, and give numbers all that is theirs."""
+    sizes = np.where(kinds == _SYMBOL, stops - starts, 1)
+    if (sizes > 1).any():
+        first = np.cumsum(sizes) - sizes
+        within = np.arange(int(sizes.sum())) - np.repeat(first, sizes)
+        apart = np.repeat(kinds == _SYMBOL, sizes)
+        starts, stops, kinds = (np.repeat(each, sizes) for each in (starts, stops, kinds))
+        starts = starts + within
+        stops = np.where(apart, starts + 1, stops)
+    starts, stops, kinds = _numbers(text, starts, stops, kinds)
+    unequal = (text[starts] == ord("=")) & (text[starts - 1] == ord("!"))
+    return starts - unequal, stops, kinds != _LETTER
+
+
+def _numbers(
+    text: Bytes, starts: Places, stops: Places, kinds: Bytes
+) -> tuple[Places, Places, Bytes]:
     """Give numbers their sign and point, and join the parts of one such as `1,234.5`."""
-    first = np.flatnonzero(begin & (classes == _DIGIT))
-    if not first.size:
-        return
-    before = text[first - 1]
-    point = before == ord(".")
-    # A row begins after a line break, so two bytes before its first one is another row at most
-    # where the byte between is that line break.
-    joined = (point | (before == ord(","))) & (classes[np.maximum(first - 2, 0)] == _DIGIT)
-    begin[first] = False
-    end[first[joined] - 2] = False
-    alone, pointed = first[~joined], point[~joined]
-    alone = alone - pointed
-    alone = alone - (text[alone - 1] == ord("-"))
-    begin[alone] = True
+    digits = kinds == _DIGIT
+    before = text[starts - 1]
+    point = digits & (before == ord("."))
+    joined = np.zeros(starts.size, bool)
+    joined[1:] = digits[:-1] & (stops[:-1] == starts[1:] - 1)
+    joined &= point | (digits & (before == ord(",")))
+    starts = starts - (point & ~joined)
+    starts -= digits & ~joined & (text[starts - 1] == ord("-"))
+    ends = np.append(~joined[1:], True)
+    return starts[~joined], stops[ends], kinds[~joined]
