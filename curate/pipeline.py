@@ -263,6 +263,8 @@ def _split(
         lambda directory: load_arrays(directory, Assignment),
     )
     kept = _with_split(rows.frame, held, assignment, context)
+    if rows.base.held is not None:  # joined once, not each time that it is asked
+        kept = kept.collect().lazy()
     enter_splits(ledger, kept, assignment, wanted)
     return kept
 

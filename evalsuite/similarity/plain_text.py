@@ -111,7 +111,7 @@ def _scan_block(texts: pl.Series, sizes: Places) -> _Block:
     text = np.zeros(len(data) + PADDING, np.uint8)
     np.bitwise_and(classes, _CAPITAL, out=text[: len(data)])
     text[: len(data)] |= np.frombuffer(data, np.uint8)
-    starts, stops, symbols = _borders(text[: len(data)], classes & _CLASS)
+    starts, stops, symbols = _borders(text[: len(data)], classes & np.uint8(_CLASS))
     lengths = stops - starts
     long = lengths > LONGEST
     words = [
@@ -131,40 +131,44 @@ def _borders(text: Bytes, classes: Bytes) -> tuple[Places, Places, Flags]:
     kinds = classes[borders[:-1]]
     runs = np.flatnonzero(kinds)
     starts, stops, kinds = borders[runs], borders[runs + 1], kinds[runs]
-    symbols = kinds != _LETTER
-    if symbols.any():
-        return _with_symbols(text, starts, stops, kinds)
-    return starts, stops, symbols
+    if (kinds == _LETTER).all():
+        return starts, stops, np.zeros(starts.size, bool)
+    starts, stops, kinds = _operators(text, starts, stops, kinds)
+    return _numbers(text, starts, stops, kinds)
 
 
-def _with_symbols(
+def _operators(
     text: Bytes, starts: Places, stops: Places, kinds: Bytes
-) -> tuple[Places, Places, Flags]:
-    """Take runs of operators apart, and give numbers all that is theirs."""
-    sizes = np.where(kinds == _SYMBOL, stops - starts, 1)
-    if (sizes > 1).any():
-        first = np.cumsum(sizes) - sizes
-        within = np.arange(int(sizes.sum())) - np.repeat(first, sizes)
-        apart = np.repeat(kinds == _SYMBOL, sizes)
-        starts, stops, kinds = (np.repeat(each, sizes) for each in (starts, stops, kinds))
-        starts = starts + within
-        stops = np.where(apart, starts + 1, stops)
-    starts, stops, kinds = _numbers(text, starts, stops, kinds)
-    unequal = (text[starts] == ord("=")) & (text[starts - 1] == ord("!"))
-    return starts - unequal, stops, kinds != _LETTER
+) -> tuple[Places, Places, Bytes]:
+    """Take runs of operators apart, and give `!=` its first half."""
+    if ((stops - starts)[kinds == _SYMBOL] > 1).any():
+        sizes = np.where(kinds == _SYMBOL, stops - starts, 1)
+        first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        starts = np.repeat(starts, sizes) + (np.arange(first.size) - first)
+        stops, kinds = np.repeat(stops, sizes), np.repeat(kinds, sizes)
+        stops = np.where(kinds == _SYMBOL, starts + 1, stops)
+    signs = np.flatnonzero(kinds == _SYMBOL)
+    at = starts[signs]
+    starts[signs] -= (text[at] == ord("=")) & (text[at - 1] == ord("!"))
+    return starts, stops, kinds
 
 
 def _numbers(
     text: Bytes, starts: Places, stops: Places, kinds: Bytes
-) -> tuple[Places, Places, Bytes]:
+) -> tuple[Places, Places, Flags]:
     """Give numbers their sign and point, and join the parts of one such as `1,234.5`."""
-    digits = kinds == _DIGIT
-    before = text[starts - 1]
-    point = digits & (before == ord("."))
-    joined = np.zeros(starts.size, bool)
-    joined[1:] = digits[:-1] & (stops[:-1] == starts[1:] - 1)
-    joined &= point | (digits & (before == ord(",")))
-    starts = starts - (point & ~joined)
-    starts -= digits & ~joined & (text[starts - 1] == ord("-"))
-    ends = np.append(~joined[1:], True)
-    return starts[~joined], stops[ends], kinds[~joined]
+    symbols = kinds != _LETTER
+    digits = np.flatnonzero(kinds == _DIGIT)
+    at = starts[digits]
+    before = text[at - 1]
+    point = before == ord(".")
+    # The part before, of which this one goes on, ends where the point or comma stands.
+    after = (digits > 0) & (kinds[digits - 1] == _DIGIT) & (stops[digits - 1] == at - 1)
+    after &= point | (before == ord(","))
+    at -= point & ~after
+    at -= (text[at - 1] == ord("-")) & ~after
+    starts[digits] = at
+    joined = digits[after]
+    if not joined.size:
+        return starts, stops, symbols
+    return np.delete(starts, joined), np.delete(stops, joined - 1), np.delete(symbols, joined)
