@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import polars as pl
-from pyarrow.parquet import ParquetFile
 
 from curate.frame import IMAGES
 from curate.images_out import as_data_url, published_batches, write_with_images
@@ -187,29 +186,29 @@ def _write_file(curated: Curated, path: Path) -> int:
 
 
 def _write_lines(curated: Curated, stream: BinaryIO) -> int:
+    if curated.images is not None:
+        return _write_with_data_urls(curated, curated.images, stream)
+    written = 0
+    for rows in _typed(curated).collect_batches(chunk_size=_BATCH, lazy=True):
+        write_lines(rows, stream)
+        written += rows.height
+    stream.flush()
+    return written
+
+
+def _write_with_data_urls(curated: Curated, images: Path, stream: BinaryIO) -> int:
     """Write from a file that is made once: a slice of the lazy rows would compute them all."""
     written = 0
     with TemporaryDirectory(prefix="curate-") as directory:
         made = Path(directory) / "rows.parquet"
         _typed(curated).sink_parquet(made, compression="uncompressed", statistics=False)
-        if curated.images is not None:
-            return _write_with_data_urls(curated, curated.images, made, stream)
-        for batch in ParquetFile(made).iter_batches(_BATCH):
-            rows = pl.DataFrame(batch)
-            write_lines(rows, stream)
-            written += rows.height
-    stream.flush()
-    return written
-
-
-def _write_with_data_urls(curated: Curated, images: Path, rows: Path, stream: BinaryIO) -> int:
-    written = 0
-    for some in published_batches(rows, curated.type, images):
-        shown = [
-            {**row, IMAGES: [as_data_url(image["bytes"]) for image in row[IMAGES]]} for row in some
-        ]
-        write_objects(shown, stream)
-        written += len(shown)
+        for some in published_batches(made, curated.type, images):
+            shown = [
+                {**row, IMAGES: [as_data_url(image["bytes"]) for image in row[IMAGES]]}
+                for row in some
+            ]
+            write_objects(shown, stream)
+            written += len(shown)
     stream.flush()
     return written
 

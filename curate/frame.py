@@ -67,9 +67,13 @@ class BaseFrame:
     type: str
     misfits: pl.DataFrame
     """Rows of other types that could not be converted without loss."""
+    held: pl.DataFrame | None = None
+    """The rows themselves, where they are few and nobody needs the file: there is none then."""
 
     def scan(self) -> pl.LazyFrame:
         """Return the rows as a lazy frame."""
+        if self.held is not None:
+            return self.held.lazy()
         return pl.scan_parquet(self.path, glob=False)
 
 
@@ -133,7 +137,12 @@ def _fits(kind: str) -> pl.Expr:
 
 
 def build_base(
-    rows: pl.LazyFrame, kind: str, path: Path, check: Callable[[], None] = lambda: None
+    rows: pl.LazyFrame,
+    kind: str,
+    path: Path,
+    check: Callable[[], None] = lambda: None,
+    *,
+    hold: bool = False,
 ) -> BaseFrame:
     """Write the rows of a type to one Parquet file and set the others apart.
 
@@ -142,6 +151,7 @@ def build_base(
         kind: the dataset type.
         path: where the file goes.
         check: called now and then; what it raises ends the work.
+        hold: keep the rows in memory instead.
     """
     fits = _fits(kind)
     misfits = (
@@ -167,7 +177,11 @@ def build_base(
     columns = [ROW, "id", "content_hash", *TYPES[kind].all, "tools", *MARKS]
     if rows.select(pl.col(IMAGES).is_not_null().any()).collect().item():
         columns.append(IMAGES)
-    sink(hashed.select(columns), path, check=check)
+    hashed = hashed.select(columns)
+    if hold:
+        held = hashed.collect(engine="streaming")
+        return BaseFrame(path, kind, misfits, held.with_columns(pl.col(ROW).set_sorted()))
+    sink(hashed, path, check=check)
     return BaseFrame(path, kind, misfits)
 
 

@@ -136,9 +136,11 @@ def curated_rows(
 
 
 def _model_directory(model: str | None, base: Path) -> Path | None:
+    if not model:
+        return None
     from evalsuite.models import ModelSection, resolve_model
 
-    return resolve_model(ModelSection(path=model), base).path if model else None
+    return resolve_model(ModelSection(path=model), base).path
 
 
 def _temporary() -> str:

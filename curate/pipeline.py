@@ -33,7 +33,6 @@ from curate.splitting import SPLITS, Assignment, split_rows
 from curate.steps.balancing.configs import Mix
 from curate.steps.base import Private, Step, StepContext, positions
 from curate.steps.configs import NearDuplicates
-from curate.steps.mix import MixStep
 from curate.steps.quality.masks import Masks, masks_of
 from curate.steps.registry import make_step
 from workspace.layout import Workspace
@@ -239,6 +238,8 @@ def _mixing(section: CurateSection, sources: tuple[SourceCount, ...]) -> list[St
     weights = [source.weight for source in section.sources if source.weight is not None]
     if not weights:
         return []
+    from curate.steps.mix import MixStep
+
     entries = {source.name: source.entry for source in sources}
     names = [source.name for source in section.sources]
     return [MixStep(section.mix or Mix(), entries, weights, names)]
@@ -262,6 +263,8 @@ def _split(
         lambda directory: load_arrays(directory, Assignment),
     )
     kept = _with_split(rows.frame, held, assignment, context)
+    if rows.base.held is not None:  # joined once, not each time that it is asked
+        kept = kept.collect().lazy()
     enter_splits(ledger, kept, assignment, wanted)
     return kept
 

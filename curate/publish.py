@@ -13,12 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.card import write_card
 from curate.images_out import write_with_images
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
-from curate.report.facts import facts_of
-from curate.report.page import write_report
 from curate.schema import dataset_schema, uses_tools, with_meta
 from curate.scores import score_names
 from curate.sinking import sink
@@ -177,6 +174,10 @@ def write_dataset(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a dataset directory; it appears under its name only when it is complete."""
+    from curate.card import write_card
+    from curate.report.facts import facts_of
+    from curate.report.page import write_report
+
     with publish_directory(path) as directory:
         rows = write_splits(curated, directory, check)
         curated.dropped.write_parquet(directory / "dropped.parquet", compression="zstd")

@@ -25,6 +25,8 @@ from curate.steps.quality.masks import Masks
 from workspace.files import hash_file
 
 _STAGE = "reading"
+_HELD_BYTES = 256_000_000
+"""Rows of up to this size stay in memory, where no cache wants them as a file."""
 _OF_IMAGES = frozenset(
     {
         Reason.BAD_IMAGE,
@@ -98,7 +100,8 @@ def read_base(
         key = memory.key("rows", told, section.type)
     reading = memory.recall(_STAGE, key, _load)
     if reading is None:
-        reading = _read(section, base_dir, work, masks, tick, check)
+        hold = memory.store is None
+        reading = _read(section, base_dir, work, masks, tick, check, hold=hold)
         if files is None or reading.shows_images or not _unchanged(files, reading):
             key = None
         memory.keep(key, lambda directory: _save(directory, reading))
@@ -146,13 +149,16 @@ def _read(
     masks: Masks,
     tick: Tick,
     check: Callable[[], None],
+    *,
+    hold: bool,
 ) -> Reading:
     read = read_sources(section.sources, base_dir, work, tick)
     rows, quarantined = numbered(read.rows, read.quarantine)
     lost = quarantined.drop("raw_hash", "user_id").collect()
     check_something_read(rows, masks.rows(lost))
     kind = choose_type(rows, section.type)
-    base = build_base(rows, kind, work / "base.parquet", check)
+    few = sum(file.stat().st_size for file in read.rows.iterdir()) <= _HELD_BYTES
+    base = build_base(rows, kind, work / "base.parquet", check, hold=hold and few)
     return Reading(base, lost, read.sources, read.images)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from evalsuite.similarity.tokens import BLOCK_ROWS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,7 +20,7 @@ _GRACE_SECONDS = 1.0
 def sink(
     frame: pl.LazyFrame,
     path: Path,
-    compression: Literal["lz4", "zstd"] = "lz4",
+    compression: Literal["none", "zstd"] = "none",
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Write rows to a file.
@@ -29,14 +31,18 @@ def sink(
     Args:
         frame: the rows.
         path: the file; what was there is replaced.
-        compression: of the file.
+        compression: of the file. One without is for this run alone: it is read in blocks of
+            `BLOCK_ROWS` rows, each from a place of its own in the file.
         check: called several times a second; what it raises ends the wait, and is raised.
     """
+    how: dict[str, Any] = {"compression": "zstd"}
+    if compression == "none":
+        how = {"compression": "uncompressed", "statistics": False, "row_group_size": BLOCK_ROWS}
     failed: list[BaseException] = []
 
     def write() -> None:
         try:
-            frame.sink_parquet(path, compression=compression)
+            frame.sink_parquet(path, **how)
         except BaseException as error:  # raised again in the thread that waits
             failed.append(error)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -17,13 +18,15 @@ from numpy.typing import NDArray
 
 from curate.frame import IMAGES, ROW
 from curate.recipe import Split
-from curate.steps.balancing.cells import Cells
 from curate.steps.base import StepContext
 from curate.strata import fill_strata, shares_told, strata_of
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.cluster import components
 from evalsuite.similarity.leaks import find_leaks
 from evalsuite.similarity.tokens import joined, sequence_hashes
+
+if TYPE_CHECKING:
+    from curate.steps.balancing.cells import Cells
 
 Rows = NDArray[np.int64]
 SPLITS = ("train", "validation", "test")

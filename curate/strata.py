@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.recipe import Split
-from curate.steps.balancing.cells import Cells, cells_of
 from curate.steps.base import StepContext
+
+if TYPE_CHECKING:
+    from curate.steps.balancing.cells import Cells
 
 Rows = NDArray[np.int64]
 _SHOWN = 5
@@ -25,6 +28,8 @@ def strata_of(rows: Rows, split: Split, context: StepContext) -> Cells | None:
     """
     if split.stratify is None:
         return None
+    from curate.steps.balancing.cells import Cells, cells_of
+
     cells = cells_of(rows, split.stratify, context)
     if (cells.of >= 0).all():
         return cells

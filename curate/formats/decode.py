@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -40,6 +41,45 @@ def decode(data: bytes) -> Any:
         if duplicate is not None:
             raise Misfit(Reason.DUPLICATE_KEY, f"the key {duplicate!r} is given twice")
     return value
+
+
+def decode_together(lines: Sequence[bytes]) -> list[Any] | None:
+    """Decode lines that each are an object of plain values, as `decode` would one by one.
+
+    Returns:
+        The objects; None where `decode` must look at the lines one by one.
+    """
+    if not lines or not _is_plain(lines[0]):
+        return None
+    # A line break may not stand in a text: no two lines are read as parts of one text.
+    joined = b"[%b]" % b",\n".join(lines)
+    try:
+        values = orjson.loads(joined)
+    except orjson.JSONDecodeError:
+        return None
+    if len(values) != len(lines) or {*map(type, values)} != {dict}:
+        return None
+    # Lines that are parts of one value have a list around them.
+    if not _PACKED.isdisjoint(map(type, chain.from_iterable(map(dict.values, values)))):
+        return None
+    keys = map(len, values)
+    return values if all(map(int.__eq__, _all_colons(lines, joined), keys)) else None
+
+
+def _is_plain(line: bytes) -> bool:
+    """Return whether a line is an object of plain values."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return type(value) is dict and _PACKED.isdisjoint(map(type, value.values()))
+
+
+def _all_colons(lines: Sequence[bytes], joined: bytes) -> Iterable[int]:
+    """Return `_colons` of each line."""
+    if b"\\" in joined or b'" :' in joined:
+        return map(_colons, lines)
+    return (line.count(b'":') for line in lines)
 
 
 def _why_not(data: bytes, error: orjson.JSONDecodeError) -> Misfit:

@@ -1,33 +1,36 @@
-"""JSON Lines: numbered lines, each decoded by itself; no schema is guessed from the first rows."""
+"""JSON Lines: numbered lines, no schema guessed from the first rows.
+
+Records of plain values, as most are, are decoded many at once, others each by itself; what comes
+out is the same.
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from curate.formats.decode import decode
+from curate.formats.decode import decode, decode_together
 from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
 from curate.reasons import Reason
 
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 1000
+_BLOCK_BYTES = 1 << 20
 
 
 def read_lines(stream: BinaryIO) -> Iterator[RawRow]:
     """Yield one row for each line that is not blank; of one that is too long, its beginning."""
-    for number, (line, length) in enumerate(_bounded(stream), 1):
-        text = line.strip()
-        if length > LONGEST_ROW_BYTES:
-            yield RawRow(number, None, text, too_long(length))
-            continue
+    number = 1
+    for lines, length in _blocks(stream):
+        texts = [line.strip() for line in lines]
         if number == 1:
-            text = text.removeprefix(_BOM)
-        if not text:
-            continue
-        try:
-            yield RawRow(number, decode(text), text)
-        except Misfit as misfit:
-            yield RawRow(number, None, text, misfit)
+            texts[0] = texts[0].removeprefix(_BOM)
+        if length > LONGEST_ROW_BYTES:
+            yield RawRow(number, None, texts[0], too_long(length))
+        else:
+            yield from _rows(texts, number)
+        number += len(lines)
 
 
 def too_long(length: int) -> Misfit:
@@ -36,13 +39,50 @@ def too_long(length: int) -> Misfit:
     return Misfit(Reason.TOO_LONG, detail)
 
 
-def _bounded(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield each line with its length in bytes; of a line that is too long, `_SHOWN` bytes."""
-    while line := stream.readline(LONGEST_ROW_BYTES + 1):
-        length = len(line)
-        if length > LONGEST_ROW_BYTES:
-            last = line
-            while not last.endswith(b"\n") and (last := stream.readline(LONGEST_ROW_BYTES)):
-                length += len(last)
-            line = line[:_SHOWN]
-        yield line, length
+def _rows(texts: list[bytes], number: int) -> Iterator[RawRow]:
+    """Decode lines, of which `number` is the first."""
+    numbers = [place for place, text in enumerate(texts, number) if text]
+    texts = [text for text in texts if text]
+    values = decode_together(texts)
+    if values is not None:
+        return map(RawRow, numbers, values, texts)
+    return map(_row, numbers, texts)
+
+
+def _row(number: int, text: bytes) -> RawRow:
+    try:
+        return RawRow(number, decode(text), text)
+    except Misfit as misfit:
+        return RawRow(number, None, text, misfit)
+
+
+def _blocks(stream: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
+    """Yield neighbouring lines, and 0; memory is bounded.
+
+    A line that is too long comes by itself: its first `_SHOWN` bytes, and its length in bytes.
+    """
+    # One read of the file at a time: what lies before a damaged place is not lost.
+    buffered = cast("io.BufferedReader", stream)
+    rest = b""
+    while data := buffered.read1(_BLOCK_BYTES):
+        *lines, rest = (rest + data).split(b"\n")
+        if lines and len(lines[0]) >= LONGEST_ROW_BYTES:
+            yield [lines[0][:_SHOWN]], len(lines[0]) + 1
+            del lines[0]
+        if lines:
+            yield lines, 0
+        if len(rest) > LONGEST_ROW_BYTES:
+            yield [rest[:_SHOWN]], len(rest) + _skipped(stream)
+            rest = b""
+    if rest:
+        yield [rest], 0
+
+
+def _skipped(stream: BinaryIO) -> int:
+    """Pass over the rest of a line; return its length in bytes."""
+    length = 0
+    while part := stream.readline(LONGEST_ROW_BYTES):
+        length += len(part)
+        if part.endswith(b"\n"):
+            break
+    return length

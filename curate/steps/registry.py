@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-from curate.steps.balance import BalanceStep
 from curate.steps.base import Step
 from curate.steps.configs import StepConfig
-from curate.steps.consistency import ConsistencyStep
-from curate.steps.contradictions import ContradictionsStep
-from curate.steps.decontaminate import DecontaminateStep
-from curate.steps.empty_answers import EmptyAnswersStep
-from curate.steps.exact_duplicates import ExactDuplicatesStep
-from curate.steps.filter import FilterStep
-from curate.steps.near_duplicates import NearDuplicatesStep
-from curate.steps.preference_pairs import PreferencePairsStep
-from curate.steps.prefix_conversations import PrefixConversationsStep
-from curate.steps.redact import RedactStep
-from curate.steps.repair import RepairStep
-from curate.steps.repeated import RepeatedAnswersStep, RepeatedPromptsStep
-from curate.steps.score import ScoreStep
-from curate.steps.select import SelectStep
-from curate.steps.semantic_duplicates import SemanticDuplicatesStep
-from curate.steps.topics import TopicsStep
 
-STEPS: dict[str, Callable[[Any], Step]] = {
-    step.name: step
-    for step in (
-        ExactDuplicatesStep,
-        NearDuplicatesStep,
-        SemanticDuplicatesStep,
-        EmptyAnswersStep,
-        ContradictionsStep,
-        RepeatedPromptsStep,
-        RepeatedAnswersStep,
-        PreferencePairsStep,
-        PrefixConversationsStep,
-        DecontaminateStep,
-        TopicsStep,
-        ConsistencyStep,
-        BalanceStep,
-        SelectStep,
-        RepairStep,
-        FilterStep,
-        RedactStep,
-        ScoreStep,
-    )
+STEPS = {
+    "exact_duplicates": "curate.steps.exact_duplicates.ExactDuplicatesStep",
+    "near_duplicates": "curate.steps.near_duplicates.NearDuplicatesStep",
+    "semantic_duplicates": "curate.steps.semantic_duplicates.SemanticDuplicatesStep",
+    "empty_answers": "curate.steps.empty_answers.EmptyAnswersStep",
+    "contradictions": "curate.steps.contradictions.ContradictionsStep",
+    "repeated_prompts": "curate.steps.repeated.RepeatedPromptsStep",
+    "repeated_answers": "curate.steps.repeated.RepeatedAnswersStep",
+    "preference_pairs": "curate.steps.preference_pairs.PreferencePairsStep",
+    "prefix_conversations": "curate.steps.prefix_conversations.PrefixConversationsStep",
+    "decontaminate": "curate.steps.decontaminate.DecontaminateStep",
+    "topics": "curate.steps.topics.TopicsStep",
+    "consistency": "curate.steps.consistency.ConsistencyStep",
+    "balance": "curate.steps.balance.BalanceStep",
+    "select": "curate.steps.select.SelectStep",
+    "repair": "curate.steps.repair.RepairStep",
+    "filter": "curate.steps.filter.FilterStep",
+    "redact": "curate.steps.redact.RedactStep",
+    "score": "curate.steps.score.ScoreStep",
 }
+"""Step → its class, imported when a recipe asks for it: some bring libraries that take a second."""
+
+
+def step_class(name: str) -> Any:
+    """Return the class of a step, which its config makes a step of."""
+    module, _, own = STEPS[name].rpartition(".")
+    return getattr(import_module(module), own)
 
 
 def make_step(config: StepConfig) -> Step:
     """Return the step that a recipe's entry asks for."""
-    return STEPS[config.name](config.settings)
+    step: Step = step_class(config.name)(config.settings)
+    return step

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from evalsuite.similarity.cluster import greedy_keep
 from evalsuite.similarity.edges import Candidates, all_pairs, candidates
 from evalsuite.similarity.minhash import Bands, band_keys
-from evalsuite.similarity.shingles import unique_per_row
+from evalsuite.similarity.shingles import unique_of
 from evalsuite.similarity.tokens import (
+    Joined,
+    Tokens,
     TokenTable,
     bags,
     joined,
@@ -122,15 +124,14 @@ def _scores_of(
     return out
 
 
-def _weights(table: TokenTable) -> Weights:
+def _weights(table: Tokens) -> Weights:
     """Learn how rare each word is, of a large corpus from rows evenly spread over it."""
-    step = -(-len(table) // WEIGHED)
-    some = table.take(np.arange(0, len(table), step)) if step > 1 else table
-    return Weights.learn(unique_per_row(some), of_rows=len(table))
+    step = max(-(-len(table) // WEIGHED), 1)
+    return Weights.learn(unique_of(table, np.arange(0, len(table), step)), of_rows=len(table))
 
 
 def _overlap_of(
-    table: TokenTable,
+    table: Tokens,
     pairs: Candidates,
     weights: Weights,
     tick: Callable[[int, int, str], None] = lambda done, total, what: None,
@@ -138,7 +139,7 @@ def _overlap_of(
     """Compare the pairs; only of rows that are in one are the distinct tokens sought."""
     both = np.concatenate([pairs.first, pairs.second])
     rows, place = np.unique(both, return_inverse=True)
-    sets = unique_per_row(table.take(rows))
+    sets = unique_of(table, rows)
     chosen = Candidates(place[: pairs.size], place[pairs.size :], pairs.capped_rows)
     return overlap(sets, sets, chosen, weights, tick)
 
@@ -203,7 +204,7 @@ def build_index(
     classes = classes or normalised_classes(prompts, answers, marks)
     rows = classes.chiefs
     rows = rows[(prompts.lengths + answers.lengths)[rows] > 0]
-    table = joined(prompts.take(rows), answers.take(rows))
+    table = Joined(prompts, answers, rows)
     if only is not None:
         first, second = np.searchsorted(rows, only.first), np.searchsorted(rows, only.second)
         pairs = Candidates(first, second, only.capped_rows)
@@ -214,11 +215,11 @@ def build_index(
     weights = _weights(table)
     compared = _overlap_of(table, pairs, weights, tick)
     score = np.minimum(compared.cosine, compared.plain_cosine)
-    symbols = sequence_hashes(only_symbols(table))
-    del table
+    sides = [only_symbols(side) for side in (prompts, answers)]
+    symbols = sequence_hashes(joined(*(side.take(rows) for side in sides)))
     variant = number_variants(compared, symbols[pairs.first], symbols[pairs.second])
-    for side in (prompts, answers):
-        bag = bags(only_symbols(side))[rows]
+    for side in sides:
+        bag = bags(side)[rows]
         variant |= bag[pairs.first] != bag[pairs.second]
     near = score >= loosest
     pairs = Candidates(rows[pairs.first[near]], rows[pairs.second[near]], pairs.capped_rows)

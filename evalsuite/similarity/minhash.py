@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.similarity.shingles import shingles
-from evalsuite.similarity.tokens import Hashes, TokenTable, mix
+from evalsuite.similarity.tokens import Hashes, Tokens, TokenTable, mix
 
 _BLOCK_TOKENS = 1 << 16  # what stays in the second-level cache while every function runs over it
 _LEAST_COLUMNS = 32
@@ -40,7 +40,7 @@ class Bands:
 
 
 def band_keys(
-    table: TokenTable,
+    table: Tokens,
     shingle: int,
     bands: Bands,
     tick: Callable[[int, int, str], None] = lambda done, total, what: None,
@@ -50,9 +50,10 @@ def band_keys(
     Rows of about one length are hashed together; signatures are folded into keys block by block
     and never kept.
     """
-    order = np.argsort(table.lengths, kind="stable")
+    lengths = table.lengths
+    order = np.argsort(lengths, kind="stable")
     keys = np.empty((bands.count, len(table)), np.uint64)
-    for begin, end in pairwise(_cuts(table.lengths[order])):
+    for begin, end in pairwise(_cuts(lengths[order])):
         tick(begin, len(table), "rows indexed")
         rows = order[begin:end]
         keys[:, rows] = _keys_of(shingles(table.take(rows), shingle), bands)

@@ -21,6 +21,9 @@ Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _LETTER, _DIGIT, _SYMBOL = 1, 2, 3
+_CLASS = 3
+_CAPITAL = 32
+"""Marks a capital among the classes: the bit by which a small letter differs from it."""
 _BLOCK_BYTES = 1 << 19  # its classes, flags and borders stay in the second-level cache
 _NO_HASHES = np.empty(0, np.uint64)
 _NO_PLACES = np.empty(0, np.int64)
@@ -31,8 +34,10 @@ _SYMBOLS = b"+<=>|~*/^%&#[]{}"
 def _table() -> bytes:
     classes = bytearray(256)
     for byte in range(256):
-        if chr(byte) in "abcdefghijklmnopqrstuvwxyz_" or chr(byte) in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        if chr(byte) in "abcdefghijklmnopqrstuvwxyz_":
             classes[byte] = _LETTER
+        elif chr(byte) in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+            classes[byte] = _LETTER | _CAPITAL
         elif chr(byte) in "0123456789":
             classes[byte] = _DIGIT
         elif byte in _SYMBOLS:
@@ -41,7 +46,6 @@ def _table() -> bytes:
 
 
 _CLASSES = _table()
-_LOWER = bytes(range(256)).lower()
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,15 @@ def _scan_block(texts: pl.Series, sizes: Places) -> _Block:
     """Find and hash the tokens of some rows, joined by line breaks, whose sizes are known."""
     # The line breaks around them are neighbours for the first and the last byte.
     data = b"\n%b\n" % texts.str.join("\n").item().encode("ascii")
-    lower = data.translate(_LOWER) + bytes(PADDING)
-    text = np.frombuffer(lower, np.uint8)
     classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
-    starts, stops, symbols = _borders(text[: len(data)], classes)
+    text = np.zeros(len(data) + PADDING, np.uint8)
+    np.bitwise_and(classes, _CAPITAL, out=text[: len(data)])
+    text[: len(data)] |= np.frombuffer(data, np.uint8)
+    starts, stops, symbols = _borders(text[: len(data)], classes & np.uint8(_CLASS))
     lengths = stops - starts
     long = lengths > LONGEST
     words = [
-        lower[first:last].decode("ascii")
+        text[first:last].tobytes().decode("ascii")
         for first, last in zip(starts[long].tolist(), stops[long].tolist(), strict=True)
     ]
     counts = np.diff(np.searchsorted(starts, np.cumsum(sizes + 1)), prepend=0)
@@ -122,37 +127,48 @@ def _borders(text: Bytes, classes: Bytes) -> tuple[Places, Places, Flags]:
 
     The first and the last byte are line breaks, so a neighbour of every other byte exists.
     """
-    same = classes[1:] == classes[:-1]
-    run = (classes == _LETTER) | (classes == _DIGIT)
-    begin, end = run.copy(), run.copy()  # end: at the last byte of a token
-    begin[1:] &= ~same
-    end[:-1] &= ~same
-    single = classes == _SYMBOL
-    begin |= single
-    end |= single
-    symbol = classes != _LETTER
-    _numbers(text, classes, begin, end)
-    bang = np.flatnonzero(text[:-1] == ord("!"))
-    bang = bang[text[bang + 1] == ord("=")]
-    begin[bang] = True
-    begin[bang + 1] = False
-    starts = np.flatnonzero(begin)
-    return starts, np.flatnonzero(end) + 1, symbol[starts]
+    borders = np.flatnonzero(classes[1:] != classes[:-1]) + 1
+    kinds = classes[borders[:-1]]
+    runs = np.flatnonzero(kinds)
+    starts, stops, kinds = borders[runs], borders[runs + 1], kinds[runs]
+    if (kinds == _LETTER).all():
+        return starts, stops, np.zeros(starts.size, bool)
+    starts, stops, kinds = _operators(text, starts, stops, kinds)
+    return _numbers(text, starts, stops, kinds)
 
 
-def _numbers(text: Bytes, classes: Bytes, begin: Flags, end: Flags) -> None:
+def _operators(
+    text: Bytes, starts: Places, stops: Places, kinds: Bytes
+) -> tuple[Places, Places, Bytes]:
+    """Take runs of operators apart, and give `!=` its first half."""
+    if ((stops - starts)[kinds == _SYMBOL] > 1).any():
+        sizes = np.where(kinds == _SYMBOL, stops - starts, 1)
+        first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        starts = np.repeat(starts, sizes) + (np.arange(first.size) - first)
+        stops, kinds = np.repeat(stops, sizes), np.repeat(kinds, sizes)
+        stops = np.where(kinds == _SYMBOL, starts + 1, stops)
+    signs = np.flatnonzero(kinds == _SYMBOL)
+    at = starts[signs]
+    starts[signs] -= (text[at] == ord("=")) & (text[at - 1] == ord("!"))
+    return starts, stops, kinds
+
+
+def _numbers(
+    text: Bytes, starts: Places, stops: Places, kinds: Bytes
+) -> tuple[Places, Places, Flags]:
     """Give numbers their sign and point, and join the parts of one such as `1,234.5`."""
-    first = np.flatnonzero(begin & (classes == _DIGIT))
-    if not first.size:
-        return
-    before = text[first - 1]
+    symbols = kinds != _LETTER
+    digits = np.flatnonzero(kinds == _DIGIT)
+    at = starts[digits]
+    before = text[at - 1]
     point = before == ord(".")
-    # A row begins after a line break, so two bytes before its first one is another row at most
-    # where the byte between is that line break.
-    joined = (point | (before == ord(","))) & (classes[np.maximum(first - 2, 0)] == _DIGIT)
-    begin[first] = False
-    end[first[joined] - 2] = False
-    alone, pointed = first[~joined], point[~joined]
-    alone = alone - pointed
-    alone = alone - (text[alone - 1] == ord("-"))
-    begin[alone] = True
+    # The part before, of which this one goes on, ends where the point or comma stands.
+    after = (digits > 0) & (kinds[digits - 1] == _DIGIT) & (stops[digits - 1] == at - 1)
+    after &= point | (before == ord(","))
+    at -= point & ~after
+    at -= (text[at - 1] == ord("-")) & ~after
+    starts[digits] = at
+    joined = digits[after]
+    if not joined.size:
+        return starts, stops, symbols
+    return np.delete(starts, joined), np.delete(stops, joined - 1), np.delete(symbols, joined)

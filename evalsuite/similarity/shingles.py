@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.similarity.tokens import Hashes, TokenTable, mix, sequence_hashes, starts
+from evalsuite.similarity.tokens import (
+    Hashes,
+    Tokens,
+    TokenTable,
+    mix,
+    sequence_hashes,
+    starts,
+)
 
 _MULTIPLIERS = np.array(
     [
@@ -62,20 +69,27 @@ def _whole(table: TokenTable, rows: NDArray[np.integer]) -> Hashes:
 
 def unique_per_row(table: TokenTable) -> TokenTable:
     """Return the distinct hashes of each row, sorted, of 40 bits; the lowest stays the class."""
-    parts, counts = [np.empty(0, np.uint64)], np.empty(len(table), np.int64)
-    for begin in range(0, len(table), _SORTED_ROWS):
-        end = min(begin + _SORTED_ROWS, len(table))
-        lengths = table.lengths[begin:end]
-        hashes = table.hashes[table.offsets[begin] : table.offsets[end]]
-        rows = np.repeat(np.arange(end - begin, dtype=np.uint64), lengths)
-        keys = (mix(hashes) >> np.uint64(24)) & ~np.uint64(1)
-        keys |= rows << np.uint64(40)
-        keys |= hashes & np.uint64(1)
+    return unique_of(table, np.arange(len(table)))
+
+
+def unique_of(table: Tokens, rows: NDArray[np.integer]) -> TokenTable:
+    """Return `unique_per_row` of these rows of a table; no more than a block of it is copied."""
+    counts = np.empty(rows.size, np.int64)
+    out = np.empty(int(table.lengths[rows].sum()), np.uint64)  # at most; what is not used is free
+    filled = 0
+    for begin in range(0, rows.size, _SORTED_ROWS):
+        end = min(begin + _SORTED_ROWS, rows.size)
+        some = table.take(rows[begin:end])
+        number = np.repeat(np.arange(end - begin, dtype=np.uint64), some.lengths)
+        keys = (mix(some.hashes) >> np.uint64(24)) & ~np.uint64(1)
+        keys |= number << np.uint64(40)
+        keys |= some.hashes & np.uint64(1)
         keys.sort()
         if keys.size:
             keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
         counts[begin:end] = np.bincount(
             (keys >> np.uint64(40)).astype(np.int64), minlength=end - begin
         )
-        parts.append(keys & np.uint64((1 << 40) - 1))
-    return TokenTable(np.concatenate(parts), starts(counts))
+        out[filled : filled + keys.size] = keys & np.uint64((1 << 40) - 1)
+        filled += keys.size
+    return TokenTable(out[:filled], starts(counts))

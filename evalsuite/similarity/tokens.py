@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -54,6 +55,21 @@ NEGATIONS = ("not", "no", "never", "without", "none", "nor", "neither")
 BLOCK_ROWS = 20_000
 _TAKEN_ROWS = 1_024
 _PIECE_TOKENS = 1 << 16
+
+
+class Tokens(Protocol):
+    """The tokens of many rows, of which some can be taken."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def lengths(self) -> Counts:
+        """Tokens per row, shape (rows,)."""
+        ...
+
+    def take(self, rows: NDArray[np.integer]) -> TokenTable:
+        """Return the table of these rows, in this order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -316,6 +332,29 @@ def joined(first: TokenTable, second: TokenTable) -> TokenTable:
             place += np.repeat(shift[some], lengths[some])
             hashes[place] = table.hashes[here]
     return TokenTable(hashes, offsets)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """`joined` of some rows of two tables, made only of the rows that are taken."""
+
+    first: TokenTable
+    second: TokenTable
+    rows: NDArray[np.integer]
+    """Rows of both tables that are rows 0, 1, 2 … here."""
+
+    def __len__(self) -> int:
+        return self.rows.size
+
+    @property
+    def lengths(self) -> Counts:
+        """Tokens per row, shape (rows,)."""
+        return np.asarray((self.first.lengths + self.second.lengths)[self.rows])
+
+    def take(self, rows: NDArray[np.integer]) -> TokenTable:
+        """Return the joined table of these rows, in this order."""
+        both = self.rows[rows]
+        return joined(self.first.take(both), self.second.take(both))
 
 
 def mix(values: Hashes) -> Hashes:

@@ -109,6 +109,21 @@ def _shared(
     return (twice >> np.uint64(40)).astype(np.int64), twice & np.uint64((1 << 40) - 1)
 
 
+def _weighed(
+    table: TokenTable, rows: NDArray[np.int64], weigh: Callable[[Hashes], Scores]
+) -> tuple[Scores, Scores]:
+    """Return for each of `rows` the weight of all its tokens, and of its symbols."""
+    used, place = np.unique(rows, return_inverse=True)  # each is weighed once
+    whole, symbols = np.empty((2, used.size))
+    for begin in range(0, used.size, _CHUNK):
+        some = slice(begin, begin + _CHUNK)
+        taken = table.take(used[some])
+        values = weigh(taken.hashes)
+        whole[some] = _row_sums(values, taken)
+        symbols[some] = _row_sums(values * (taken.hashes & np.uint64(1)), taken)
+    return whole[place], symbols[place]
+
+
 def overlap(
     left: TokenTable,
     right: TokenTable,
@@ -131,12 +146,7 @@ def overlap(
 
     sums, sizes = [], []
     for table, rows in ((left, pairs.first), (right, pairs.second)):
-        # Only rows that are in a pair are weighed.
-        used, place = np.unique(rows, return_inverse=True)
-        taken = table.take(used)
-        values = weigh(taken.hashes)
-        symbol = (taken.hashes & np.uint64(1)).astype(np.float64)
-        sums.append((_row_sums(values, taken)[place], _row_sums(values * symbol, taken)[place]))
+        sums.append(_weighed(table, rows, weigh))
         sizes.append(table.lengths[rows].astype(np.float64))
     shared, shared_symbols, shared_tokens = np.zeros((3, pairs.size))
     for begin in range(0, pairs.size, _CHUNK):

@@ -167,7 +167,7 @@ def test_a_failed_replacement_leaves_the_old_dataset(
     def broken(*arguments: object) -> None:
         raise WorkError("the disk is full")
 
-    monkeypatch.setattr("curate.publish.write_card", broken)
+    monkeypatch.setattr("curate.card.write_card", broken)
     with pytest.raises(WorkError):
         typed("dedupe", "rows.jsonl", "-o", "out", "--force")
     assert (tmp_path / "out" / "ledger.json").read_bytes() == before

@@ -13,7 +13,7 @@ from curate.api import _prepared
 from curate.frame import ROW
 from curate.steps.base import Outcome
 from curate.steps.configs import StepConfig
-from curate.steps.registry import STEPS, make_step
+from curate.steps.registry import STEPS, make_step, step_class
 from workspace.errors import DataError, UsageError
 
 
@@ -217,5 +217,7 @@ def test_nothing_to_decontaminate_against_is_an_error(
 
 def test_every_step_of_the_recipe_has_a_class_and_a_scope() -> None:
     assert set(STEPS) == set(StepConfig.model_fields)
-    for step in STEPS.values():
+    for name in STEPS:
+        step = step_class(name)
+        assert step.name == name
         assert step.scope in ("row", "global")
