@@ -201,10 +201,16 @@ class _LeakCheck:
         texts = frame.sort(ROW).select(
             prompt_text(context.type, system=False).alias("prompt"),
             answer_text(context.type).alias("answer"),
+            (prompt_text(context.type) != prompt_text(context.type, system=False)).alias("longer"),
         )
         table = texts.collect()
-        whole = joined(context.prompts.take(rows), context.answers.take(rows))
-        searched = Searched.of(table["prompt"], whole, tick=context.advance)
+        asked = context.prompts.take(rows)
+        searched = Searched.of(
+            table["prompt"],
+            joined(asked, context.answers.take(rows)),
+            asked=None if table["longer"].any() else asked,
+            tick=context.advance,
+        )
         return cls(rows, context, table["prompt"], table["answer"], searched)
 
     def crossing(self, assigned: NDArray[np.int64]) -> tuple[Rows, Rows]:

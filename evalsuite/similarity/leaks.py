@@ -23,6 +23,7 @@ from evalsuite.similarity.tokens import (
     TokenTable,
     only_symbols,
     sequence_hashes,
+    starts,
     tokenise,
 )
 from evalsuite.similarity.verify import Weights, number_variants, overlap
@@ -110,23 +111,31 @@ class Searched:
 
     @classmethod
     def of(
-        cls, prompts: pl.Series, whole: TokenTable, *, threshold: float = 0.8, tick: Tick = _silent
+        cls,
+        prompts: pl.Series,
+        whole: TokenTable,
+        *,
+        asked: TokenTable | None = None,
+        threshold: float = 0.8,
+        tick: Tick = _silent,
     ) -> Searched:
         """Make rows ready.
 
         Args:
             prompts: what each row asks.
             whole: tokens of each row, prompt and answer.
+            asked: tokens of the prompts, where they are known.
             threshold: of the search.
             tick: told texts read, of how many, and what they are; what it raises ends the work.
         """
         probes, lines = Probes.of(prompts), Probes.lines(prompts)
         bands = _bands(threshold)
-        tokens, sketches = [], []
-        for block in _told(probes.texts, tick):
-            tokens.append(block)
-            sketches.append(Sketches.of(distinct_grams(block, CHARACTERS), bands))
-        table = tokenise(tokens)
+        sketches = [
+            Sketches.of(distinct_grams(block, CHARACTERS), bands)
+            for block in _told(probes.texts, tick)
+        ]
+        known = tokenise(_told(prompts, tick)) if asked is None else asked
+        table = _one_table(known, tokenise(_told(probes.texts.slice(len(prompts)), tick)))
         return cls(
             whole,
             probes.texts,
@@ -207,6 +216,12 @@ def find_leaks(
     """
     rows = Searched.of(prompts, whole, threshold=threshold, tick=tick)
     return rows.leaks(items, answers, ngram=ngram, tick=tick)
+
+
+def _one_table(first: TokenTable, second: TokenTable) -> TokenTable:
+    """Return the rows of both, one table after the other."""
+    lengths = np.concatenate([first.lengths, second.lengths])
+    return TokenTable(np.concatenate([first.hashes, second.hashes]), starts(lengths))
 
 
 def _told(texts: pl.Series, tick: Tick) -> Iterator[pl.Series]:

@@ -90,9 +90,9 @@ def spaced(texts: pl.Series, sizes: Places) -> tuple[Bytes, Places]:
     starts, stops, _ = _borders(text, np.frombuffer(data.translate(_CLASSES), np.uint8))
     taken = stops - starts + 1
     ends = np.cumsum(taken)
-    place = np.arange(taken.sum())
-    place += np.repeat(starts - ends + taken, taken)
-    out = text[place]
+    place = np.arange(taken.sum(), dtype=np.int32)
+    place += np.repeat((starts - ends + taken).astype(np.int32), taken)
+    out = np.take(text, place, mode="clip")
     out[ends - 1] = ord(" ")
     last = np.searchsorted(starts, np.cumsum(sizes + 1))
     return out, np.diff(np.concatenate([[0], ends])[last], prepend=0)

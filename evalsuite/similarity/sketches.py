@@ -4,8 +4,8 @@ The keys are those of `minhash`: two sets that share one are worth comparing. A 
 (below `FEW`) has them from `bands * rows` functions over all of its grams. Of a larger one only
 the grams whose hash is below a bound are looked at, so few that about `FEW` to twice as many are
 left; which those are depends on the grams alone, so what two sets share, their samples share.
-The sample is parted by its hashes into `rows` parts, and each band has one function, whose
-smallest value is taken of each part (one permutation hashing: Li, Owen, Zhang, NIPS 2012).
+The sample is parted by its hashes, and the smallest value that one function has in each part
+stands for a function of its own (one permutation hashing: Li, Owen, Zhang, NIPS 2012).
 
 A set is looked up at the level of its own size, so the other side is hashed at every level at
 which sets that may be similar enough are found.
@@ -27,6 +27,8 @@ Keys = NDArray[np.uint32]
 
 FEW = 128
 """Sets below so many grams are not sampled."""
+_BANDS_AT_ONCE = 4
+"""Bands whose values one function gives: with six rows each, a part has five grams or more."""
 _FILTER_BITS = 22
 
 
@@ -111,23 +113,28 @@ def _keys_at(grams: TokenTable, level: int, bands: Bands) -> Keys:
 
 
 def _sampled(grams: TokenTable, level: int, bands: Bands) -> Keys:
+    at_once = _BANDS_AT_ONCE if bands.count % _BANDS_AT_ONCE == 0 else 1
+    parts = at_once * bands.rows
     sampled = grams.hashes < np.uint64(1 << (33 - level))
     hashes = grams.hashes[sampled]
     row = np.repeat(np.arange(len(grams)), grams.lengths)[sampled]
-    part = ((hashes << np.uint64(level - 1)) * np.uint64(bands.rows)) >> np.uint64(32)
-    place = row * bands.rows + part.astype(np.int64)
+    part = ((hashes << np.uint64(level - 1)) * np.uint64(parts)) >> np.uint64(32)
+    place = row * parts + part.astype(np.int64)
     heads = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]])[: place.size])
-    least = np.full((bands.count, len(grams) * bands.rows), 0xFFFFFFFF, np.uint32)
+    passes = bands.count // at_once
+    least = np.full((passes, len(grams) * parts), 0xFFFFFFFF, np.uint32)
     values, scratch = hashes.astype(np.uint32), np.empty(hashes.size, np.uint32)
     factors, summands = bands.functions()
-    for band in range(bands.count if heads.size else 0):
-        np.multiply(values, factors[band], out=scratch)
-        np.add(scratch, summands[band], out=scratch)
-        least[band, place[heads]] = np.minimum.reduceat(scratch, heads)
+    for number in range(passes if heads.size else 0):
+        np.multiply(values, factors[number], out=scratch)
+        np.add(scratch, summands[number], out=scratch)
+        least[number, place[heads]] = np.minimum.reduceat(scratch, heads)
+    # Shape (passes, sets, bands at once, functions) to (functions, bands, sets).
+    smallest = least.reshape(passes, len(grams), at_once, bands.rows).transpose(3, 0, 2, 1)
     keys = np.empty((bands.count, len(grams)), np.uint64)
     keys[:] = np.arange(1, bands.count + 1, dtype=np.uint64)[:, None]
-    for function in range(bands.rows):
-        keys = mix(keys ^ least[:, function :: bands.rows])
+    for values_of_one in smallest.reshape(bands.rows, bands.count, len(grams)):
+        keys = mix(keys ^ values_of_one)
     return _short(keys)
 
 
