@@ -25,9 +25,10 @@ class Aspect:
     """The value of a row, from the columns of `COLUMNS`; None: it is found by other means."""
 
 
-COLUMNS = ("said", "trimmed", "prose", "last")
+COLUMNS = ("said", "trimmed", "prose", "last", "words", "dated")
 """`said`: the answer; `trimmed`: without white space around it; `prose`: `trimmed` where it is
-neither JSON nor a program, else null; `last`: its last line."""
+neither JSON nor a program, else null; `last`: its last line; `words`: how many it has;
+`dated`: `prose` where it holds a year, which few do and looking for dates takes long."""
 
 _FENCED = r"(?s)^(?:```|~~~).*(?:```|~~~)$"
 _PROGRAM = (
@@ -43,9 +44,9 @@ _IN_WORDS = (
 _SENTENCE_WORDS = 4
 
 
-def _either(**patterns: str) -> pl.Expr:
-    """Return the one name whose pattern is found in the prose; `both` if several are."""
-    prose = pl.col("prose")
+def _either(*, of: str = "prose", **patterns: str) -> pl.Expr:
+    """Return the one name whose pattern is found in a column; `both` if several are."""
+    prose = pl.col(of)
     hits = {name: prose.str.contains(pattern) for name, pattern in patterns.items()}
     count = pl.sum_horizontal(*(hit.cast(pl.Int8) for hit in hits.values()))
     code = pl.when(count > 1).then(pl.lit("both"))
@@ -54,14 +55,13 @@ def _either(**patterns: str) -> pl.Expr:
     return code.otherwise(None)
 
 
-def _words(text: str) -> pl.Expr:
-    return pl.col(text).str.count_matches(r"\S+")
+_WORDS = pl.col("words")
 
 
 def _ending() -> pl.Expr:
     text = pl.col("prose")
     return (
-        pl.when(_words("prose") < _SENTENCE_WORDS)
+        pl.when(_WORDS < _SENTENCE_WORDS)
         .then(None)
         .when(text.str.contains(r"[.!?…。！？।؟][\s\"'”’»)\]*_]*$"))
         .then(pl.lit("stop"))
@@ -73,7 +73,7 @@ def _ending() -> pl.Expr:
 def _short_ending() -> pl.Expr:
     text = pl.col("prose")
     return (
-        pl.when(_words("prose") >= _SENTENCE_WORDS)
+        pl.when(_WORDS >= _SENTENCE_WORDS)
         .then(None)
         .when(text.str.contains(r"\p{L}\.$"))
         .then(pl.lit("stop"))
@@ -116,7 +116,7 @@ def _markdown() -> pl.Expr:
     marked = text.str.contains(_HEADING) | text.str.contains(_BOLD) | text.str.contains(_TABLE)
     marked |= text.str.count_matches(_BULLET) >= 2
     return (
-        pl.when(_words("prose") >= _SENTENCE_WORDS)
+        pl.when(_WORDS >= _SENTENCE_WORDS)
         .then(pl.when(marked).then(pl.lit("markdown")).otherwise(pl.lit("plain")))
         .otherwise(None)
     )
@@ -152,7 +152,7 @@ _CLOSERS = (
 def _yes_no(pattern: str, column: str = "prose", least_words: int = 1) -> pl.Expr:
     found = pl.col(column).str.contains(pattern)
     return (
-        pl.when(_words("prose") >= least_words)
+        pl.when(pl.col("words") >= least_words)
         .then(pl.when(found).then(pl.lit("yes")).otherwise(pl.lit("no")))
         .otherwise(None)
     )
@@ -323,6 +323,7 @@ ASPECTS: tuple[Aspect, ...] = (
             **_BOTH,
         },
         code=_either(
+            of="dated",
             iso=r"\b(?:19|20)\d\d-[01]\d-[0-3]\d\b",
             slashes=r"\b[0-3]?\d/[0-3]?\d/(?:19|20)\d\d\b",
             dots=r"\b[0-3]?\d\.[01]?\d\.(?:19|20)\d\d\b",
@@ -346,6 +347,10 @@ def prepared(block: pl.DataFrame) -> pl.DataFrame:
     return said.with_columns(
         pl.when(prose).then("trimmed").alias("prose"),
         pl.when(prose).then(pl.col("trimmed").str.extract(r"([^\n\r]*)\z")).alias("last"),
+        pl.when(prose).then(pl.col("trimmed").str.count_matches(r"\S+")).alias("words"),
+        pl.when(prose & pl.col("trimmed").str.contains(r"(?:19|20)\d\d"))
+        .then("trimmed")
+        .alias("dated"),
     )
 
 
