@@ -25,10 +25,9 @@ class Aspect:
     """The value of a row, from the columns of `COLUMNS`; None: it is found by other means."""
 
 
-COLUMNS = ("said", "trimmed", "prose", "last", "words", "dated")
+COLUMNS = ("said", "trimmed", "prose", "last", "words")
 """`said`: the answer; `trimmed`: without white space around it; `prose`: `trimmed` where it is
-neither JSON nor a program, else null; `last`: its last line; `words`: how many it has;
-`dated`: `prose` where it holds a year, which few do and looking for dates takes long."""
+neither JSON nor a program, else null; `last`: its last line; `words`: how many it has."""
 
 _FENCED = r"(?s)^(?:```|~~~).*(?:```|~~~)$"
 _PROGRAM = (
@@ -44,9 +43,9 @@ _IN_WORDS = (
 _SENTENCE_WORDS = 4
 
 
-def _either(*, of: str = "prose", **patterns: str) -> pl.Expr:
-    """Return the one name whose pattern is found in a column; `both` if several are."""
-    prose = pl.col(of)
+def _either(**patterns: str) -> pl.Expr:
+    """Return the one name whose pattern is found in the prose; `both` if several are."""
+    prose = pl.col("prose")
     hits = {name: prose.str.contains(pattern) for name, pattern in patterns.items()}
     count = pl.sum_horizontal(*(hit.cast(pl.Int8) for hit in hits.values()))
     code = pl.when(count > 1).then(pl.lit("both"))
@@ -323,7 +322,6 @@ ASPECTS: tuple[Aspect, ...] = (
             **_BOTH,
         },
         code=_either(
-            of="dated",
             iso=r"\b(?:19|20)\d\d-[01]\d-[0-3]\d\b",
             slashes=r"\b[0-3]?\d/[0-3]?\d/(?:19|20)\d\d\b",
             dots=r"\b[0-3]?\d\.[01]?\d\.(?:19|20)\d\d\b",
@@ -348,9 +346,6 @@ def prepared(block: pl.DataFrame) -> pl.DataFrame:
         pl.when(prose).then("trimmed").alias("prose"),
         pl.when(prose).then(pl.col("trimmed").str.extract(r"([^\n\r]*)\z")).alias("last"),
         pl.when(prose).then(pl.col("trimmed").str.count_matches(r"\S+")).alias("words"),
-        pl.when(prose & pl.col("trimmed").str.contains(r"(?:19|20)\d\d"))
-        .then("trimmed")
-        .alias("dated"),
     )
 
 

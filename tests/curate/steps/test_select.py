@@ -221,5 +221,4 @@ def test_an_embedder_of_a_folder_takes_the_place_of_words(
     # Of two that mean the same one is enough, though they share few words.
     assert outcome.dropped.height == 1
     assert outcome.dropped[ROW][0] in (0, 1)
-    assert outcome.dropped["duplicate_of"][0] in ("a", "b")
     assert any("vectors of" in note for note in outcome.notes)
