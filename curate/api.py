@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,7 +51,7 @@ from curate.steps.selection.configs import Select
 from curate.steps.selection.vectors import Vectors, whole_numbers
 from curate.texts import TYPES, canonical
 from workspace.errors import DataError, UsageError
-from workspace.layout import Workspace
+from workspace.layout import RECIPE, Workspace
 from workspace.recipe import Section
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def read(
     work = Path(tempfile.mkdtemp(prefix="curate-"))
     # The frame is lazy: its rows stay on disk for as long as anything may collect them.
     atexit.register(shutil.rmtree, work, ignore_errors=True)
-    curated = curate_rows(section, Workspace.find(), Path.cwd(), work)
+    curated = curate_rows(section, _workspace(Path.cwd()), Path.cwd(), work)
     frame = curated.kept
     if curated.images is not None:
         frame = with_bytes(frame, curated.images, work / "with-images.parquet")
@@ -591,7 +592,20 @@ def _prepared(
     whole, kind = completed(given(held, _type_of(held.columns)))
     lazy = whole.collect().lazy()
     here = Path.cwd()
-    return StepContext(lazy, kind, Workspace.find(here), here, loosest), lazy
+    return StepContext(lazy, kind, _workspace(here), here, loosest), lazy
+
+
+def _workspace(here: Path) -> Workspace:
+    """Return the workspace; where no recipe makes one, nothing is kept when Python ends."""
+    found = Workspace.find(here)
+    return found if (found.root / RECIPE).is_file() else replace(found, cache_elsewhere=_passing())
+
+
+@cache
+def _passing() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="curate-cache-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 def completed(frame: pl.LazyFrame | pl.DataFrame) -> tuple[pl.LazyFrame, str]:

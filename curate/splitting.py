@@ -22,7 +22,7 @@ from curate.steps.base import StepContext
 from curate.strata import fill_strata, shares_told, strata_of
 from curate.texts import answer_text, prompt_text
 from evalsuite.similarity.cluster import components
-from evalsuite.similarity.leaks import find_leaks
+from evalsuite.similarity.leaks import Searched
 from evalsuite.similarity.tokens import joined, sequence_hashes
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ def split_rows(rows: Rows, frame: pl.LazyFrame, split: Split, context: StepConte
     first, second = _ties(marks, split, context)
     made = marks["parents"].list.len().fill_null(0).to_numpy() > 0
     strata = strata_of(rows, split, context)
-    rounds = 0
+    check, rounds = _LeakCheck.of(rows, frame, context), 0
     while True:
         group = components(len(marks), first, second)
         assigned = _assign(rows, group, made, context.ids, split, strata)
-        crossing = _crossing(rows, assigned, frame, context)
+        crossing = check.crossing(assigned)
         if not crossing[0].size or rounds == _ROUNDS:
             break
         rounds += 1
@@ -189,33 +189,49 @@ def _target(wanted: float, rows: int) -> int:
     return round(wanted * rows) if wanted < 1 else int(wanted)
 
 
-def _crossing(
-    rows: Rows, assigned: NDArray[np.int64], frame: pl.LazyFrame, context: StepContext
-) -> tuple[Rows, Rows]:
-    """Find rows that hold a row of a later split, by the same check as against evaluations.
+@dataclass(frozen=True)
+class _LeakCheck:
+    """The kept rows, read once for as many checks as are needed."""
 
-    Returns places in `rows`: of the row that leaks, and of the one it leaks.
-    """
-    texts = frame.sort(ROW).select(
-        prompt_text(context.type, system=False).alias("prompt"),
-        answer_text(context.type).alias("answer"),
-    )
-    table = texts.collect()
-    leaking, leaked = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for place in (1, 2):
-        held = np.flatnonzero(assigned == place)
-        before = np.flatnonzero(assigned < place)
-        if not held.size or not before.size:
-            continue
-        found = find_leaks(
-            table["prompt"].gather(before),
-            joined(context.prompts.take(rows[before]), context.answers.take(rows[before])),
-            table["prompt"].gather(held),
-            table["answer"].gather(held),
+    rows: Rows
+    context: StepContext
+    questions: pl.Series
+    answers: pl.Series
+    searched: Searched
+
+    @classmethod
+    def of(cls, rows: Rows, frame: pl.LazyFrame, context: StepContext) -> _LeakCheck:
+        texts = frame.sort(ROW).select(
+            prompt_text(context.type, system=False).alias("prompt"),
+            answer_text(context.type).alias("answer"),
+            (prompt_text(context.type) != prompt_text(context.type, system=False)).alias("longer"),
+        )
+        table = texts.collect()
+        asked = context.prompts.take(rows)
+        searched = Searched.of(
+            table["prompt"],
+            joined(asked, context.answers.take(rows)),
+            asked=None if table["longer"].any() else asked,
             tick=context.advance,
         )
-        rows_found = rows[before[found.row]], rows[held[found.item]]
-        kept = _same(*rows_found, context)
-        leaking.append(before[found.row][kept])
-        leaked.append(held[found.item][kept])
-    return np.concatenate(leaking), np.concatenate(leaked)
+        return cls(rows, context, table["prompt"], table["answer"], searched)
+
+    def crossing(self, assigned: NDArray[np.int64]) -> tuple[Rows, Rows]:
+        """Find rows that hold a row of a later split, by the same check as against evaluations.
+
+        Returns places in `rows`: of the row that leaks, and of the one it leaks.
+        """
+        leaking, leaked = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for place in (1, 2):
+            held = np.flatnonzero(assigned == place)
+            before = np.flatnonzero(assigned < place)
+            if not held.size or not before.size:
+                continue
+            found = self.searched.take(before).leaks(
+                self.questions.gather(held), self.answers.gather(held), tick=self.context.advance
+            )
+            first, second = before[found.row], held[found.item]
+            kept = _same(self.rows[first], self.rows[second], self.context)
+            leaking.append(first[kept])
+            leaked.append(second[kept])
+        return np.concatenate(leaking), np.concatenate(leaked)

@@ -52,6 +52,8 @@ class Workspace:
     """A directory with one or more recipes and the results made from them."""
 
     root: Path
+    cache_elsewhere: Path | None = None
+    """Where to keep what can be computed again, if not below the root."""
 
     @classmethod
     def find(cls, start: Path | None = None) -> Workspace:
@@ -88,7 +90,7 @@ class Workspace:
     @property
     def cache(self) -> Path:
         """What can be computed again; safe to delete at any time."""
-        return self.root / "cache"
+        return self.cache_elsewhere or self.root / "cache"
 
     def make(self, directory: Path) -> Path:
         """Create one of the directories above, private to its owner (mode 0700)."""

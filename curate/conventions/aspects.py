@@ -25,9 +25,9 @@ class Aspect:
     """The value of a row, from the columns of `COLUMNS`; None: it is found by other means."""
 
 
-COLUMNS = ("said", "trimmed", "prose", "last")
+COLUMNS = ("said", "trimmed", "prose", "last", "words")
 """`said`: the answer; `trimmed`: without white space around it; `prose`: `trimmed` where it is
-neither JSON nor a program, else null; `last`: its last line."""
+neither JSON nor a program, else null; `last`: its last line; `words`: how many it has."""
 
 _FENCED = r"(?s)^(?:```|~~~).*(?:```|~~~)$"
 _PROGRAM = (
@@ -54,14 +54,13 @@ def _either(**patterns: str) -> pl.Expr:
     return code.otherwise(None)
 
 
-def _words(text: str) -> pl.Expr:
-    return pl.col(text).str.count_matches(r"\S+")
+_WORDS = pl.col("words")
 
 
 def _ending() -> pl.Expr:
     text = pl.col("prose")
     return (
-        pl.when(_words("prose") < _SENTENCE_WORDS)
+        pl.when(_WORDS < _SENTENCE_WORDS)
         .then(None)
         .when(text.str.contains(r"[.!?…。！？।؟][\s\"'”’»)\]*_]*$"))
         .then(pl.lit("stop"))
@@ -73,7 +72,7 @@ def _ending() -> pl.Expr:
 def _short_ending() -> pl.Expr:
     text = pl.col("prose")
     return (
-        pl.when(_words("prose") >= _SENTENCE_WORDS)
+        pl.when(_WORDS >= _SENTENCE_WORDS)
         .then(None)
         .when(text.str.contains(r"\p{L}\.$"))
         .then(pl.lit("stop"))
@@ -116,7 +115,7 @@ def _markdown() -> pl.Expr:
     marked = text.str.contains(_HEADING) | text.str.contains(_BOLD) | text.str.contains(_TABLE)
     marked |= text.str.count_matches(_BULLET) >= 2
     return (
-        pl.when(_words("prose") >= _SENTENCE_WORDS)
+        pl.when(_WORDS >= _SENTENCE_WORDS)
         .then(pl.when(marked).then(pl.lit("markdown")).otherwise(pl.lit("plain")))
         .otherwise(None)
     )
@@ -152,7 +151,7 @@ _CLOSERS = (
 def _yes_no(pattern: str, column: str = "prose", least_words: int = 1) -> pl.Expr:
     found = pl.col(column).str.contains(pattern)
     return (
-        pl.when(_words("prose") >= least_words)
+        pl.when(pl.col("words") >= least_words)
         .then(pl.when(found).then(pl.lit("yes")).otherwise(pl.lit("no")))
         .otherwise(None)
     )
@@ -346,6 +345,7 @@ def prepared(block: pl.DataFrame) -> pl.DataFrame:
     return said.with_columns(
         pl.when(prose).then("trimmed").alias("prose"),
         pl.when(prose).then(pl.col("trimmed").str.extract(r"([^\n\r]*)\z")).alias("last"),
+        pl.when(prose).then(pl.col("trimmed").str.count_matches(r"\S+")).alias("words"),
     )
 
 

@@ -18,7 +18,7 @@ from curate.steps.selection.vectors import Vectors
 from evalsuite.similarity.cluster import greedy_keep
 
 Rows = NDArray[np.int64]
-EXACT_ROWS = 50_000
+EXACT_ROWS = 200_000
 """Up to so many rows all are compared; beyond, those that an index proposes."""
 _BLOCK = 1_024
 _TOLD_ROWS = 16_384

@@ -17,7 +17,7 @@ IN_MEMORY_BYTES = 1 << 26
 
 def vectors_directory(workspace: Workspace) -> Path:
     """Return where vectors are kept, and large ones lie while they are needed."""
-    return workspace.root / "cache" / "vectors"
+    return workspace.cache / "vectors"
 
 
 def room_for(rows: int, dimensions: int, directory: Path) -> NDArray[np.int16]:

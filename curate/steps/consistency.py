@@ -16,6 +16,7 @@ from curate.steps.base import Outcome, StepContext, dropped_rows, split_off
 from curate.steps.quality.cells import blocks
 
 _MOST_NOTES = 20
+_BLOCK_ROWS = 4_096  # a second or two of work between two looks at a stop
 
 
 class ConsistencyStep:
@@ -44,7 +45,7 @@ class ConsistencyStep:
     def look(self, frame: pl.LazyFrame, context: StepContext) -> list[Finding]:
         """Return what there is to say about the conventions of these rows."""
         context.tell("reading the answers")
-        held = blocks(frame, context, columns(context.type))
+        held = blocks(frame, context, columns(context.type), _BLOCK_ROWS)
         return findings_of(surveyed(held, language=self.config.language), self.config.share)
 
     def _drops(self, one: Finding) -> bool:

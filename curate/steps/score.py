@@ -35,7 +35,7 @@ _SHOWN_IDS = 3
 
 def cache_directory(context: StepContext) -> Path:
     """Return where scores are kept."""
-    return context.workspace.root / "cache" / "scores"
+    return context.workspace.cache / "scores"
 
 
 def make_scorer(config: ScoreConfig, context: StepContext) -> Scorer:

@@ -65,6 +65,8 @@ class SemanticDuplicatesStep:
         marks = np.zeros(rows.size, np.uint64)
         if context.marks is not None:
             marks = mix(context.marks[rows].astype(np.uint64) + np.uint64(1))
+        if context.pictures is not None:  # one question to two images is two questions
+            marks ^= mix(mix(context.pictures[rows].astype(np.uint64) + np.uint64(1)))
         if not self.config.same_numbers:
             return marks
         marks ^= sequence_hashes(only_symbols(self._compared(context).take(rows)))

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.similarity.shingles import shingles
-from evalsuite.similarity.tokens import Hashes, TokenTable, starts
+from evalsuite.similarity.shingles import shingles, windows_at
+from evalsuite.similarity.tokens import Hashes, TokenTable, pieces, starts
 from evalsuite.similarity.verify import PRIOR_ROWS, PRIOR_SHARE
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
-_BLOCK_ROWS = 20_000
 _FILTER_BITS = 24
 COMMON_ITEMS = 64
 """An n-gram in more items than this is boilerplate of the evaluation and counts for nothing."""
@@ -72,24 +71,52 @@ class _Grams:
         )
 
 
-def _hits(rows: TokenTable, n: int, grams: _Grams) -> tuple[Rows, Rows]:
+def _hits(rows: TokenTable, items: TokenTable, n: int, grams: _Grams) -> tuple[Rows, Rows]:
     """Return the distinct pairs (row, number of a gram that it holds)."""
-    mask = np.uint64((1 << _FILTER_BITS) - 1)
-    known = np.zeros(1 << _FILTER_BITS, bool)
-    known[(grams.hashes & mask).astype(np.int64)] = True
+    known = _known_pairs(items)
     found = [np.empty(0, np.uint64)]
-    for begin in range(0, len(rows), _BLOCK_ROWS):
-        block = np.arange(begin, min(begin + _BLOCK_ROWS, len(rows)))
-        block = block[rows.lengths[block] >= n]
-        table = shingles(rows.take(block), n)
-        maybe = np.flatnonzero(known[(table.hashes & mask).astype(np.int64)])
-        place = np.searchsorted(grams.hashes, table.hashes[maybe])
-        place = np.minimum(place, grams.hashes.size - 1)
-        sure = grams.hashes[place] == table.hashes[maybe]
-        row = np.repeat(block, table.lengths)[maybe[sure]]
-        found.append(np.unique(row.astype(np.uint64) << np.uint64(32) | place[sure].astype("u8")))
+    for begin, end in pieces(rows):
+        low, high = int(rows.offsets[begin]), int(rows.offsets[end])
+        hashes = rows.hashes[low:high]
+        place = _where_all_known(hashes, n, known)
+        row = np.searchsorted(rows.offsets, place + low, "right") - 1
+        whole = place + low + n <= rows.offsets[row + 1]
+        place, row = place[whole], row[whole]
+        window = windows_at(hashes, place, n)
+        gram = np.minimum(np.searchsorted(grams.hashes, window), grams.hashes.size - 1)
+        sure = grams.hashes[gram] == window
+        found.append(np.unique(row[sure].astype("u8") << np.uint64(32) | gram[sure].astype("u8")))
     pairs = np.concatenate(found)
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(2**32 - 1)).astype("i8")
+
+
+def _pair_bits(hashes: Hashes) -> Rows:
+    """Return a number below `2**_FILTER_BITS` for every two neighbouring tokens."""
+    both = hashes[:-1] * np.uint64(0x9E3779B97F4A7C15)
+    both += hashes[1:]
+    both *= np.uint64(0xC2B2AE3D27D4EB4F)
+    both >>= np.uint64(64 - _FILTER_BITS)
+    return both.astype(np.int64)
+
+
+def _known_pairs(items: TokenTable) -> NDArray[np.bool_]:
+    """Return which numbers of two neighbouring tokens occur in the items."""
+    known = np.zeros(1 << _FILTER_BITS, bool)
+    known[_pair_bits(items.hashes)] = True
+    return known
+
+
+def _where_all_known(hashes: Hashes, n: int, known: NDArray[np.bool_]) -> Rows:
+    """Return where runs of n tokens begin of which every two neighbours occur in the items."""
+    if hashes.size < n:
+        return np.empty(0, np.int64)
+    if n == 1:
+        return np.arange(hashes.size)
+    pairs = known[_pair_bits(hashes)]
+    runs = pairs[: pairs.size - n + 2].copy()
+    for step in range(1, n - 1):
+        runs &= pairs[step : step + runs.size]
+    return np.flatnonzero(runs)
 
 
 def cover(rows: TokenTable, items: TokenTable, n: int, least: float) -> Coverage:
@@ -105,7 +132,7 @@ def cover(rows: TokenTable, items: TokenTable, n: int, least: float) -> Coverage
     nothing = np.empty(0, np.int64)
     if not grams.hashes.size:
         return Coverage(nothing, nothing, np.empty(0), nothing)
-    row, gram = _hits(rows, n, grams)
+    row, gram = _hits(rows, items, n, grams)
     rows_with = np.bincount(gram, minlength=grams.hashes.size)
     # With few rows nothing is known about what is common: the prior holds the weights together.
     texts = len(rows) + len(items) + PRIOR_ROWS

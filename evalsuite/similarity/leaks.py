@@ -10,17 +10,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from evalsuite.similarity.characters import distinct_grams
 from evalsuite.similarity.coverage import cover
-from evalsuite.similarity.edges import Candidates, cross_candidates
-from evalsuite.similarity.minhash import Bands, band_keys
-from evalsuite.similarity.shingles import shingles, unique_per_row
+from evalsuite.similarity.edges import Candidates
+from evalsuite.similarity.minhash import Bands
+from evalsuite.similarity.probes import Probes
+from evalsuite.similarity.shingles import unique_per_row
+from evalsuite.similarity.sketches import Sketches, candidates_among, joined_sketches
 from evalsuite.similarity.tokens import (
     BLOCK_ROWS,
     Hashes,
     TokenTable,
-    character_table,
     only_symbols,
     sequence_hashes,
+    starts,
     tokenise,
 )
 from evalsuite.similarity.verify import Weights, number_variants, overlap
@@ -28,17 +31,19 @@ from evalsuite.similarity.verify import Weights, number_variants, overlap
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
+Tick = Callable[[int, int, str], None]
+
 CHARACTERS = 4
-SHORT_PART = 5
-"""A paragraph or line of fewer tokens is not compared on its own."""
-_ASKED = r"(?i)^\s*(?:q|question|problem|prompt|instruction|task|input|user|human)\s*:\s*"
-SHORT_QUESTION = 3
-"""The same of a line that says it is a question, as `Q: …` does."""
+_PAIRS = 20_000
 LONG_RUN = 13
 """Containing an item in a longer text is a leak by itself from this many tokens on: shorter
 questions are contained in longer ones that ask something else."""
 WITH_ANSWER = 0.6
 """A smaller part of an item, or a short item, is a leak if its answer stands in the row too."""
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    """Tell nobody."""
 
 
 class Tier(IntEnum):
@@ -83,41 +88,109 @@ class Leaks:
 
 
 @dataclass(frozen=True)
-class _Probes:
-    """Texts to compare: each prompt whole, and its paragraphs."""
+class Searched:
+    """Rows ready to be searched for items, as often as one likes."""
 
+    whole: TokenTable
+    """Tokens of each row, prompt and answer."""
     texts: pl.Series
+    """Prompts and their paragraphs."""
     owner: Rows
+    """Row of each of them."""
+    tokens: TokenTable
+    """Of each of them."""
+    hashes: Hashes
+    """Of the tokens of each of them, in order."""
+    sketches: Sketches
+    """Of their characters."""
+    lines: Hashes
+    """Of the tokens of each line of prompts that have several."""
+    line_owner: Rows
+    threshold: float
+    """Least covered share, and least Jaccard similarity of character 4-grams."""
 
     @classmethod
-    def of(cls, prompts: pl.Series) -> _Probes:
-        whole = pl.DataFrame({"owner": pl.int_range(len(prompts), eager=True), "text": prompts})
-        split = whole.filter(pl.col("text").str.contains("\n\n", literal=True))
-        parts = split.with_columns(pl.col("text").str.split("\n\n")).explode("text")
-        parts = parts.filter(pl.col("text").str.count_matches(r"\w+") >= SHORT_PART)
-        both = pl.concat([whole, parts]).unique(maintain_order=True)
-        return cls(both["text"], both["owner"].to_numpy().astype(np.int64))
+    def of(
+        cls,
+        prompts: pl.Series,
+        whole: TokenTable,
+        *,
+        asked: TokenTable | None = None,
+        threshold: float = 0.8,
+        tick: Tick = _silent,
+    ) -> Searched:
+        """Make rows ready.
 
-    @classmethod
-    def lines(cls, prompts: pl.Series) -> _Probes:
-        """Return the lines of prompts that have several: where a short item stands by itself."""
-        whole = pl.DataFrame({"owner": pl.int_range(len(prompts), eager=True), "text": prompts})
-        lines = whole.filter(pl.col("text").str.contains("\n", literal=True))
-        lines = lines.with_columns(pl.col("text").str.split("\n")).explode("text")
-        asked = pl.col("text").str.contains(_ASKED)
-        least = pl.when(asked).then(SHORT_QUESTION).otherwise(SHORT_PART)
-        lines = lines.with_columns(pl.col("text").str.replace(_ASKED, ""), least.alias("least"))
-        lines = lines.filter(pl.col("text").str.count_matches(r"\w+") >= pl.col("least"))
-        both = lines.unique(["owner", "text"], maintain_order=True)
-        return cls(both["text"], both["owner"].to_numpy().astype(np.int64))
+        Args:
+            prompts: what each row asks.
+            whole: tokens of each row, prompt and answer.
+            asked: tokens of the prompts, where they are known.
+            threshold: of the search.
+            tick: told texts read, of how many, and what they are; what it raises ends the work.
+        """
+        probes, lines = Probes.of(prompts), Probes.lines(prompts)
+        bands = _bands(threshold)
+        sketches = [
+            Sketches.of(distinct_grams(block, CHARACTERS), bands)
+            for block in _told(probes.texts, tick)
+        ]
+        known = tokenise(_told(prompts, tick)) if asked is None else asked
+        table = _one_table(known, tokenise(_told(probes.texts.slice(len(prompts)), tick)))
+        return cls(
+            whole,
+            probes.texts,
+            probes.owner,
+            table,
+            sequence_hashes(table),
+            joined_sketches(sketches, bands),
+            sequence_hashes(tokenise(_told(lines.texts, tick))),
+            lines.owner,
+            threshold,
+        )
 
-    def without_common(self, owners: int) -> _Probes:
-        """Leave out paragraphs of more than a hundredth of the owners: instructions, not items."""
-        frame = pl.DataFrame({"text": self.texts, "owner": self.owner})
-        shared = pl.col("owner").n_unique().over("text") > max(3, owners // 100)
-        first = pl.int_range(pl.len()) < owners
-        kept = frame.filter(first | ~shared)
-        return _Probes(kept["text"], kept["owner"].to_numpy().astype(np.int64))
+    def take(self, rows: Rows) -> Searched:
+        """Return some of the rows, which are counted from 0 again; `rows` ascend."""
+        number = np.full(len(self.whole), -1)
+        number[rows] = np.arange(rows.size)
+        places = np.flatnonzero(number[self.owner] >= 0)
+        lines = np.flatnonzero(number[self.line_owner] >= 0)
+        return Searched(
+            self.whole.take(rows),
+            self.texts.gather(places),
+            number[self.owner[places]],
+            self.tokens.take(places),
+            self.hashes[places],
+            self.sketches.take(places),
+            self.lines[lines],
+            number[self.line_owner[lines]],
+            self.threshold,
+        )
+
+    def leaks(
+        self, items: pl.Series, answers: pl.Series, *, ngram: int = 8, tick: Tick = _silent
+    ) -> Leaks:
+        """Find which rows hold which evaluation items.
+
+        Args:
+            items: the questions of the evaluation.
+            answers: their answers; empty where there is none.
+            ngram: words in an n-gram.
+            tick: told pairs compared, of how many, and what they are.
+        """
+        asked = Probes.of(items).without_common(len(items))
+        item_tokens = tokenise(asked.texts)
+        exact = _exact(self.hashes, self.owner, asked, item_tokens)
+        stated = _exact(self.lines, self.line_owner, asked, item_tokens)
+        contained = _contained(self.whole, tokenise(items), answers, ngram, self.threshold)
+        near, capped = _near(self, asked, item_tokens, tick)
+        row, item, tier, score, run = (
+            np.concatenate(columns) for columns in zip(exact, stated, contained, near, strict=True)
+        )
+        order = np.lexsort((-score, tier, item, row))
+        first = np.ones(order.size, bool)
+        first[1:] = (np.diff(row[order]) != 0) | (np.diff(item[order]) != 0)
+        chosen = order[first]
+        return Leaks(row[chosen], item[chosen], tier[chosen], score[chosen], run[chosen], capped)
 
 
 def find_leaks(
@@ -128,7 +201,7 @@ def find_leaks(
     *,
     threshold: float = 0.8,
     ngram: int = 8,
-    tick: Callable[[int, int, str], None] = lambda done, total, what: None,
+    tick: Tick = _silent,
 ) -> Leaks:
     """Find which rows hold which evaluation items.
 
@@ -139,26 +212,19 @@ def find_leaks(
         answers: their answers; empty where there is none.
         threshold: least covered share, and least Jaccard similarity of character 4-grams.
         ngram: words in an n-gram.
-        tick: told texts compared, of how many, and what they are; what it raises ends the work.
+        tick: told how many are done, of how many, and what they are; what it raises ends the work.
     """
-    rows, asked = _Probes.of(prompts), _Probes.of(items).without_common(len(items))
-    row_tokens, item_tokens = tokenise(_told(rows.texts, tick)), tokenise(asked.texts)
-    exact = _exact(rows, asked, row_tokens, item_tokens)
-    lines = _Probes.lines(prompts)
-    stated = _exact(lines, asked, tokenise(_told(lines.texts, tick)), item_tokens)
-    contained = _contained(whole, tokenise(items), answers, ngram, threshold)
-    near, capped = _near(rows, asked, row_tokens, item_tokens, threshold, tick)
-    row, item, tier, score, run = (
-        np.concatenate(columns) for columns in zip(exact, stated, contained, near, strict=True)
-    )
-    order = np.lexsort((-score, tier, item, row))
-    first = np.ones(order.size, bool)
-    first[1:] = (np.diff(row[order]) != 0) | (np.diff(item[order]) != 0)
-    chosen = order[first]
-    return Leaks(row[chosen], item[chosen], tier[chosen], score[chosen], run[chosen], capped)
+    rows = Searched.of(prompts, whole, threshold=threshold, tick=tick)
+    return rows.leaks(items, answers, ngram=ngram, tick=tick)
 
 
-def _told(texts: pl.Series, tick: Callable[[int, int, str], None]) -> Iterator[pl.Series]:
+def _one_table(first: TokenTable, second: TokenTable) -> TokenTable:
+    """Return the rows of both, one table after the other."""
+    lengths = np.concatenate([first.lengths, second.lengths])
+    return TokenTable(np.concatenate([first.hashes, second.hashes]), starts(lengths))
+
+
+def _told(texts: pl.Series, tick: Tick) -> Iterator[pl.Series]:
     for begin in range(0, len(texts), BLOCK_ROWS):
         tick(begin, len(texts), "texts read")
         yield texts.slice(begin, BLOCK_ROWS)
@@ -172,8 +238,8 @@ def _found(row: Rows, item: Rows, tier: Tier, score: Scores, run: Rows | None = 
     return row, item, np.full(row.size, int(tier), np.int64), score, runs
 
 
-def _exact(rows: _Probes, asked: _Probes, left: TokenTable, right: TokenTable) -> _Found:
-    one = pl.DataFrame({"hash": sequence_hashes(left), "row": rows.owner})
+def _exact(hashes: Hashes, owner: Rows, asked: Probes, right: TokenTable) -> _Found:
+    one = pl.DataFrame({"hash": hashes, "row": owner})
     other = pl.DataFrame({"hash": sequence_hashes(right), "item": asked.owner})
     filled = other.filter(pl.Series(right.lengths > 0))
     both = one.join(filled, on="hash").select("row", "item").unique().sort("row", "item")
@@ -214,84 +280,55 @@ def _holds_answer(whole: TokenTable, answers: TokenTable, row: Rows, item: Rows)
     return out
 
 
-@dataclass(frozen=True)
-class _Grams:
-    """Character n-grams of the texts that are long enough to have one."""
-
-    place: Rows
-    """Of each text among all that were given."""
-    sets: TokenTable
-    keys: Hashes
-    """Shape (bands, texts)."""
-
-    @classmethod
-    def of(cls, texts: pl.Series, bands: Bands) -> _Grams:
-        table = shingles(character_table(texts), CHARACTERS)
-        place = np.flatnonzero(table.lengths > 0)
-        filled = table.take(place)
-        return cls(place, unique_per_row(filled), band_keys(filled, 1, bands))
-
-
-def _near(
-    rows: _Probes,
-    asked: _Probes,
-    left: TokenTable,
-    right: TokenTable,
-    threshold: float,
-    tick: Callable[[int, int, str], None],
-) -> tuple[_Found, int]:
+def _near(rows: Searched, asked: Probes, right: TokenTable, tick: Tick) -> tuple[_Found, int]:
     """Return prompts that share at least `threshold` of their character 4-grams.
 
-    The n-grams take many times the memory of the texts, so those of the rows are made in blocks.
+    The n-grams take many times the memory of the texts, so those of candidates are made in blocks.
     The second value is how many texts were not compared with every item that shares a band.
     """
-    bands = _bands(threshold)
-    items = _Grams.of(asked.texts, bands)
+    threshold = rows.threshold
+    grams = distinct_grams(asked.texts, CHARACTERS)
+    pairs = candidates_among(rows.sketches, grams, _bands(threshold), threshold)
     firsts: list[Rows] = [np.empty(0, np.int64)]
     seconds: list[Rows] = [np.empty(0, np.int64)]
     scores: list[Scores] = [np.empty(0)]
-    capped = 0
-    for begin in range(0, len(rows.texts), BLOCK_ROWS):
-        tick(begin, len(rows.texts), "texts compared")
-        block = _Grams.of(rows.texts.slice(begin, BLOCK_ROWS), bands)
-        pairs = cross_candidates(block.keys, items.keys)
-        similarity = _similar(block, items, pairs, threshold)
-        firsts.append(begin + block.place[similarity.first])
-        seconds.append(items.place[similarity.second])
-        scores.append(similarity.score)
-        capped += pairs.capped_rows
+    for begin in range(0, pairs.size, _PAIRS):
+        tick(begin, pairs.size, "pairs compared")
+        first, second = pairs.first[begin : begin + _PAIRS], pairs.second[begin : begin + _PAIRS]
+        score = _jaccard(rows.texts, grams, first, second)
+        near = score >= threshold - 1e-9
+        firsts.append(first[near])
+        seconds.append(second[near])
+        scores.append(score[near])
     first, second, score = np.concatenate(firsts), np.concatenate(seconds), np.concatenate(scores)
-    same_words = _not_a_variant(left, right, first, second)
-    first, second, score = first[same_words], second[same_words], score[same_words]
-    return _found(rows.owner[first], asked.owner[second], Tier.NEAR, score), capped
+    same = _not_a_variant(rows.tokens, right, first, second)
+    first, second, score = first[same], second[same], score[same]
+    return _found(rows.owner[first], asked.owner[second], Tier.NEAR, score), pairs.capped_rows
 
 
-@dataclass(frozen=True)
-class _Similar:
-    """Pairs of a block's texts and items, with their Jaccard similarity."""
-
-    first: Rows
-    second: Rows
-    score: Scores
+def _jaccard(texts: pl.Series, items: TokenTable, first: Rows, second: Rows) -> Scores:
+    """Return what share of their character 4-grams the texts of each pair have in common."""
+    used, place = np.unique(first, return_inverse=True)
+    sets = distinct_grams(texts.gather(used), CHARACTERS)
+    return overlap(sets, items, Candidates(place, second, 0)).jaccard
 
 
-def _similar(block: _Grams, items: _Grams, pairs: Candidates, threshold: float) -> _Similar:
-    first, second = pairs.first, pairs.second
-    sizes = block.sets.lengths[first], items.sets.lengths[second]
-    possible = np.minimum(*sizes) >= threshold * np.maximum(*sizes)
-    pairs = Candidates(first[possible], second[possible], pairs.capped_rows)
-    score = overlap(block.sets, items.sets, pairs).jaccard
-    near = score >= threshold - 1e-9
-    return _Similar(pairs.first[near], pairs.second[near], score[near])
-
-
-def _not_a_variant(left: TokenTable, right: TokenTable, first: Rows, second: Rows) -> Rows:
+def _not_a_variant(
+    left: TokenTable, right: TokenTable, first: Rows, second: Rows
+) -> NDArray[np.bool_]:
     """Return which pairs do not merely ask the same with other numbers."""
-    sets = unique_per_row(left), unique_per_row(right)
-    weights = Weights.learn(sets[0])
-    compared = overlap(*sets, Candidates(first, second, 0), weights)
-    symbols = [sequence_hashes(only_symbols(table)) for table in (left, right)]
-    return np.asarray(~number_variants(compared, symbols[0][first], symbols[1][second]))
+    symbols = []
+    for table, rows in ((left, first), (right, second)):
+        used, place = np.unique(rows, return_inverse=True)
+        symbols.append(sequence_hashes(only_symbols(table.take(used)))[place])
+    out = np.ones(first.size, bool)
+    other = np.flatnonzero(symbols[0] != symbols[1])
+    if other.size:  # the weights of all words are learnt only where they decide
+        sets = unique_per_row(left), unique_per_row(right)
+        pairs = Candidates(first[other], second[other], 0)
+        compared = overlap(*sets, pairs, Weights.learn(sets[0]))
+        out[other] = ~number_variants(compared, symbols[0][other], symbols[1][other])
+    return out
 
 
 def _bands(threshold: float) -> Bands:

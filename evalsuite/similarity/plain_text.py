@@ -71,8 +71,7 @@ def scan(texts: pl.Series) -> Spans:
     """
     sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
     parts = [
-        _scan_block(texts.slice(begin, end - begin), sizes[begin:end])
-        for begin, end in _cuts(sizes)
+        _scan_block(texts.slice(begin, end - begin), sizes[begin:end]) for begin, end in cuts(sizes)
     ]
     return Spans(
         np.concatenate([_NO_HASHES, *(part.hashes for part in parts)]),
@@ -83,14 +82,35 @@ def scan(texts: pl.Series) -> Spans:
     )
 
 
-def _cuts(sizes: Places) -> list[tuple[int, int]]:
-    """Return ranges of rows of about `_BLOCK_BYTES`."""
-    ends, cuts = np.cumsum(sizes), [0]
-    while cuts[-1] < sizes.size:
-        done = ends[cuts[-1] - 1] if cuts[-1] else 0
-        fits = int(np.searchsorted(ends, done + _BLOCK_BYTES, "right"))
-        cuts.append(max(cuts[-1] + 1, fits))
-    return list(pairwise(cuts))
+def spaced(texts: pl.Series, sizes: Places) -> tuple[Bytes, Places]:
+    """Return the bytes of the tokens in lower case, a space after each, and how many a text has.
+
+    Args:
+        texts: ASCII, without `'(`, contractions written out, in any case.
+        sizes: bytes of each.
+    """
+    data, text = _read(texts)
+    text = text[: len(data)]
+    classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
+    starts, stops, _ = _borders(text, classes & np.uint8(_CLASS))
+    taken = stops - starts + 1
+    ends = np.cumsum(taken)
+    place = np.arange(taken.sum(), dtype=np.int32)
+    place += np.repeat((starts - ends + taken).astype(np.int32), taken)
+    out = np.take(text, place, mode="clip")
+    out[ends - 1] = ord(" ")
+    last = np.searchsorted(starts, np.cumsum(sizes + 1))
+    return out, np.diff(np.concatenate([[0], ends])[last], prepend=0)
+
+
+def cuts(sizes: Places, block_bytes: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
+    """Return ranges of rows of about so many bytes."""
+    ends, at = np.cumsum(sizes), [0]
+    while at[-1] < sizes.size:
+        done = ends[at[-1] - 1] if at[-1] else 0
+        fits = int(np.searchsorted(ends, done + block_bytes, "right"))
+        at.append(max(at[-1] + 1, fits))
+    return list(pairwise(at))
 
 
 @dataclass(frozen=True)
@@ -103,14 +123,25 @@ class _Block:
     long_words: list[str]
 
 
-def _scan_block(texts: pl.Series, sizes: Places) -> _Block:
-    """Find and hash the tokens of some rows, joined by line breaks, whose sizes are known."""
+def _read(texts: pl.Series) -> tuple[bytes, Bytes]:
+    """Return the bytes of texts, one after the other, and the same in lower case, padded."""
     # The line breaks around them are neighbours for the first and the last byte.
     data = b"\n%b\n" % texts.str.join("\n").item().encode("ascii")
-    classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
+    return data, _lowered(data, np.frombuffer(data.translate(_CLASSES), np.uint8))
+
+
+def _lowered(data: bytes, classes: Bytes) -> Bytes:
+    """Return the bytes in lower case, with room behind them for the hash to read."""
     text = np.zeros(len(data) + PADDING, np.uint8)
     np.bitwise_and(classes, _CAPITAL, out=text[: len(data)])
     text[: len(data)] |= np.frombuffer(data, np.uint8)
+    return text
+
+
+def _scan_block(texts: pl.Series, sizes: Places) -> _Block:
+    """Find and hash the tokens of some rows, joined by line breaks, whose sizes are known."""
+    data, text = _read(texts)
+    classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
     starts, stops, symbols = _borders(text[: len(data)], classes & np.uint8(_CLASS))
     lengths = stops - starts
     long = lengths > LONGEST

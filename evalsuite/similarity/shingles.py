@@ -41,6 +41,14 @@ def _windows(hashes: Hashes, n: int) -> Hashes:
     return mix(total)
 
 
+def windows_at(hashes: Hashes, places: NDArray[np.int64], n: int) -> Hashes:
+    """Return the hash of the run of n tokens from each place: that of a shingle."""
+    total = np.zeros(places.size, np.uint64)
+    for k in range(n):
+        total += hashes[places + k] * _MULTIPLIERS[k % 8] * np.uint64(2 * (k // 8) + 1)
+    return mix(total)
+
+
 def shingles(table: TokenTable, n: int) -> TokenTable:
     """Return the n-token shingles of each row; a shorter row is one shingle, the whole of it.
 

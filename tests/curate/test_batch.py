@@ -16,7 +16,13 @@ from evalsuite.builtin.general import general_items
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("command", [["sh", "batch.sh"], [sys.executable, "batch.py"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["sh", "batch.sh"], marks=pytest.mark.slow),  # each line starts a process
+        [sys.executable, "batch.py"],
+    ],
+)
 def test_a_script_of_ten_lines_curates_from_start_to_end(
     tmp_path: Path, command: list[str]
 ) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from typer.testing import CliRunner
 
 from evalsuite.builtin.general import general_items
+from tui.cli import app
 from tui.schema import compose
 from workspace.recipe import load_recipe
 
@@ -66,8 +68,25 @@ def test_shell_examples_run(workspace: Path, example: str) -> None:
     for line in example.splitlines():
         arguments = shlex.split(line)
         assert arguments[0] == "temper"
+        done = CliRunner().invoke(app, arguments[1:])
+        assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception!r}"
+
+
+@pytest.mark.parametrize("example", blocks("sh")[:1])
+def test_a_shell_example_runs_as_a_process(workspace: Path, example: str) -> None:
+    run_as_processes(example)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", blocks("sh")[1:])
+def test_every_shell_example_runs_as_a_process(workspace: Path, example: str) -> None:
+    run_as_processes(example)
+
+
+def run_as_processes(example: str) -> None:
+    for line in example.splitlines():
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "tui", *arguments[1:]],
+            [sys.executable, "-P", "-m", "tui", *shlex.split(line)[1:]],
             check=False,
             capture_output=True,
             text=True,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tui.cli import main
+
 HOSTILE = ("train", "curate", "workspace", "evalsuite", "tui", "datasets", "torch", "random")
 
 
@@ -43,11 +45,23 @@ def temper(cwd: Path, *arguments: str, expect: int = 0) -> subprocess.CompletedP
     return result
 
 
+def test_files_that_shadow_ours_are_not_imported(tmp_path: Path, rows: Path) -> None:
+    home = tmp_path / "mine"
+    temper(tmp_path, "init", "mine", "--data", str(rows), "--task", "classify")
+    shadow(home)
+    assert "402 in = 400 kept + 2 dropped" in temper(home, "curate").stderr
+
+
+def shadow(home: Path) -> None:
+    for name in HOSTILE:
+        (home / f"{name}.py").write_text(f"raise RuntimeError('{name} of the user was imported')\n")
+
+
+@pytest.mark.slow
 def test_the_loop_runs_in_a_directory_whose_files_shadow_ours(tmp_path: Path, rows: Path) -> None:
     home = tmp_path / "mine"
     temper(tmp_path, "init", "mine", "--data", str(rows), "--task", "classify")
-    for name in HOSTILE:
-        (home / f"{name}.py").write_text(f"raise RuntimeError('{name} of the user was imported')\n")
+    shadow(home)
     (home / "suites" / "small.yaml").write_text(
         (home / "suites" / "target.yaml").read_text().replace("min_items: 100", "min_items: 20")
     )
@@ -73,14 +87,22 @@ def test_the_loop_runs_in_a_directory_whose_files_shadow_ours(tmp_path: Path, ro
     assert {job["state"] for job in jobs} == {"finished"}
 
 
-def test_mistakes_are_answered_with_exit_code_2_and_the_way_out(tmp_path: Path) -> None:
-    nothing = temper(tmp_path, "train", expect=2)
-    assert "temper init" in nothing.stderr
+def test_mistakes_are_answered_with_exit_code_2_and_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def mistaken(*arguments: str) -> tuple[str, str]:
+        """Run the command in this process, which shows the same."""
+        monkeypatch.setattr(sys, "argv", ["temper", *arguments])
+        assert main() == 2
+        shown = capsys.readouterr()
+        assert "Traceback" not in shown.err
+        return shown.out, shown.err
+
+    monkeypatch.chdir(tmp_path)
+    assert "temper init" in mistaken("train")[1]
     (tmp_path / "temper.yaml").write_text("name: a\ntrian: {}\nmodel: {path: ./nowhere}\n")
-    typo = temper(tmp_path, "check", expect=2)
-    assert "temper.yaml:2:1: trian" in typo.stderr and "Did you mean `train`?" in typo.stderr
+    _, typo = mistaken("check")
+    assert "temper.yaml:2:1: trian" in typo and "Did you mean `train`?" in typo
     (tmp_path / "temper.yaml").write_text("name: a\nmodel: {path: ./nowhere}\n")
-    missing = temper(tmp_path, "check", expect=2)
-    assert "no such model directory" in missing.stdout
-    unknown = temper(tmp_path, "trian", expect=2)
-    assert "No such command" in unknown.stderr
+    assert "no such model directory" in mistaken("check")[0]
+    assert "No such command" in mistaken("trian")[1]

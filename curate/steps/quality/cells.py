@@ -19,7 +19,10 @@ Visit = Callable[[str], str]
 
 
 def blocks(
-    frame: pl.LazyFrame, context: StepContext, columns: Sequence[str | pl.Expr]
+    frame: pl.LazyFrame,
+    context: StepContext,
+    columns: Sequence[str | pl.Expr],
+    block_rows: int = BLOCK_ROWS,
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows still there, a block at a time, with `_row` and these columns.
 
@@ -28,13 +31,13 @@ def blocks(
     """
     rows = positions(frame)
     total = int(rows[-1]) + 1 if rows.size else 0
-    for begin in range(0, total, BLOCK_ROWS):
+    for begin in range(0, total, block_rows):
         context.advance(begin, total, "rows")
-        low, high = np.searchsorted(rows, (begin, begin + BLOCK_ROWS))
+        low, high = np.searchsorted(rows, (begin, begin + block_rows))
         if low == high:
             continue
         here = pl.DataFrame({ROW: rows[low:high]}).lazy()
-        part = context.base.slice(begin, BLOCK_ROWS)
+        part = context.base.slice(begin, block_rows)
         yield (
             part.join(here, on=ROW, how="semi", maintain_order="left")
             .select(ROW, *columns)

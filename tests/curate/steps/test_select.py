@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -208,3 +209,16 @@ def test_products_are_whole_numbers_that_single_precision_holds() -> None:
     single = values.astype(np.float32) @ values.astype(np.float32).T
     assert np.array_equal(exact, single.astype(np.int64))
     assert np.abs(np.sqrt(np.diag(exact)) - SCALE).max() < 16
+
+
+def test_an_embedder_of_a_folder_takes_the_place_of_words(
+    static_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = ["how can i repair my car", "how can i mend my automobile", "the moon and the river"]
+    frame = pl.DataFrame({"text": texts, "id": ["a", "b", "c"]})
+    outcome = package.select(frame, 2, method="k_centre", vectors=str(static_folder))
+    # Of two that mean the same one is enough, though they share few words.
+    assert outcome.dropped.height == 1
+    assert outcome.dropped[ROW][0] in (0, 1)
+    assert any("vectors of" in note for note in outcome.notes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 import curate as package
 from curate.embedding.background import background
@@ -274,3 +278,33 @@ def test_the_circuit_breaker_watches_this_step_too(
     step = {"semantic_duplicates": {"embedder": str(static_folder), "threshold": 0.9}}
     with pytest.raises(LimitExceeded, match="semantic_duplicates would drop 199 of 200"):
         curate({"sources": ["rows.jsonl"], "steps": [step]})
+
+
+def test_one_question_to_two_images_is_two_rows(tmp_path: Path) -> None:
+    lines = []
+    for colour in ("red", "blue", "red"):
+        stream = io.BytesIO()
+        Image.new("RGB", (6, 4), colour).save(stream, "PNG")
+        url = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        asked = [
+            {"type": "image_url", "image_url": {"url": url}},
+            {"type": "text", "text": "what shape is shown in this picture"},
+        ]
+        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": "a square"}]
+        lines.append(json.dumps({"messages": turns}))
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    frame = package.read(tmp_path / "rows.jsonl").frame
+    outcome = package.semantic_duplicates(frame, "lexical", threshold=0.3, same_numbers=False)
+    assert outcome.dropped[ROW].to_list() == [2]
+
+
+def test_outside_a_workspace_nothing_is_kept_in_the_directory(
+    static_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = frame_of(["how can i repair my car", "the moon and the river"])
+    package.semantic_duplicates(frame, str(static_folder))
+    assert not any(tmp_path.iterdir())
+    (tmp_path / "temper.yaml").write_text("name: mine\n")
+    package.semantic_duplicates(frame, str(static_folder))
+    assert any((tmp_path / "cache" / "vectors").rglob("*.npy"))
