@@ -126,7 +126,8 @@ def coverage(
         _show_coverage(found)
     if deficits is not None:
         written = found.write_deficits(deficits)
-        note(f"{written:,} gaps for `augment.target.deficits`: {deficits}")
+        gaps = "gap" if written == 1 else "gaps"
+        note(f"{written:,} {gaps} for `augment.target.deficits`: {deficits}")
 
 
 def _show_coverage(found: Coverage) -> None:

@@ -123,7 +123,7 @@ class Memory:
         """Return what a person should know of the cache, one sentence each."""
         said: list[str] = []
         if self.recalled:
-            said.append(f"From the cache: {', '.join(self.recalled)}.")
+            said.append(f"From the cache: {', '.join(dict.fromkeys(self.recalled))}.")
         if self.store is not None and self.store.damaged:
             said.append(
                 f"Damaged entries of the cache, computed again: {len(self.store.damaged):,}."

@@ -82,6 +82,8 @@ class ScoreStep:
             gathered = _Gathering(scorer, context, rows)
             gathered.run(frame)
             notes = scorer.notes()
+        # Told, not noted: the rows and what is published of them are the same either way.
+        context.tell(f"{config.column}: {gathered.computed:,} computed now")
         values = {name: gathered.values[:, i] for i, name in enumerate(scorer.columns)}
         verdicts = judged(config, values, gathered.missing)
         places = verdicts.goes
@@ -91,7 +93,7 @@ class ScoreStep:
             [verdicts.reason[i] for i in places.tolist()],
             [verdicts.detail[i] for i in places.tolist()],
         )
-        notes += told(config.column, values[config.column], gathered.missing, gathered.computed)
+        notes += told(config.column, values[config.column], gathered.missing)
         notes += _unhelped(config, values[config.column], rows, context)
         found = pl.DataFrame({ROW: rows, **values}).fill_nan(None)
         scores = Scores(found, fingerprint_name(scorer.fingerprint))
@@ -165,7 +167,7 @@ class _Gathering:
                 else:
                     self.missing[place] = one.reason
             self.done += len(wanted[key])
-        self.context.tick(self.done, f"{self.scorer.columns[0]} of {self.rows.size:,} rows")
+        self.context.advance(self.done, self.rows.size, "rows")
 
 
 def _check_pairs(kind: str) -> None:
