@@ -144,6 +144,7 @@ class Steps:
     def _applied(self, step: Step, rows: Rows, name: str) -> Applied:
         outcome = step.apply(rows.frame, self.context)
         outcome = self.decisions.spare(outcome, rows.frame, self.context)
+        self.memory.said += outcome.run_notes
         altered = _altered(outcome)
         base = None
         if altered.height or outcome.marked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -82,8 +83,6 @@ class ScoreStep:
             gathered = _Gathering(scorer, context, rows)
             gathered.run(frame)
             notes = scorer.notes()
-        # Told, not noted: the rows and what is published of them are the same either way.
-        context.tell(f"{config.column}: {gathered.computed:,} computed now")
         values = {name: gathered.values[:, i] for i, name in enumerate(scorer.columns)}
         verdicts = judged(config, values, gathered.missing)
         places = verdicts.goes
@@ -97,7 +96,9 @@ class ScoreStep:
         notes += _unhelped(config, values[config.column], rows, context)
         found = pl.DataFrame({ROW: rows, **values}).fill_nan(None)
         scores = Scores(found, fingerprint_name(scorer.fingerprint))
-        return split_off(with_scores(frame, found), dropped, notes).with_scores(scores)
+        outcome = split_off(with_scores(frame, found), dropped, notes).with_scores(scores)
+        now = f"{config.column}: {gathered.computed:,} of {rows.size:,} rows were computed now."
+        return replace(outcome, run_notes=(now,))
 
 
 class _Gathering:

@@ -280,9 +280,7 @@ def test_a_template_that_trains_other_turns_balances_again_whatever_stands_befor
     (rows / "temper.yaml").write_text(json.dumps(recipe), encoding="utf-8")
 
     def made(*, cache: bool) -> object:
-        loaded = load_recipe(
-            rows / "temper.yaml", {"curate": CurateSection, "model": ModelSection}
-        )
+        loaded = load_recipe(rows / "temper.yaml", {"curate": CurateSection, "model": ModelSection})
         return logical(run_curate(loaded, Workspace(rows), cache=cache, dry_run=True))
 
     made(cache=True)
