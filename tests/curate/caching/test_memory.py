@@ -275,7 +275,7 @@ def test_a_template_that_trains_other_turns_balances_again_whatever_stands_befor
 
     shutil.copytree(resolve_model(ModelSection(path="builtin"), rows).path, rows / "mine")
     template = rows / "mine" / "chat_template.jinja"
-    balance = {"balance": {"by": "label", "upsample": "max"}}
+    balance = {"balance": {"by": "length", "upsample": "max"}}
     recipe = {"name": "made", "model": {"path": "mine"}, "curate": section("topics", balance)}
     (rows / "temper.yaml").write_text(json.dumps(recipe), encoding="utf-8")
 
@@ -286,7 +286,9 @@ def test_a_template_that_trains_other_turns_balances_again_whatever_stands_befor
     made(cache=True)
     # As many tokens as before, none of them marked: the rows on disk are the same, byte for byte.
     text = template.read_text()
-    template.write_text(text.replace("{% generation %}", "").replace("{% endgeneration %}", ""))
+    template.write_text(
+        text.replace(" generation ", " if true ").replace(" endgeneration ", " endif ")
+    )
     assert template.read_text() != text
     assert made(cache=True) == made(cache=False)
 
@@ -314,6 +316,8 @@ def test_all_code_that_decides_about_rows_is_in_the_names_of_results() -> None:
     for file in (root / "curate").rglob("*.py"):
         inside = file.relative_to(root / "curate").as_posix()
         if inside.startswith((*code._ONLY_SHOWN, "covering/", "card", "enough", "api")):
+            continue
+        if inside.startswith("steps/scoring/"):  # scores have a cache of their own
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evalsuite."):
