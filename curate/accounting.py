@@ -69,7 +69,9 @@ def _pictures_told(base: BaseFrame) -> tuple[str, ...]:
     lists = pl.col(IMAGES).list
     shown = lists.eval(pl.element().struct.field("digest"))
     counts = base.scan().select(
-        rows=(lists.len() > 0).sum(), images=lists.len().sum(), other=shown.explode().n_unique()
+        rows=(lists.len() > 0).sum(),
+        images=lists.len().sum(),
+        other=shown.explode().drop_nulls().n_unique(),
     )
     rows, images, other = counts.collect().row(0)
     return (

@@ -100,7 +100,8 @@ class Steps:
             done = self.memory.recall(name.replace("_", " "), key, partial(_load, before=base))
             found = done is not None
             if done is None:
-                done = self._applied(step, rows, f"after-step-{number}")
+                with self.masks.in_errors():
+                    done = self._applied(step, rows, f"after-step-{number}")
                 if done.private is None and done.scores is None and done.frame is None:
                     self.memory.keep(key, partial(_save, done=done))
             gone, now = (
@@ -143,6 +144,7 @@ class Steps:
     def _applied(self, step: Step, rows: Rows, name: str) -> Applied:
         outcome = step.apply(rows.frame, self.context)
         outcome = self.decisions.spare(outcome, rows.frame, self.context)
+        self.memory.said += outcome.run_notes
         altered = _altered(outcome)
         base = None
         if altered.height or outcome.marked:
@@ -171,7 +173,8 @@ class Steps:
             return Rows(rows.base, frame, left, rows.known and done.frame is None)
         if self.memory.base_key is not None:
             named = key or hash_file(done.base.path)
-            self.memory.base_key = self.memory.key("rows", named)
+            # With what it was: a template decides what is trained, and the rows do not tell it.
+            self.memory.base_key = self.memory.key("rows", named, self.memory.base_key)
         if done.altered.height:
             self.context.rebase(done.base.scan())
         else:  # marks alone: what was computed of the texts holds

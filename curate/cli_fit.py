@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli_steps import Columns, Force
+from curate.cli_steps import Columns, Force, Format
 from workspace.context import Progress, emit_json, emit_table, note
 from workspace.errors import UsageError
 
@@ -44,7 +44,7 @@ def consistency(
         Path | None, typer.Option("-o", metavar="OUT.jsonl", help="The rows that depart, and why.")
     ] = None,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +99,7 @@ def coverage(
         Path | None, typer.Option(metavar="FILE", help="Gaps for augment.target.deficits.")
     ] = None,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -126,7 +126,8 @@ def coverage(
         _show_coverage(found)
     if deficits is not None:
         written = found.write_deficits(deficits)
-        note(f"{written:,} gaps for `augment.target.deficits`: {deficits}")
+        gaps = "gap" if written == 1 else "gaps"
+        note(f"{written:,} {gaps} for `augment.target.deficits`: {deficits}")
 
 
 def _show_coverage(found: Coverage) -> None:

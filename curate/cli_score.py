@@ -12,6 +12,7 @@ from curate.cli_steps import (
     Columns,
     DryRun,
     Force,
+    Format,
     Inputs,
     Out,
     Quarantine,
@@ -52,7 +53,7 @@ def score(
         ),
     ] = None,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
     to: Annotated[str, typer.Option("--type", help="The dataset type; auto: what most are.")] = (
         "auto"
     ),

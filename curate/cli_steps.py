@@ -28,8 +28,19 @@ Columns = Annotated[
     str, typer.Option(metavar="A=B,…", help="Your column names, e.g. prompt=text,completion=label.")
 ]
 Format = Annotated[
-    str, typer.Option(help="jsonl, json, csv, tsv, parquet or arrow; auto tells it from the name.")
+    str,
+    typer.Option(
+        "--format", help="jsonl, json, csv, tsv, parquet or arrow; auto tells it from the name."
+    ),
 ]
+Header = Annotated[
+    str,
+    typer.Option(metavar="A,B,…", help="Columns of a table whose first line is a row already."),
+]
+Quotes = Annotated[
+    bool, typer.Option("--quotes/--no-quotes", help="Whether fields of a table may be quoted.")
+]
+Encoding = Annotated[str, typer.Option(help="Of a table, e.g. cp1252.")]
 Quarantine = Annotated[
     str, typer.Option(metavar="SHARE", help="Stop if more of the rows than this cannot be used.")
 ]
@@ -59,14 +70,24 @@ def convert(
         str, typer.Option("--type", help="messages, prompt_completion, preference, text …")
     ] = "auto",
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
+    header: Header = "",
+    quotes: Quotes = True,
+    encoding: Encoding = "utf-8",
     max_quarantine: Quarantine = "1%",
     force: Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Rows of any known format to one type."""
-    section = _section(inputs, columns, file_format, type=to, max_quarantine=max_quarantine)
+    section = _section(
+        inputs,
+        columns,
+        file_format,
+        table=_table(header, quotes, encoding),
+        type=to,
+        max_quarantine=max_quarantine,
+    )
     _run(section, out, force=force, dry_run=dry_run, as_json=as_json)
 
 
@@ -77,7 +98,7 @@ def dedupe(
         float, typer.Option(help="Least similarity of near-duplicates; 1 keeps them all.")
     ] = 0.8,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
     max_quarantine: Quarantine = "1%",
     circuit_breaker: Breaker = "50%",
     force: Force = False,
@@ -112,7 +133,7 @@ def decontaminate(
     ] = None,
     threshold: Annotated[float, typer.Option(help="Least share or similarity of a leak.")] = 0.8,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
     max_quarantine: Quarantine = "1%",
     circuit_breaker: Breaker = "50%",
     force: Force = False,
@@ -147,7 +168,7 @@ def split(
         typer.Option(metavar="BY", help="Same shares of each label (or source, length …)."),
     ] = None,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
     max_quarantine: Quarantine = "1%",
     force: Force = False,
     dry_run: DryRun = False,
@@ -173,7 +194,7 @@ def step(
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the step; repeatable."),
     ] = None,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
     to: Annotated[str, typer.Option("--type", help="The dataset type; auto: what most are.")] = (
         "auto"
     ),
@@ -203,14 +224,18 @@ def step(
 def stats(
     inputs: Inputs,
     columns: Columns = "",
-    file_format: Annotated[str, typer.Option("--format")] = "auto",
+    file_format: Format = "auto",
+    header: Header = "",
+    quotes: Quotes = True,
+    encoding: Encoding = "utf-8",
     as_json: AsJson = False,
 ) -> None:
     """Say what is in files: formats, lengths, rows that cannot be used and why."""
     from curate.one_step import curated_rows
     from curate.statistics import describe
 
-    section = _section(inputs, columns, file_format, max_quarantine=1.0)
+    table = _table(header, quotes, encoding)
+    section = _section(inputs, columns, file_format, table=table, max_quarantine=1.0)
     with curated_rows(section) as curated:
         found = describe(curated)
     if as_json:
@@ -294,6 +319,14 @@ def _section(inputs: list[str], columns: str, file_format: str, **settings: Any)
     return section_for(inputs, columns, file_format, **settings)
 
 
+def _table(header: str, quotes: bool, encoding: str) -> dict[str, Any]:
+    return {
+        "header": tuple(filter(None, header.split(","))),
+        "quotes": quotes,
+        "encoding": encoding,
+    }
+
+
 def _run(
     section: CurateSection,
     out: str,
@@ -326,7 +359,7 @@ def _run(
     else:
         show_ledger(f"{out}: what became of every row", curated.ledger)
         said = [text for time in curated.ledger.times for text in time.notes]
-        for text in (*said, *curated.ledger.split_notes):
+        for text in (*said, *curated.ledger.split_notes, *curated.notes):
             note(f"· {text}")
 
 

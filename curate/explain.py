@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import polars as pl
 
 from curate.scores import SCORES
 from curate.splitting import SPLITS
-from curate.texts import TYPES
+from curate.texts import IMAGE_MARK, TYPES
 from workspace.errors import UsageError
 from workspace.files import read_json
 from workspace.text import plain
@@ -224,6 +225,8 @@ def _shown(row: dict[str, Any], kind: str) -> str:
 
 def _said(content: str | list[dict[str, Any]] | None) -> str | None:
     """Return what a turn says; of content parts the text, and where an image stands."""
-    if not isinstance(content, list):
-        return content
+    if isinstance(content, str):  # a dropped row: images are there by their digests alone
+        return re.sub(IMAGE_MARK, "[image] ", content)
+    if content is None:
+        return None
     return "".join(part["text"] if part["type"] == "text" else "[image] " for part in content)

@@ -155,7 +155,7 @@ def curate_rows(
         base.type,
         kept,
         dropped,
-        _named(altered, rows.base),
+        masks.rows(_named(altered, rows.base)),
         ledger,
         images,
         private,

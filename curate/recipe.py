@@ -230,6 +230,19 @@ class CurateSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _topics_are_named_by_what_may_be_told(self) -> Self:
+        named = False
+        for step in self.steps:
+            if named and step.redact is not None:
+                raise ValueError(
+                    "redact after topics: a topic is called by words of the rows, which may be "
+                    "what is to be hidden; put redact before"
+                )
+            by_topics = step.balance is not None and step.balance.topics is not None
+            named = named or step.topics is not None or by_topics
+        return self
+
+    @model_validator(mode="after")
     def _groups_are_looser(self) -> Self:
         for step in self.steps:
             near = step.near_duplicates

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from curate.pipeline import Curated
-from curate.texts import answer_text, prompt_text
+from curate.texts import answer_text, prompt_text, with_images_told
 
 _EXAMPLE = 200
 """Characters of an example."""
@@ -16,8 +16,8 @@ _EXAMPLE = 200
 def describe(curated: Curated) -> dict[str, Any]:
     """Return sources, formats, lengths in characters, and what cannot be used."""
     lengths = curated.kept.select(
-        prompt_text(curated.type).str.len_chars().alias("prompt"),
-        answer_text(curated.type).str.len_chars().alias("answer"),
+        with_images_told(prompt_text(curated.type), "").str.len_chars().alias("prompt"),
+        with_images_told(answer_text(curated.type), "").str.len_chars().alias("answer"),
     ).collect()
     unusable = curated.dropped["reason"].value_counts(sort=True)
     sources = [
@@ -42,8 +42,9 @@ def _with_examples(source: dict[str, Any], curated: Curated) -> list[dict[str, A
     """Return the evidence of a source, each kind of row with the beginning of its first one."""
     firsts = [one["first_row"] for one in source["detected"]]
     here = (pl.col("source") == source["name"]) & pl.col("row").is_in(firsts)
-    whole = pl.concat_str(prompt_text(curated.type), answer_text(curated.type), separator=" → ")
-    found = curated.kept.filter(here).select("row", whole.str.head(_EXAMPLE)).collect()
+    both = pl.concat_str(prompt_text(curated.type), answer_text(curated.type), separator=" → ")
+    example = with_images_told(both).str.head(_EXAMPLE)
+    found = curated.kept.filter(here).select("row", example).collect()
     texts = dict(found.iter_rows())
     return [{**one, "example": texts.get(one["first_row"])} for one in source["detected"]]
 

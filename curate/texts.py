@@ -123,6 +123,11 @@ def shown_answer(kind: str) -> pl.Expr:
     return answer_text(kind)
 
 
+def with_images_told(text: pl.Expr, told: str = "[image] ") -> pl.Expr:
+    """Return a text with a word where an image stands, instead of the image's digest."""
+    return text.str.replace_all(IMAGE_MARK, told)
+
+
 def turns_text(column: str) -> pl.Expr:
     """Return what is said in a column of turns, such as `chosen`, as text."""
     return _contents(pl.col(column)).fill_null("")

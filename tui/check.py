@@ -18,6 +18,7 @@ from workspace.recipe import Recipe
 
 if TYPE_CHECKING:
     from curate.formats.read import Glance
+    from curate.steps.quality.masks import Masks
     from train.plan import Prepared
 
 
@@ -76,8 +77,13 @@ def _model(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _sources(recipe: Recipe) -> Iterator[Finding]:
+    from curate.steps.quality.masks import patterns_of
+
     section = recipe.section("curate", CurateSection)
-    for source in section.sources if section else ():
+    if section is None:
+        return
+    masks = patterns_of(section.steps)
+    for source in section.sources:
         if source.path == "-":
             yield Finding("ok", "source", "standard input")
             continue
@@ -85,7 +91,7 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
             yield Finding("ok", "source", f"{source.name}, looked at by `temper curate`")
             continue
         if (recipe.base_dir / Path(source.path).expanduser()).is_dir():
-            yield from _first_rows(source, recipe.base_dir, f"{source.path}: a folder")
+            yield from _first_rows(source, recipe.base_dir, f"{source.path}: a folder", masks)
             continue
         files = _matching(recipe.base_dir, source.path)
         if not files:
@@ -98,14 +104,13 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
             continue
         size = sum(file.stat().st_size for file in files) / 1e6
         count = f"{len(files):,} file{'s' if len(files) > 1 else ''}, {size:.1f} MB"
-        yield from _first_rows(source, recipe.base_dir, f"{source.path}: {count}")
+        yield from _first_rows(source, recipe.base_dir, f"{source.path}: {count}", masks)
 
 
 def _curation(recipe: Recipe) -> Iterator[Finding]:
     """Say what `temper curate` will take."""
     from curate.curating import token_model
     from curate.planning.plan import plan_curation
-    from workspace.context import duration
 
     section = recipe.section("curate", CurateSection)
     if section is None:
@@ -117,7 +122,7 @@ def _curation(recipe: Recipe) -> Iterator[Finding]:
     except DataError:  # told as a finding about the source
         return
     told = (
-        f"about {plan.expected.rows:,} rows, {duration(plan.seconds)}, "
+        f"about {plan.expected.rows:,} rows, {plan.told_time}, "
         f"{plan.peak_memory_bytes / 1e9:.1f} GB of memory, {plan.disk_bytes / 1e9:.1f} GB of disk"
     )
     if plan.lacks:
@@ -126,12 +131,12 @@ def _curation(recipe: Recipe) -> Iterator[Finding]:
         yield Finding("ok", "curation", told)
 
 
-def _first_rows(source: Source, base: Path, what: str) -> Iterator[Finding]:
+def _first_rows(source: Source, base: Path, what: str, masks: Masks) -> Iterator[Finding]:
     from curate.formats.read import glance
 
     seen = glance(source, base)
     shown = ", ".join(str(name) for name in seen.formats)
-    yield from _choices(seen, source)
+    yield from _choices(seen, source, masks)
     if not seen.fault:
         yield Finding("ok", "source", f"{what}, {shown or 'no rows'}")
         return
@@ -139,21 +144,22 @@ def _first_rows(source: Source, base: Path, what: str) -> Iterator[Finding]:
         "warn" if seen.usable else "fail",
         "source",
         f"{what}; {seen.read - seen.usable:,} of the first {seen.read:,} rows cannot be used: "
-        f"{seen.fault}",
+        f"{masks.text(seen.fault)}",
         "Mend them, or name the columns beside the source's path, such as "
         "`columns: {prompt: YOURS, completion: YOURS}`.",
     )
 
 
-def _choices(seen: Glance, source: Source) -> Iterator[Finding]:
+def _choices(seen: Glance, source: Source, masks: Masks) -> Iterator[Finding]:
     """Tell what else rows could have been read as."""
     for one in seen.detected:
+        columns = ", ".join(masks.mark(column) for column in one.columns)
         if one.also:
             yield Finding(
                 "warn",
                 "source",
                 f"{source.name}: {one.rows:,} of the first {seen.read:,} rows, such as row "
-                f"{one.first}, are read as {one.format} by {', '.join(one.columns)}, and fit "
+                f"{one.first}, are read as {one.format} by {columns}, and fit "
                 f"{', '.join(one.also)} too",
                 "If that is not what you mean, name the columns: `columns: {prompt: YOURS, "
                 "completion: YOURS}`.",

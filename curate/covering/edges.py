@@ -28,7 +28,10 @@ RULES: Mapping[str, pl.Expr] = {
         r"function \w*\(|\w+\(.*\);$)"
     ),
     "JSON": pl.col("text").str.contains(r"\{\s*\"[^\"\n]+\"\s*:"),
-    "LaTeX": pl.col("text").str.contains(r"\\(?:frac|sqrt|begin|sum|int|cdot|text)\b|\$[^$\n]+\$"),
+    # Between dollars something only formulae have: `$5 and $7` are prices.
+    "LaTeX": pl.col("text").str.contains(
+        r"\\(?:frac|sqrt|begin|sum|int|cdot|text)\b|\$[^$\n]*[\\^_=][^$\n]*\$|\$[a-zA-Z]\$"
+    ),
     "Markdown": pl.col("text").str.contains(r"(?m)^#{1,6} \p{L}|\*\*\S|^\|.*\|\s*$"),
     "list": pl.col("text").str.count_matches(r"(?m)^\s*(?:[-*•]|\d{1,2}[.)]) \S") >= 2,
     "digits": pl.col("text").str.contains(r"\p{N}"),

@@ -109,7 +109,8 @@ def _record(header: list[str], fields: list[str], number: int) -> RawRow:
         detail = f"field {name} has byte {_undecoded(fields[bad])}; is it `encoding: cp1252`?"
         return RawRow(number, None, raw, Misfit(Reason.INVALID_UTF8, detail))
     if len(fields) != len(header):
-        detail = f"{len(fields)} fields where the header has {len(header)}"
+        word = "field" if len(fields) == 1 else "fields"
+        detail = f"{len(fields)} {word} where the header has {len(header)}"
         return RawRow(number, None, joined.encode(), Misfit(Reason.RAGGED_ROW, detail))
     value = dict(zip(header, fields, strict=True))
     return RawRow(number, value, orjson.dumps(value, option=orjson.OPT_SORT_KEYS))

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from curate.embedding.configs import SemanticDuplicates, Topics
 from curate.planning.machine import free_disk_bytes, free_memory_bytes
 from curate.planning.sample import Expected, expected
 from curate.recipe import CurateSection
+from curate.steps.configs import StepConfig
+from curate.steps.quality.configs import Redact
+from curate.steps.scoring.configs import Score
+from curate.steps.selection.configs import Select
 from workspace.errors import LimitExceeded
 
 LARGE_BYTES = 200_000_000
@@ -46,7 +51,7 @@ _COMPARING = frozenset(
     {"exact_duplicates", "near_duplicates", "contradictions", "repeated_prompts"}
     | {"repeated_answers", "preference_pairs", "decontaminate", "select"}
 )
-_REWRITING = frozenset({"repair", "redact", "balance"})
+_REWRITING = frozenset({"repair", "redact", "balance", "topics", "score"})
 """Steps after which all rows are written anew."""
 _REWRITTEN_BYTES = 0.7e6
 """What that takes, for each megabyte of text."""
@@ -70,6 +75,8 @@ class CurationPlan:
     free_memory_bytes: int
     disk_bytes: int
     free_disk_bytes: int
+    untimed: tuple[str, ...] = ()
+    """Steps in which a model reads every row: how long that takes depends on the model."""
 
     @property
     def seconds(self) -> float:
@@ -80,6 +87,14 @@ class CurationPlan:
     def is_large(self) -> bool:
         """Whether a person should see it before the work begins."""
         return self.expected.size_bytes > LARGE_BYTES or self.expected.rows > LARGE_ROWS
+
+    @property
+    def told_time(self) -> str:
+        """How long it takes, and what of it is not known beforehand."""
+        from workspace.context import duration
+
+        beside = f", and what the models of {', '.join(self.untimed)} take" if self.untimed else ""
+        return f"{duration(self.seconds)}{beside}"
 
     @property
     def lacks(self) -> str:
@@ -106,7 +121,7 @@ class CurationPlan:
             f"file{'' if seen.files == 1 else 's'} of {seen.size_bytes / 1e6:,.0f} MB"
         )
         each = ", ".join(f"{one.name} {duration(one.seconds)}" for one in self.stages)
-        yield f"  time    about {duration(self.seconds)}: {each}"
+        yield f"  time    about {self.told_time}: {each}"
         yield (
             f"  memory  about {self.peak_memory_bytes / 1e9:.1f} GB at its peak, "
             f"{self.free_memory_bytes / 1e9:.1f} GB free"
@@ -157,7 +172,19 @@ def plan_curation(
         free_memory_bytes(),
         round(disk_bytes),
         free_disk_bytes(disk),
+        tuple(dict.fromkeys(step.name for step in section.steps if _asks_a_model(step))),
     )
+
+
+def _asks_a_model(step: StepConfig) -> bool:
+    settings = step.settings
+    if isinstance(settings, Redact):
+        return settings.presidio is not None
+    if isinstance(settings, Select):
+        return settings.vectors != "lexical"
+    if isinstance(settings, SemanticDuplicates | Topics):
+        return settings.embedder != "lexical"
+    return isinstance(settings, Score)
 
 
 def _stages(section: CurateSection, seen: Expected, *, counts_tokens: bool) -> Iterator[Stage]:

@@ -18,7 +18,7 @@ from curate.steps.quality.masks import Masks
 PER_REASON = 3
 _TEXT = 400
 _AROUND = 150
-_PLACEHOLDER = re.compile(r"<(?:EMAIL|PHONE|CARD|IBAN|IP|KEY)_[0-9]{1,6}>")
+_PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]{1,40}_[0-9]{1,6}>")
 
 
 @dataclass(frozen=True)

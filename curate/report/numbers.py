@@ -14,7 +14,7 @@ from curate.frame import ROW
 from curate.steps.balancing.cells import script
 from curate.steps.quality.configs import Language
 from curate.steps.quality.masks import Masks
-from curate.texts import TYPES, answer_text, prompt_text
+from curate.texts import TYPES, answer_text, prompt_text, with_images_told
 
 SAMPLE = 1_000
 """Rows of which languages and trained tokens are found."""
@@ -60,8 +60,8 @@ def numbers_of(
     rows = (
         frame.select(
             ROW,
-            prompt_text(kind).str.len_chars().alias("prompt"),
-            answer_text(kind).str.len_chars().alias("answer"),
+            with_images_told(prompt_text(kind), "").str.len_chars().alias("prompt"),
+            with_images_told(answer_text(kind), "").str.len_chars().alias("answer"),
             _turns(kind).alias("turns"),
             pl.col("user_label").alias("label"),
             "source",

@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.pipeline import Curated
 from curate.report.excerpt import READ_AT_MOST
-from curate.texts import TYPES, shown_answer, shown_prompt
+from curate.texts import TYPES, shown_answer, shown_prompt, with_images_told
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,4 @@ def _rows(frame: pl.LazyFrame, ids: set[str], kind: str, state: pl.Expr) -> dict
 
 
 def _cut(text: pl.Expr) -> pl.Expr:
-    return text.str.slice(0, READ_AT_MOST).fill_null("")
+    return with_images_told(text).str.slice(0, READ_AT_MOST).fill_null("")

@@ -35,8 +35,11 @@ class BalanceStep:
     def __init__(self, config: Balance) -> None:
         self.config = config
 
-    def depends_on(self, context: StepContext) -> Depends:
-        """Return what the outcome depends on beside the rows."""
+    def depends_on(self, context: StepContext) -> Depends | None:
+        """Return what the outcome depends on beside the rows; an embedder is known by its name."""
+        topics = self.config.topics
+        if topics is not None and topics.embedder != "lexical":
+            return None
         return settings_of(self.config)
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:

@@ -194,7 +194,9 @@ class Outcome:
     dropped: pl.DataFrame
     """`_row`, `step`, `reason`, `detail`, `duplicate_of` (an id or null) of each row dropped."""
     notes: tuple[str, ...] = ()
-    """What else a person should know, one sentence each."""
+    """What else a person should know of the rows, one sentence each; published with them."""
+    run_notes: tuple[str, ...] = ()
+    """What a person should know of this run alone: another one makes the same rows."""
     changed: pl.DataFrame = field(default_factory=_none)
     """`_row`, `step`, `reason`, `detail` of each row whose text is another than before."""
     made: pl.DataFrame = field(default_factory=_none)

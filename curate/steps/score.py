@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -91,11 +92,13 @@ class ScoreStep:
             [verdicts.reason[i] for i in places.tolist()],
             [verdicts.detail[i] for i in places.tolist()],
         )
-        notes += told(config.column, values[config.column], gathered.missing, gathered.computed)
+        notes += told(config.column, values[config.column], gathered.missing)
         notes += _unhelped(config, values[config.column], rows, context)
         found = pl.DataFrame({ROW: rows, **values}).fill_nan(None)
         scores = Scores(found, fingerprint_name(scorer.fingerprint))
-        return split_off(with_scores(frame, found), dropped, notes).with_scores(scores)
+        outcome = split_off(with_scores(frame, found), dropped, notes).with_scores(scores)
+        now = f"{config.column}: {gathered.computed:,} of {rows.size:,} rows were computed now."
+        return replace(outcome, run_notes=(now,))
 
 
 class _Gathering:
@@ -165,7 +168,7 @@ class _Gathering:
                 else:
                     self.missing[place] = one.reason
             self.done += len(wanted[key])
-        self.context.tick(self.done, f"{self.scorer.columns[0]} of {self.rows.size:,} rows")
+        self.context.advance(self.done, self.rows.size, "rows")
 
 
 def _check_pairs(kind: str) -> None:

@@ -93,6 +93,17 @@ def test_a_step_writes_a_file_with_its_account_beside_it(
     assert "20 in = 20 kept + 0 dropped" in again.stderr
 
 
+def test_a_table_without_a_header_and_with_bare_quotes_is_read_by_options(
+    typed: Type, tmp_path: Path
+) -> None:
+    (tmp_path / "messages").write_bytes(b'ham\t"Well, said he\nspam\tcaf\xe9 for free\n')
+    options = ("--format", "tsv", "--header", "label,text", "--no-quotes", "--encoding", "cp1252")
+    typed("convert", "messages", "-o", "out.jsonl", *options)
+    made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in made] == ['"Well, said he', "café for free"]
+    assert json.loads(typed("stats", "messages", "--json", *options).stdout)["rows"] == 2
+
+
 def test_data_alone_goes_to_standard_output(typed: Type, tmp_path: Path) -> None:
     raw = "".join(json.dumps(row) + "\n" for row in [*rows(4), *rows(1)]).encode()
     result = typed("dedupe", "-", "-o", "-", stdin=raw)

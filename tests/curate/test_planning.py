@@ -145,3 +145,29 @@ def test_check_tells_the_plan(tmp_path: Path) -> None:
     findings = check_recipe(load_recipe(tmp_path / "temper.yaml", compose()))
     [told] = [finding for finding in findings if finding.what == "curation"]
     assert told.level == "ok" and "about 60 rows" in told.found
+
+
+def test_a_plan_says_of_which_steps_it_cannot_tell_the_time(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(rows(60))
+    steps = [
+        {"topics": {"embedder": "lexical"}},
+        {"score": {"perplexity": {"model": "builtin"}}},
+        {"semantic_duplicates": {"embedder": "models/mine"}},
+    ]
+    section = CurateSection.model_validate({"sources": ["rows.jsonl"], "steps": steps})
+    plan = plan_curation(section, tmp_path, tmp_path, counts_tokens=False)
+    assert plan.untimed == ("score", "semantic_duplicates")
+    assert "and what the models of score, semantic_duplicates take" in plan.told_time
+
+
+def test_check_shows_nothing_that_the_recipe_redacts(tmp_path: Path) -> None:
+    from tui.check import check_recipe
+    from tui.schema import compose
+    from workspace.recipe import load_recipe
+
+    (tmp_path / "rows.jsonl").write_text('{"jane.roe@example.org": 1}\n' + rows(60))
+    recipe = "name: made\ncurate: {sources: [rows.jsonl], steps: [redact]}\n"
+    (tmp_path / "temper.yaml").write_text(recipe)
+    findings = check_recipe(load_recipe(tmp_path / "temper.yaml", compose()))
+    [told] = [finding for finding in findings if finding.what == "source"]
+    assert "<EMAIL_1>" in told.found and "jane" not in told.found

@@ -46,6 +46,8 @@ def test_what_is_dumped_can_be_read_again() -> None:
         {"split": {"test": "150%"}},
         {"split": {"validation": "60%", "test": 0.4}},
         {"steps": [{"near_duplicates": {"threshold": 0.6}}], "split": {"similarity": 0.7}},
+        {"steps": ["topics", "redact"]},
+        {"steps": [{"balance": {"by": "topic", "topics": {}, "cap": 9}}, "redact"]},
     ],
 )
 def test_what_cannot_be_meant_is_refused(settings: dict[str, Any]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from curate.steps.quality.personal import MIGHT_HOLD
 from curate.steps.quality.placeholders import Masker
 from curate.steps.quality.presidio import Recogniser, recogniser
 from curate.steps.quality.spans import Named
+from workspace.errors import TemperError
 
 _KEPT = frozenset({"id", "step", "reason", "duplicate_of", "source"})
 _MARKS = frozenset({"role", "type", "id", "tool_call_id", "tools", "user_label", "group"})
@@ -54,6 +56,16 @@ class Masks:
         for name, count in counts.items():
             out[self.mark(name)] += count
         return dict(sorted(out.items()))
+
+    @contextmanager
+    def in_errors(self) -> Iterator[None]:
+        """Hide in an error that is raised inside what it may name, such as a label."""
+        try:
+            yield
+        except TemperError as error:
+            for part in ("title", "cause", "cure"):
+                setattr(error, part, self.mark(getattr(error, part)))
+            raise
 
     def rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return rows with placeholders, whatever columns they have."""
@@ -104,12 +116,16 @@ def masks_of(steps: Iterable[StepConfig], base_dir: Path) -> Masks:
     Raises:
         UsageError: a recogniser that they name cannot be used.
     """
+    steps = list(steps)
     wanted = [step.settings for step in steps if isinstance(step.settings, Redact)]
     asked = dict.fromkeys(one.presidio for one in wanted if one.presidio is not None)
-    return Masks(
-        tuple(dict.fromkeys(kind for one in wanted for kind in one.kinds)),
-        tuple(recogniser(one, base_dir) for one in asked),
-    )
+    return Masks(patterns_of(steps).kinds, tuple(recogniser(one, base_dir) for one in asked))
+
+
+def patterns_of(steps: Iterable[StepConfig]) -> Masks:
+    """Return what they want hidden by patterns alone, which need no model."""
+    wanted = [step.settings for step in steps if isinstance(step.settings, Redact)]
+    return Masks(tuple(dict.fromkeys(kind for one in wanted for kind in one.kinds)))
 
 
 def _masked(row: dict[str, Any], columns: Sequence[str], masker: Masker) -> dict[str, Any]:

@@ -110,17 +110,14 @@ def _drop_beyond_share(
         verdicts.drop(place, Reason.OUTSIDE_SHARE, told)
 
 
-def told(
-    column: str, scores: Numbers, missing: Mapping[int, str], computed: int
-) -> tuple[str, ...]:
+def told(column: str, scores: Numbers, missing: Mapping[int, str]) -> tuple[str, ...]:
     """Return what a person should know of the scores, one sentence each."""
     found = scores[~np.isnan(scores)]
     notes = []
     if found.size:
         low, middle, high = (shown(one) for one in np.quantile(found, [0.05, 0.5, 0.95]))
         notes.append(
-            f"{column} of {found.size:,} rows: median {middle}, 5 % below {low}, 5 % above {high}. "
-            f"Computed now: {computed:,}; the others were known."
+            f"{column} of {found.size:,} rows: median {middle}, 5 % below {low}, 5 % above {high}."
         )
     if missing:
         kinds = Counter(reason.partition(":")[0] for reason in missing.values())

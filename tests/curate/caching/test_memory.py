@@ -61,6 +61,12 @@ STEP = st.one_of(
     st.integers(1, 6).map(lambda rows: {"select": {"rows": rows}}),
     st.integers(1, 3).map(lambda most: {"repeated_answers": {"most": most, "least_tokens": 1}}),
     st.just({"balance": {"by": "label", "count": "rows", "temperature": 2}}),
+    st.just({"balance": {"by": "topic", "topics": {"count": 2}, "count": "rows", "cap": 3}}),
+    st.sampled_from([1, 3]).map(lambda count: {"topics": {"count": count}}),
+    st.just({"semantic_duplicates": {"embedder": "lexical", "threshold": 0.7}}),
+    st.just({"select": {"rows": 4, "method": "k_centre"}}),
+    st.just({"consistency": {"share": 0.7}}),
+    st.just("repair"),
     st.just({"decontaminate": {"files": [{"path": "items.jsonl", "field": "q", "answer": "a"}]}}),
 )
 
@@ -260,6 +266,63 @@ def test_another_tokenizer_counts_again_and_makes_another_dataset(rows: Path) ->
     assert then.digest != first.digest
     counts = [one.ledger.splits["train"].tokens or 0 for one in (first, then)]
     assert counts[1] > counts[0]
+
+
+def test_a_template_that_trains_other_turns_balances_again_whatever_stands_before(
+    rows: Path,
+) -> None:
+    from evalsuite.models import resolve_model
+
+    shutil.copytree(resolve_model(ModelSection(path="builtin"), rows).path, rows / "mine")
+    template = rows / "mine" / "chat_template.jinja"
+    balance = {"balance": {"by": "length", "upsample": "max"}}
+    recipe = {"name": "made", "model": {"path": "mine"}, "curate": section("topics", balance)}
+    (rows / "temper.yaml").write_text(json.dumps(recipe), encoding="utf-8")
+
+    def made(*, cache: bool) -> object:
+        loaded = load_recipe(rows / "temper.yaml", {"curate": CurateSection, "model": ModelSection})
+        return logical(run_curate(loaded, Workspace(rows), cache=cache, dry_run=True))
+
+    made(cache=True)
+    # As many tokens as before, none of them marked: the rows on disk are the same, byte for byte.
+    text = template.read_text()
+    template.write_text(
+        text.replace(" generation ", " if true ").replace(" endgeneration ", " endif ")
+    )
+    assert template.read_text() != text
+    assert made(cache=True) == made(cache=False)
+
+
+def test_topics_by_an_embedder_are_found_again(rows: Path) -> None:
+    from curate.steps.balance import BalanceStep
+    from curate.steps.balancing.configs import Balance
+    from curate.steps.base import StepContext
+
+    context = StepContext(pl.LazyFrame(), "messages", Workspace(rows), rows)
+    for embedder, kept in (("models/mine", False), ("lexical", True)):
+        topics = {"embedder": embedder}
+        config = Balance.model_validate({"by": "topic", "topics": topics, "cap": 3})
+        assert (BalanceStep(config).depends_on(context) is not None) == kept
+
+
+def test_all_code_that_decides_about_rows_is_in_the_names_of_results() -> None:
+    import ast
+
+    from curate.caching import code
+
+    root = Path(code.__file__).parents[2]
+    rooms = {f"evalsuite/{room}" for room in ("models", "tasks", "similarity", "embedding")}
+    assert rooms <= set(code._ROOMS)
+    for file in (root / "curate").rglob("*.py"):
+        inside = file.relative_to(root / "curate").as_posix()
+        if inside.startswith((*code._ONLY_SHOWN, "covering/", "card", "enough", "api")):
+            continue
+        if inside.startswith("steps/scoring/"):  # scores have a cache of their own
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evalsuite."):
+                room = "/".join(str(node.module).split(".")[:2])
+                assert room in rooms or room in ("evalsuite/stats", "evalsuite/report"), inside
 
 
 def test_a_map_of_personal_data_is_written_each_time_and_never_cached(rows: Path) -> None:

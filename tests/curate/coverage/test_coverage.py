@@ -118,6 +118,23 @@ def test_edge_cases_are_told_by_rule() -> None:
     assert ("gizmo", 2) in found.words
 
 
+@pytest.mark.parametrize(
+    ("text", "is_latex"),
+    [
+        ("It costs $5 and then $7 more.", False),
+        ("A wallet of $100; she has $15 for it, and $3.", False),
+        ("What is $x^2 + 1$ at 3?", True),
+        ("Let $n$ be even.", True),
+        (r"Find \frac{1}{2}.", True),
+    ],
+)
+def test_prices_are_no_formulae(text: str, is_latex: bool) -> None:
+    from curate.covering.edges import RULES
+
+    found = pl.DataFrame({"text": [text]}).select(RULES["LaTeX"].alias("found"))
+    assert found.item() == is_latex
+
+
 def test_inputs_come_from_rows_with_answers_or_without_from_tables_and_lines(
     lines: Write, tmp_path: Path
 ) -> None:

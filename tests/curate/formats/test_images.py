@@ -268,6 +268,27 @@ def test_a_forged_mark_is_no_image(files: Path, lines: Lines, curate: Curate) ->
     assert made[0][0]["content"] == [text(f"Only text {mark}")]
 
 
+def test_notes_and_statistics_count_images_and_show_no_digests(
+    files: Path, lines: Lines, curate: Curate
+) -> None:
+    from curate.one_step import curated_rows, section_for
+    from curate.statistics import describe
+
+    rows: list[dict[str, Any]] = [
+        {"prompt": "What?", "completion": "Red.", "image": "red.png"},
+        {"prompt": "What?", "completion": "Red again.", "image": "red.png"},
+        {"prompt": "No image?", "completion": "None."},
+    ]
+    path = lines(rows)
+    result = curate({"sources": [path.name]})
+    assert any(note.startswith("2 rows have 2 images, 1 of them ") for note in result.notes)
+    with curated_rows(section_for([str(path)])) as curated:
+        found = describe(curated)
+    assert found["characters"]["prompt"]["most"] == len("No image?")
+    [source] = found["sources"]
+    assert source["detected"][0]["example"] == "[image] What? → Red."
+
+
 def test_the_same_words_with_another_image_are_no_duplicate(
     files: Path, lines: Lines, curate: Curate
 ) -> None:

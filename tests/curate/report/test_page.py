@@ -11,6 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from workspace.errors import DataError
+
 Curate = Callable[..., Any]
 Lines = Callable[..., Path]
 PageOf = Callable[[Path], Any]
@@ -135,6 +137,51 @@ def test_redacted_values_are_nowhere_even_as_they_were_read(
     assert "&lt;EMAIL_1&gt;" in page.text
     assert "donâ€™t" in page.text or "â€™" in page.text
     assert "not checked again" not in card
+
+
+def test_redacted_values_are_in_no_published_file_and_in_no_error(
+    curate: Curate, lines: Lines
+) -> None:
+    secret = "jane.roe@example.org"
+    rows = questions(40)
+    for place in (1, 4, 7):
+        rows[place]["kind"] = secret
+    for place in range(10, 20):
+        rows[place]["prompt"] += f" Write to {secret}."
+        rows[place]["completion"] += f" {secret}"
+    rows[30] = {secret: 1}
+    steps: list[Any] = [
+        "repair",
+        {"consistency": {"share": 0.6}},
+        {"near_duplicates": {"threshold": 0.8}},
+        {"semantic_duplicates": {"embedder": "lexical", "threshold": 0.9}},
+        {"balance": {"by": "label", "upsample": "max", "count": "rows"}},
+        {"redact": {"kinds": ["email"]}},
+        {"topics": {"count": 3}},
+    ]
+    split = {"validation": 0.1, "test": 0.1, "stratify": "label"}
+    section = {
+        "sources": [source(lines(rows))],
+        "steps": steps,
+        "split": split,
+        "circuit_breaker": 1,
+        "max_quarantine": 0.1,
+    }
+    result = curate(section)
+    copies = pl.read_parquet(result.path / "altered.parquet").filter(pl.col("reason") == "repeated")
+    assert copies.filter(pl.col("detail").str.contains("<EMAIL_1>", literal=True)).height
+    for file in sorted(result.path.iterdir()):
+        text = (
+            str(pl.read_parquet(file).to_dicts())
+            if file.suffix == ".parquet"
+            else file.read_text(encoding="utf-8")
+        )
+        assert "jane" not in text and "roe@" not in text, file.name
+    assert not any("jane" in note for note in result.notes)
+    wrong = {"balance": {"by": "label", "target": {"nowhere": 1.0}, "count": "rows"}}
+    with pytest.raises(DataError) as caught:
+        curate({**section, "steps": [wrong, {"redact": {"kinds": ["email"]}}]})
+    assert "jane" not in str(caught.value) and "<EMAIL_1>" in str(caught.value)
 
 
 TURNS = [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]

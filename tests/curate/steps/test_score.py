@@ -172,7 +172,7 @@ def test_another_threshold_computes_nothing_and_loads_no_model(
     kept = second.kept.collect()["id"].to_list()
     assert kept == [name for name, value in values.items() if value is not None and value <= 50]
     assert 0 < len(kept) < len(PAIRS)
-    assert "Computed now: 0;" in second.notes[0]
+    assert ": 0 of " in second.run_notes[0]
     assert 0 < bits.dropped.height < len(PAIRS)
     assert "perplexity_bits_per_byte" in bits.dropped["detail"][0]
 
@@ -190,7 +190,7 @@ def test_changed_rows_alone_are_computed_again(monkeypatch: pytest.MonkeyPatch) 
     changed = chats([*PAIRS[:2], ("Reverse tin.", "nit"), *PAIRS[3:]])
     outcome = package.score(changed, "perplexity", model="builtin")
     assert seen == [1]
-    assert "Computed now: 1;" in outcome.notes[0]
+    assert ": 1 of " in outcome.run_notes[0]
 
 
 def test_a_frame_that_was_changed_by_hand_is_not_taken_for_what_it_was() -> None:
@@ -199,7 +199,7 @@ def test_a_frame_that_was_changed_by_hand_is_not_taken_for_what_it_was() -> None
     mixed = first.with_columns(other["messages"])  # the old content_hash is still beside it
     again = package.score(mixed, "perplexity", model="builtin")
     assert scores_of(again, "perplexity")[0] != first["scores"].struct.field("perplexity")[0]
-    assert "Computed now: 1;" in again.notes[0]
+    assert ": 1 of " in again.run_notes[0]
 
 
 def test_what_was_computed_before_a_kill_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_what_was_computed_before_a_kill_is_kept(monkeypatch: pytest.MonkeyPatch
         package.score(chats(), "perplexity", model="builtin")
     monkeypatch.setattr(likelihood, "surprises", plain)
     outcome = package.score(chats(), "perplexity", model="builtin")
-    assert "Computed now: 3;" in outcome.notes[0]
+    assert ": 3 of " in outcome.run_notes[0]
 
 
 def test_equal_rows_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,7 +357,7 @@ def test_a_line_of_the_cache_that_cannot_be_right_is_computed_again() -> None:
     database.close()
     after = package.score(chats(), "perplexity", model="builtin")
     assert scores_of(after, "perplexity") == pytest.approx(before, rel=1e-5)
-    assert "Computed now: 5;" in after.notes[0]
+    assert ": 5 of " in after.run_notes[0]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
