@@ -70,7 +70,7 @@ def test_a_weak_ability_is_lifted_and_no_other_is_lost(bench: Any, seed: int) ->
             "schedule": "constant",
             "warmup": 3,
             "batch_size": 32,
-            "steps": 60,
+            "steps": 30,
             "seed": seed,
         }
     )
