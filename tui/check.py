@@ -277,6 +277,8 @@ def _too_few_to_see(suite: str, task: str, items: int, margin: float) -> Iterato
 def _training(recipe: Recipe) -> Iterator[Finding]:
     from train.inputs import find_inputs
     from train.proof import prove
+    from train.proof.rewards import prove_rewards_of
+    from train.reinforcement_sections import ReinforcementSection
     from workspace.errors import DataError
 
     section = recipe.section("train", TrainSection)
@@ -306,6 +308,12 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     for warning in plan.warnings:
         yield Finding("warn", "plan", warning)
     yield from _memory(recipe, prepared)
+    if isinstance(section.method, ReinforcementSection):
+        rewards = prove_rewards_of(section.method, prepared, inputs.tokenizer)
+        told = [f"{one.place}: {one.reward} {one.problem}" for one in rewards.faults[:3]]
+        for text in told or rewards.notes(prepared.rows.parts):
+            yield Finding("ok" if rewards.passed else "fail", "rewards", text.removeprefix("! "))
+        return
     proof = prove(prepared.rows, inputs.tokenizer, method=section.method.kind, seed=section.seed)
     yield Finding(
         "ok" if proof.passed else "fail",

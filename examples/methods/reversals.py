@@ -13,14 +13,16 @@ REQUESTS = (
 )
 
 
-def reversals(count: int, seed: int) -> list[dict[str, str]]:
+def reversals(count: int, seed: int) -> list[dict[str, list[dict[str, str]]]]:
     """Return `count` rows of 14 to 16 words: more than the built-in model has practised."""
     draw = random.Random(seed)
     rows = []
     for _ in range(count):
         words = draw.sample(COMMON, draw.randint(14, 16))
         prompt = draw.choice(REQUESTS).format(words=" ".join(words))
-        rows.append({"prompt": prompt, "answer": " ".join(reversed(words))})
+        answer = " ".join(reversed(words))
+        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+        rows.append({"messages": turns})
     return rows
 
 
