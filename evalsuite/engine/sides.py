@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -106,8 +107,11 @@ class Resident:
 
         @contextmanager
         def off() -> Iterator[None]:
-            with tuned.disable_adapter(), biases.back():
-                yield
+            with warnings.catch_warnings():
+                # peft warns of trained biases, which it leaves in: they are put back here
+                warnings.filterwarnings("ignore", "Careful, disabling adapter layers with bias")
+                with tuned.disable_adapter(), biases.back():
+                    yield
 
         try:
             yield Worn(Engine(inner, self.pad_id), off)

@@ -371,3 +371,21 @@ def test_without_bitsandbytes_the_command_that_installs_it_is_told(
         with pytest.raises(UsageError, match="not installed") as caught:
             bench.prepare(train)
         assert "pip install 'bitsandbytes" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((Path(__file__).parents[2] / "examples/adapters").glob("*.yaml")),
+    ids=lambda path: path.stem,
+)
+def test_an_example_is_a_recipe_that_fits_the_builtin_model(bench: Any, path: Path) -> None:
+    from evalsuite.models import resolve_model
+    from train.plan.facts import read_facts
+    from train.plan.trainable import trainable
+    from train.recipe import TrainSection
+
+    recipe = bench.load(path, ())
+    section = recipe.required("train", TrainSection, command="test")
+    model = resolve_model(recipe.sections["model"], recipe.base_dir).path
+    facts = read_facts(model)
+    assert trainable(section.adapter, facts, ()) > 0
