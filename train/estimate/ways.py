@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from train.recipe import LoraAdapter
+
 if TYPE_CHECKING:
     from train.recipe import TrainSection
 
@@ -60,7 +62,7 @@ def ways(section: TrainSection | None, optimizer: Optimizer, dtype: str) -> tupl
     """
     adapter = section.adapter if section else None
     made = Way("lora", optimizer=optimizer)
-    if adapter is not None and adapter.kind != "full":
+    if isinstance(adapter, LoraAdapter):
         made = replace(
             made,
             r=adapter.r,
@@ -76,7 +78,8 @@ def ways(section: TrainSection | None, optimizer: Optimizer, dtype: str) -> tupl
 
 def way_of(section: TrainSection | None) -> WayName:
     """Return the way that a recipe takes; LoRA without one."""
-    return "full" if section is not None and section.adapter.kind == "full" else "lora"
+    kind: str = section.adapter.kind if section is not None else "lora"
+    return next((way for way in WAYS if way == kind), "lora")
 
 
 @dataclass(frozen=True)
