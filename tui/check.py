@@ -338,10 +338,10 @@ def _memory(recipe: Recipe, prepared: Prepared | None) -> Iterator[Finding]:
         return
     lacking = misfit(chosen, here)
     best = lacking or max((cell for cell in here if cell.fits), key=lambda cell: not cell.is_tight)
+    rows = f"{best.micro_batch} row{'s' if best.micro_batch > 1 else ''}"
     told = (
         f"{chosen} training needs about {best.memory.total / 2**30:.1f} GiB with "
-        f"{best.micro_batch} row{'s' if best.micro_batch > 1 else ''} of "
-        f"{answer.question.length:,} tokens at once; "
+        f"{rows} of {answer.question.length:,} tokens at once; "
         f"{best.gpu.name} has {best.gpu.memory_gib:.1f} GiB"
     )
     if lacking:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from train.adapter_sections import LowRank
+
 if TYPE_CHECKING:
-    from train.adapter_sections import LowRank
-from train.recipe import TrainSection
+    from train.recipe import TrainSection
 
 WayName = Literal["full", "lora", "qlora"]
 Optimizer = Literal["adamw", "adamw_8bit"]
@@ -77,7 +78,8 @@ def ways(section: TrainSection | None, optimizer: Optimizer, dtype: str) -> tupl
 
 def way_of(section: TrainSection | None) -> WayName:
     """Return the way that a recipe takes; LoRA without one."""
-    return "full" if section is not None and section.adapter.kind == "full" else "lora"
+    kind: str = section.adapter.kind if section is not None else "lora"
+    return next((way for way in WAYS if way == kind), "lora")
 
 
 @dataclass(frozen=True)
