@@ -36,7 +36,7 @@ class Kto(Method):
         ("lora", False): (5e-6, "LoRA: ten times the rate for all weights"),
         ("lora", True): (
             5e-4,
-            "LoRA on a model below 20 M parameters: measured on the built-in one",
+            "LoRA on a model below 20 M parameters: that of dpo",
         ),
         ("full", False): (5e-7, "all weights: the paper's rate (arXiv 2402.01306, section 4.1)"),
         ("full", True): (
