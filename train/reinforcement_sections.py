@@ -19,6 +19,7 @@ class ScoreReward(Section):
     """What one of the scorers that also judge models gives: from 0 (wrong) to 1 (right)."""
 
     kind: Literal["score"] = "score"
+    """What a scorer of the suites gives."""
     scorer: ScorerConfig
     """exact, normalised, contains, numeric, json or json_schema, by name or with its settings, as
     in a suite's tasks."""
@@ -37,6 +38,7 @@ class FormatReward(Section):
     """1 if the whole completion is of a form, else 0, whatever it says."""
 
     kind: Literal["format"]
+    """Whether a completion has a form."""
     pattern: str
     """A regular expression that the whole completion must match; `.` spans lines too."""
     weight: float = Field(default=1.0, gt=0.0)
@@ -65,6 +67,7 @@ class LengthReward(Section):
     """
 
     kind: Literal["length"]
+    """What is taken off for long completions."""
     beyond: int = Field(ge=1)
     """Tokens of a completion, its end token included, that cost nothing."""
     weight: float = Field(default=1.0, gt=0.0)

@@ -87,22 +87,28 @@ class Store:
 
         None: it is not there, or it is not what was written; then it is removed.
         """
-        entry = self.root / key
-        try:
-            manifest = json.loads((entry / _MANIFEST).read_bytes())
-            here = Path(tempfile.mkdtemp(dir=into, prefix=f"{key[:24]}-"))
-            for name, facts in manifest["files"].items():
-                link_or_copy(entry / Path(name).name, here / Path(name).name)
-                if hash_file(here / Path(name).name) != facts["sha256"]:
-                    raise ValueError(name)
-            os.utime(entry / _MANIFEST)
-        except FileNotFoundError:
-            if entry.is_dir():  # a file of it is missing
+        for last in (False, True):
+            try:
+                return self._linked(self.root / key, into)
+            except FileNotFoundError:
+                if not (self.root / key).is_dir():
+                    return None
+                if last:  # the first time another run may have just replaced it
+                    self._remove_damaged(key)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 self._remove_damaged(key)
-            return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self._remove_damaged(key)
-            return None
+                return None
+        return None
+
+    def _linked(self, entry: Path, into: Path) -> Path:
+        """Return a directory with the files of an entry, each found to be what was written."""
+        manifest = json.loads((entry / _MANIFEST).read_bytes())
+        here = Path(tempfile.mkdtemp(dir=into, prefix=f"{entry.name[:24]}-"))
+        for name, facts in manifest["files"].items():
+            link_or_copy(entry / Path(name).name, here / Path(name).name)
+            if hash_file(here / Path(name).name) != facts["sha256"]:
+                raise ValueError(name)
+        os.utime(entry / _MANIFEST)
         return here
 
     def put(self, key: str, write: Callable[[Path], None]) -> None:

@@ -16,6 +16,7 @@ class ContainsScorer(Section):
     """Right if the output contains the gold answer; a generous scorer, easily fooled by lists."""
 
     kind: Literal["contains"] = "contains"
+    """The gold answer stands somewhere in the output."""
     ignore_case: bool = True
     """Pass over differences of case."""
     whole_words: bool = True

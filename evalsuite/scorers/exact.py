@@ -15,6 +15,7 @@ class ExactScorer(Section):
     """Right if output and gold are the same text."""
 
     kind: Literal["exact"] = "exact"
+    """The output is the gold answer."""
     strip: bool = True
     """Pass over white space at both ends."""
 

@@ -18,6 +18,7 @@ class JsonScorer(Section):
     """Right if the fields compared are equal; without `keys`, if the whole document is."""
 
     kind: Literal["json"] = "json"
+    """The output is a JSON document with the gold's values."""
     keys: list[str] | None = Field(default=None, min_length=1)
     """Fields to compare; others are passed over. Without it the documents must be equal."""
     partial: bool = False

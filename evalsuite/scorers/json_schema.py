@@ -22,6 +22,7 @@ class JsonSchemaScorer(Section):
     """Right if the output is valid under `schema`; needs no gold answer."""
 
     kind: Literal["json_schema"] = "json_schema"
+    """The output is JSON that a schema accepts."""
     json_schema: dict[str, Any] = Field(alias="schema")
     """A JSON Schema (draft 2020-12 unless `$schema` says otherwise); nothing is fetched."""
 

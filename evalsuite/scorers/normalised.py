@@ -45,6 +45,7 @@ class NormalisedScorer(Section):
     """Right if output and gold are the same after `normalise`."""
 
     kind: Literal["normalised"] = "normalised"
+    """Equal but for case, punctuation and white space."""
     articles: bool = False
     """Pass over English articles."""
 

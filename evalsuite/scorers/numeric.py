@@ -57,6 +57,7 @@ class NumericScorer(Section):
     """Right if the last numbers of output and gold are equal."""
 
     kind: Literal["numeric"] = "numeric"
+    """The last number is the gold number."""
     tolerance: float = Field(default=0.0, ge=0.0)
     """Largest absolute difference that still counts as equal."""
 

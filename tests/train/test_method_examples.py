@@ -110,5 +110,5 @@ def test_the_reward_model_tells_held_out_pairs_apart(made: Path) -> None:
 
 @pytest.mark.parametrize("method", ["dpo", "kto", "orpo", "simpo", "reward"])
 def test_every_recipe_is_valid(method: str) -> None:
-    section = load_recipe(EXAMPLES / f"{method}.yaml", SECTIONS, []).section("train")
+    section = load_recipe(EXAMPLES / f"{method}.yaml", SECTIONS, []).section("train", TrainSection)
     assert isinstance(section, TrainSection) and section.method.kind == method

@@ -48,6 +48,7 @@ def scores_of(outcome: Outcome, name: str) -> list[float | None]:
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "temper.yaml").write_text("name: scores\n")  # a workspace, so scores are kept
     return tmp_path
 
 

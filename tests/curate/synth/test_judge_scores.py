@@ -53,6 +53,7 @@ def scores_of(outcome: Outcome, name: str = "judge") -> dict[str, float | None]:
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "temper.yaml").write_text("name: scores\n")  # a workspace, so scores are kept
     return tmp_path
 
 
