@@ -112,5 +112,5 @@ def _opened(frame: pl.LazyFrame, work: Path, unusable: int, report: Reporter | N
     context = StepContext(base, kind, Workspace.find(here), here)
     if report is not None:
         context.tell, context.advance = report.tell, report.advance
-        context.tick, context.check_stop = report.tick, report.check_stop
+        context.check_stop = report.check_stop
     return Opened(base, context, unusable)

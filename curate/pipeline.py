@@ -135,7 +135,6 @@ def curate_rows(
         recall=memory.shared,
         advance=report.advance,
         check_stop=report.check_stop,
-        tick=report.tick,
     )
     decided = load_decisions(decisions) if decisions else Decisions()
     check = _breaker(section, ledger, base.type, masks)

@@ -75,8 +75,6 @@ class StepContext:
     """Pairs of rows that the steps so far nearly kept or nearly dropped."""
     similarities: list[pl.DataFrame] = field(default_factory=list)
     """How alike the rows are that the steps so far compared."""
-    tick: Callable[[int, str], None] = field(default=lambda rows, what: None)
-    """Told how many rows of a long step are done; raises where a stop was asked for."""
 
     def rebase(self, base: pl.LazyFrame) -> None:
         """Go on with changed or more rows: what was computed of the old ones is forgotten."""

@@ -149,7 +149,7 @@ def test_a_stop_waits_for_what_is_under_way_and_keeps_it(served: Served) -> None
     class Stop(Exception):
         pass
 
-    def stop_early(done: int, what: str) -> None:
+    def stop_early(done: int, total: int, what: str) -> None:
         if served.script.requests:
             raise Stop
 
@@ -158,7 +158,7 @@ def test_a_stop_waits_for_what_is_under_way_and_keeps_it(served: Served) -> None
     backend = served.backend(concurrency=3)
     config = Score.model_validate({"judge": {"backend": backend, "rubric": RUBRIC}})
     context, frame = _prepared(rows(10))
-    context.tick = stop_early
+    context.advance = stop_early
     with pytest.raises(Stop):
         ScoreStep(config).apply(frame, context)
     asked = len(served.script.requests)
