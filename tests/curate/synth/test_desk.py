@@ -87,7 +87,11 @@ def test_model_prompt_parameters_seed_and_sample_are_all_in_the_key() -> None:
 
 def test_a_storm_of_429_loses_no_request(served: Served, tmp_path: Path) -> None:
     served.script.trouble = lambda nth, tries, body: "429" if nth < 120 else ""
-    found, desk = at_desk(served, tmp_path, ask_all(range(40)), concurrency=8, retries=2)
+    # A machine under load may be slow to read an answer; that would rightly be asked again.
+    patience = {"timeout_seconds": 60, "stall_seconds": 60}
+    found, desk = at_desk(
+        served, tmp_path, ask_all(range(40)), concurrency=8, retries=2, **patience
+    )
     assert len(found) == 40
     assert set(served.script.paid.values()) == {1}
     assert len(served.script.paid) == 40
