@@ -146,8 +146,8 @@ class Served:
         return {
             "base_url": self.url,
             "model": "scripted",
-            "stall_seconds": 0.6,
-            "timeout_seconds": 5,
+            "stall_seconds": 1.5,
+            "timeout_seconds": 15,
             **settings,
         }
 
