@@ -618,7 +618,7 @@ def completed(frame: pl.LazyFrame | pl.DataFrame) -> tuple[pl.LazyFrame, str]:
     held = numbered.with_columns(pl.col(ROW).cast(pl.Int64), *turns, *_missing(empty))
     if "content_hash" not in empty.columns:
         whole = held.with_columns(canonical(kind).alias("_whole"))
-        digest = plh.col("_whole").chash.sha2_256().str.slice(0, 32)
+        digest = plh.col("_whole").chash.blake3().str.slice(0, 32)
         held = whole.with_columns(digest.alias("content_hash")).drop("_whole")
     nth = pl.int_range(pl.len()).over("content_hash").cast(pl.String)
     made = pl.concat_str("content_hash", nth, separator="-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import polars_hash as plh
@@ -12,6 +13,9 @@ import polars_hash as plh
 from curate.reasons import Reason
 from curate.sinking import sink
 from curate.texts import TYPES, canonical
+
+if TYPE_CHECKING:
+    from curate.formats.parts import Parts
 
 ROW = "_row"
 """Position of a row among all rows of the dataset's type: 0, 1, 2 …"""
@@ -77,20 +81,12 @@ class BaseFrame:
         return pl.scan_parquet(self.path, glob=False)
 
 
-def scan_parts(directory: Path) -> pl.LazyFrame:
-    """Return the Parquet parts of a directory, in the order of their names, as one frame.
-
-    polars would read a `[` or `*` in the directory's own path as a pattern.
-    """
-    return pl.scan_parquet(sorted(directory.glob("*.parquet")), glob=False)
-
-
-def numbered(rows: Path, quarantine: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+def numbered(rows: Parts, quarantine: Parts) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Return the read rows and the quarantined ones, each with its `id`.
 
     An id is the hash of the raw row and, where equal raw rows exist, which of them it is.
     """
-    frames = [scan_parts(path) for path in (rows, quarantine)]
+    frames = [parts.scan() for parts in (rows, quarantine)]
     hashes = pl.concat([frame.select("raw_hash") for frame in frames]).collect()
     nth = pl.int_range(pl.len()).over("raw_hash")
     ids = hashes.select(
@@ -188,7 +184,7 @@ def build_base(
 def hashed_content(rows: pl.LazyFrame, kind: str) -> pl.LazyFrame:
     """Return the rows with the `content_hash` of what they hold now."""
     whole = rows.with_columns(canonical(kind).alias("_whole"))
-    digest = plh.col("_whole").chash.sha2_256().str.slice(0, 32)
+    digest = plh.col("_whole").chash.blake3().str.slice(0, 32)
     return whole.with_columns(digest.alias("content_hash")).drop("_whole")
 
 

@@ -25,8 +25,6 @@ from curate.steps.quality.masks import Masks
 from workspace.files import hash_file
 
 _STAGE = "reading"
-_HELD_BYTES = 256_000_000
-"""Rows of up to this size stay in memory, where no cache wants them as a file."""
 _OF_IMAGES = frozenset(
     {
         Reason.BAD_IMAGE,
@@ -157,8 +155,8 @@ def _read(
     lost = quarantined.drop("raw_hash", "user_id").collect()
     check_something_read(rows, masks.rows(lost))
     kind = choose_type(rows, section.type)
-    few = sum(file.stat().st_size for file in read.rows.iterdir()) <= _HELD_BYTES
-    base = build_base(rows, kind, work / "base.parquet", check, hold=hold and few)
+    hold = hold and bool(read.rows.held)
+    base = build_base(rows, kind, work / "base.parquet", check, hold=hold)
     return Reading(base, lost, read.sources, read.images)
 
 

@@ -7,7 +7,8 @@ out is the same.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from curate.formats.decode import decode, decode_together
@@ -19,18 +20,51 @@ _SHOWN = 1000
 _BLOCK_BYTES = 1 << 20
 
 
+@dataclass(frozen=True)
+class LineBlock:
+    """Neighbouring lines that are not blank."""
+
+    places: Sequence[int]
+    """Number of each in the file, from 1."""
+    texts: Sequence[bytes]
+    size: int
+    """Bytes of the lines; of one too long, all of them."""
+    cut: bool = False
+    """It is one line, too long to be a record, of which `texts` has the beginning."""
+
+
 def read_lines(stream: BinaryIO) -> Iterator[RawRow]:
     """Yield one row for each line that is not blank; of one that is too long, its beginning."""
+    for block in line_blocks(stream):
+        if block.cut:
+            yield too_long_line(block)
+        else:
+            yield from rows_of(block.texts, block.places)
+
+
+def line_blocks(stream: BinaryIO) -> Iterator[LineBlock]:
+    """Yield the lines of a file; memory is bounded."""
     number = 1
     for lines, length in _blocks(stream):
         texts = [line.strip() for line in lines]
         if number == 1:
             texts[0] = texts[0].removeprefix(_BOM)
         if length > LONGEST_ROW_BYTES:
-            yield RawRow(number, None, texts[0], too_long(length))
+            yield LineBlock([number], texts, length, cut=True)
+        elif all(texts):
+            yield LineBlock(range(number, number + len(texts)), texts, sum(map(len, texts)))
         else:
-            yield from _rows(texts, number)
+            filled = [(place, text) for place, text in enumerate(texts, number) if text]
+            if filled:
+                places = [place for place, _ in filled]
+                texts = [text for _, text in filled]
+                yield LineBlock(places, texts, sum(map(len, texts)))
         number += len(lines)
+
+
+def too_long_line(block: LineBlock) -> RawRow:
+    """Return the row of a line that was cut."""
+    return RawRow(block.places[0], None, block.texts[0], too_long(block.size))
 
 
 def too_long(length: int) -> Misfit:
@@ -39,14 +73,12 @@ def too_long(length: int) -> Misfit:
     return Misfit(Reason.TOO_LONG, detail)
 
 
-def _rows(texts: list[bytes], number: int) -> Iterator[RawRow]:
-    """Decode lines, of which `number` is the first."""
-    numbers = [place for place, text in enumerate(texts, number) if text]
-    texts = [text for text in texts if text]
+def rows_of(texts: Sequence[bytes], places: Sequence[int]) -> Iterator[RawRow]:
+    """Decode lines that are not blank."""
     values = decode_together(texts)
     if values is not None:
-        return map(RawRow, numbers, values, texts)
-    return map(_row, numbers, texts)
+        return map(RawRow, places, values, texts)
+    return map(_row, places, texts)
 
 
 def _row(number: int, text: bytes) -> RawRow:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import polars as pl
+import polars_hash as plh
 
 from curate.reasons import Reason
 
@@ -19,6 +23,12 @@ class Misfit(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+def raw_hashes(raws: Sequence[bytes]) -> pl.Series:
+    """Return the BLAKE3 of records, of 96 bits as hexadecimal digits: what their ids begin with."""
+    digest = plh.col("raw").chash.blake3().str.slice(0, 24)
+    return pl.DataFrame({"raw": raws}, schema={"raw": pl.Binary}).select(digest)["raw"]
 
 
 @dataclass(slots=True)

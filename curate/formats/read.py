@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import polars as pl
+
 from curate.formats.arrow import read_arrow
+from curate.formats.batches import Batch, line_batches, row_batches
 from curate.formats.detect import RowFormat, normalise
 from curate.formats.documents import read_document
 from curate.formats.evidence import Detected, Evidence
@@ -18,11 +21,11 @@ from curate.formats.files import SourceFile, named_apart, open_bytes, telling_da
 from curate.formats.find import find_source
 from curate.formats.lines import read_lines, too_long
 from curate.formats.parquet import read_parquet
-from curate.formats.parts import QUARANTINE, ROWS, PartWriter
+from curate.formats.parts import QUARANTINE, ROWS, Parts, PartWriter
 from curate.formats.picture import Picture, PictureStore
 from curate.formats.picture_bytes import Gallery
 from curate.formats.picture_rows import check_places, has_pictures, image_key, with_marks
-from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow
+from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow, raw_hashes
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
 from curate.formats.uniform import find_run, run_table
@@ -56,8 +59,6 @@ _READ_REASONS = frozenset(
 )
 
 
-_BATCH_ROWS = 8192
-_BATCH_BYTES = 64_000_000
 _BEAT_ROWS = 1024
 _LEAST_RUN = 64
 """Fewer rows are not worth looking at together."""
@@ -88,10 +89,10 @@ class SourceCount:
 class ReadResult:
     """Where the rows are now, and the count of every file."""
 
-    rows: Path
-    """Directory of Parquet parts with the schema `parts.ROWS`."""
-    quarantine: Path
-    """Directory of Parquet parts with the schema `parts.QUARANTINE`."""
+    rows: Parts
+    """With the schema `parts.ROWS`."""
+    quarantine: Parts
+    """With the schema `parts.QUARANTINE`."""
     images: Path
     """Bytes of the rows' images; not there where no row has one."""
     sources: tuple[SourceCount, ...]
@@ -140,10 +141,8 @@ def read_sources(
         digest = hash_file(file.path) if file.path.is_file() else None
         count = counts[file.name] = SourceCount(file.name, digest, file.dataset, entry)
         _read_file(file, _desk(file, source, base, store, count), rows, quarantine, tick)
-    rows.flush()
-    quarantine.flush()
     images = work / "images.bin"
-    return ReadResult(rows.directory, quarantine.directory, images, tuple(counts.values()))
+    return ReadResult(rows.parts(), quarantine.parts(), images, tuple(counts.values()))
 
 
 def files_of(
@@ -231,15 +230,16 @@ def _read_file(
 ) -> None:
     count, place = desk.count, [0]
     with open_bytes(file) as stream, telling_damage(file, place):
-        for batch in _batches(
-            records(stream, file), place, lambda: tick(rows.count + quarantine.count, file.name)
-        ):
+        # Of most files, the lines can be decoded many at once.
+        batches = line_batches(stream) if file.format == "jsonl" else None
+        for batch in batches or row_batches(_beaten(records(stream, file), rows, tick, file)):
+            place[0] = batch.last
             table = _uniform(batch, file, desk)
             if table is not None:
                 rows.add_table(table)
             else:
-                _one_by_one(batch, file, desk, rows, quarantine)
-            count.read += len(batch)
+                _one_by_one(batch.rows, file, desk, rows, quarantine)
+            count.read += len(batch.raws)
             tick(rows.count + quarantine.count, file.name)
     if not count.read:
         raise DataError(
@@ -247,67 +247,57 @@ def _read_file(
         )
 
 
-def _batches(
-    records: Iterator[RawRow], place: list[int], beat: Callable[[], None]
-) -> Iterator[list[RawRow]]:
-    """Yield records in batches of a bounded size, noting which was read last.
-
-    Between them `beat` is called now and then; what it raises ends the work.
-    """
-    batch: list[RawRow] = []
-    size = 0
-    for raw in records:
-        place[0] = raw.shown
-        batch.append(raw)
-        size += len(raw.raw) + raw.held
-        if len(batch) % _BEAT_ROWS == 0:
-            beat()
-        if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _beaten(
+    records: Iterator[RawRow], rows: PartWriter, tick: Tick, file: SourceFile
+) -> Iterator[RawRow]:
+    """Yield the records; now and then tick, which ends the work if it raises."""
+    for number, raw in enumerate(records, 1):
+        if number % _BEAT_ROWS == 0:
+            tick(rows.count, file.name)
+        yield raw
 
 
-def _uniform(batch: list[RawRow], file: SourceFile, desk: Desk) -> Any:
+def _uniform(batch: Batch, file: SourceFile, desk: Desk) -> pl.DataFrame | None:
     """Return a batch of plain texts of one shape as a table; None for any other."""
     names, count = desk.names, desk.count
-    if len(batch) < _LEAST_RUN:
+    if len(batch.raws) < _LEAST_RUN:
         return None
     try:
-        values = [_renamed(raw.value, names) for raw in batch] if names else None
+        run = find_run(batch, partial(_renamed, names=names) if names else None)
     except Misfit:
         return None
-    run = find_run(batch, values or [raw.value for raw in batch])
     if run is None:
         return None
+    rows = len(batch.raws)
     table = run_table(run, batch, file.name)
-    _, first = normalise(run.values[0])
-    used = _used(run.format, run.values[0], first, batch[0].value, names)
-    count.formats[run.format] += len(batch)
-    count.detected.count(run.format, run.values[0], names, batch[0].place, len(batch))
-    for key in [key for key in batch[0].value if key not in used]:
-        ignored = sum(1 for raw in batch if raw.value[key])
+    _, first = normalise(run.first)
+    used = _used(run.format, run.first, first, batch.first, names)
+    count.formats[run.format] += rows
+    count.detected.count(run.format, run.first, names, batch.places[0], rows)
+    for key in [key for key in run.own.columns if key not in used]:
+        ignored = int((run.own[key] != "").sum())
         if ignored:
             count.ignored[key] += ignored
     return table
 
 
 def _one_by_one(
-    batch: list[RawRow],
+    batch: Sequence[RawRow],
     file: SourceFile,
     desk: Desk,
     rows: PartWriter,
     quarantine: PartWriter,
 ) -> None:
-    for raw in batch:
+    hashes = raw_hashes([raw.raw for raw in batch])
+    for raw, raw_hash in zip(batch, hashes, strict=True):
+        placed = {"raw_hash": raw_hash, "source": file.name, "row": raw.place}
         try:
             row = _row(raw, desk)
         except Misfit as misfit:
             desk.count.quarantined[misfit.reason] += 1
-            quarantine.add(_quarantined(raw, misfit, file), len(raw.raw))
+            quarantine.add(placed | _quarantined(raw, misfit, file), len(raw.raw))
         else:
-            rows.add({**_placed(raw, file), **row}, len(raw.raw))
+            rows.add(placed | row, len(raw.raw))
 
 
 def _used(
@@ -429,17 +419,8 @@ def _mark(row: dict[str, Any], *keys: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _placed(raw: RawRow, file: SourceFile) -> dict[str, Any]:
-    return {
-        "raw_hash": hashlib.blake2b(raw.raw, digest_size=12).hexdigest(),
-        "source": file.name,
-        "row": raw.place,
-    }
-
-
 def _quarantined(raw: RawRow, misfit: Misfit, file: SourceFile) -> dict[str, Any]:
     return {
-        **_placed(raw, file),
         "step": "read" if misfit.reason in _READ_REASONS else "normalise",
         "reason": misfit.reason.value,
         "detail": f"{file.name}:{raw.shown}: {misfit.detail}",

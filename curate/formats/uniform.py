@@ -5,18 +5,17 @@ What comes out equals what `read` makes row by row; whatever is not plainly text
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
+import polars as pl
 
+from curate.formats.batches import Batch
 from curate.formats.detect import RowFormat, detect
 from curate.formats.pairs import COMPLETION_KEYS, OUTPUT_KEYS, final_answer, question_keys
-from curate.formats.parts import ROWS, number_array, text_array, turn_pairs
-from curate.formats.raw import LONGEST_ROW_BYTES, RawRow
+from curate.formats.parts import FRAME, turn_pairs
+from curate.formats.raw import raw_hashes
 from curate.formats.shape import first_filled
 
 _INVOLVED = frozenset(
@@ -29,57 +28,55 @@ _PLACES = {
     "conversation": ("conversation_id",),
 }
 """Marks of where a record is from, with the keys that may name it, the first of them first."""
-_Texts = list[str]
 
 
 @dataclass(frozen=True)
 class Run:
     """Records of one shape: the same keys in all of them, each with text."""
 
-    values: Sequence[Mapping[str, str]]
+    texts: pl.DataFrame
+    """What is to be normalised: usual name → text of each record."""
+    own: pl.DataFrame
+    """The records' own key → text."""
     format: RowFormat
 
-    def column(self, key: str) -> _Texts:
-        """Return the texts of a key."""
-        return [value[key] for value in self.values]
+    @property
+    def first(self) -> dict[str, str]:
+        """The first record, its columns under their usual names."""
+        return self.texts.row(0, named=True)
 
 
-def find_run(batch: Sequence[RawRow], values: Sequence[Any]) -> Run | None:
+def find_run(batch: Batch, renamed: Callable[[Any], Any] | None) -> Run | None:
     """Return the records as a run, or None where they are not plainly of one shape.
 
     Args:
         batch: the records as they were read.
-        values: what is to be normalised of each, its columns under their usual names.
+        renamed: puts the columns of a record under their usual names; None: they are there.
+
+    Raises:
+        Misfit: a column that `renamed` wants is not there.
     """
-    first = values[0]
-    if type(first) is not dict or not _INVOLVED.isdisjoint(first):
+    first = batch.first
+    if type(first) is not dict or {*map(type, first.values())} != {str}:
         return None
-    keys = first.keys()
-    for raw, value in zip(batch, values, strict=True):
-        if raw.misfit is not None or type(value) is not dict or value.keys() != keys:
-            return None
-        if len(raw.raw) > LONGEST_ROW_BYTES:
-            return None
-        for item in value.values():
-            if type(item) is not str:
-                return None
-    found = detect(first)
+    usual = dict(renamed(first)) if renamed else first
+    if not _INVOLVED.isdisjoint(usual):
+        return None
+    found = detect(usual)
     # A label that is text is one of KTO's only where it says true or false: that is told by value.
-    if (
-        found is None
-        or found not in _MAKERS
-        or ("label" in keys and {"prompt", "completion"} <= keys)
-    ):
+    kto = "label" in usual and {"prompt", "completion"} <= usual.keys()
+    if found is None or found not in _MAKERS or kto:
         return None
-    return Run(values, found)
+    own = batch.columns()
+    if own is None:
+        return None
+    if renamed is None:
+        return Run(own, own, found)
+    names = renamed({key: key for key in own.columns})
+    return Run(own.select(pl.col(key).alias(name) for name, key in names.items()), own, found)
 
 
-def run_columns(run: Run) -> dict[str, Any]:
-    """Return column → Arrow array of what the records say; other columns are null."""
-    return _MAKERS[run.format](run)
-
-
-def run_table(run: Run, batch: Sequence[RawRow], source: str) -> pa.Table:
+def run_table(run: Run, batch: Batch, source: str) -> pl.DataFrame:
     """Return the records in the schema `parts.ROWS`.
 
     Args:
@@ -87,86 +84,77 @@ def run_table(run: Run, batch: Sequence[RawRow], source: str) -> pa.Table:
         batch: the records as they were read.
         source: the file's name.
     """
-    columns = run_columns(run) | {
-        "raw_hash": text_array([_digest(raw.raw) for raw in batch]),
-        "source": text_array([source] * len(batch)),
-        "row": number_array([raw.place for raw in batch]),
-        "format": text_array([run.format.value] * len(batch)),
+    columns = {
+        "raw_hash": raw_hashes(batch.raws),
+        "source": pl.lit(source),
+        "row": pl.Series(batch.places, dtype=pl.Int64),
+        "format": pl.lit(run.format.value),
         **_marks(run),
+        **_MAKERS[run.format](run),
     }
-    arrays = [
-        columns[field.name] if field.name in columns else pa.nulls(len(batch), field.type)
-        for field in ROWS
-    ]
-    return pa.Table.from_arrays(arrays, schema=ROWS)
+    none = {name: pl.lit(None, kind) for name, kind in FRAME.items() if name not in columns}
+    return run.texts.with_columns(**columns, **none).select(*FRAME)
 
 
-def _digest(raw: bytes) -> str:
-    return hashlib.blake2b(raw, digest_size=12).hexdigest()
-
-
-def _marks(run: Run) -> dict[str, Any]:
+def _marks(run: Run) -> dict[str, pl.Expr]:
     """Return what the records say about themselves beside their text, as `read` takes it.
 
     Every value here is text, so a list of parents is none.
     """
-    keys = run.values[0].keys()
-    marks: dict[str, Any] = {"parents": _parents(run)}
+    keys = run.texts.columns
+    marks = {"parents": _parents(keys)}
     if "id" in keys:
-        marks["user_id"] = text_array([value or None for value in run.column("id")])
+        marks["user_id"] = _filled("id")
     labels = [key for key in ("category", "topic", "label") if key in keys]
     if labels:
-        marks["user_label"] = text_array(
-            [next((value[key] for key in labels if value[key]), None) for value in run.values]
-        )
+        marks["user_label"] = pl.coalesce(_filled(key) for key in labels)
     for name, known in _PLACES.items():
         key = next((key for key in known if key in keys), None)
         if key is not None:
-            marks[name] = text_array(run.column(key))
+            marks[name] = pl.col(key)
     return marks
 
 
-def _parents(run: Run) -> Any:
-    keys = run.values[0].keys()
+def _filled(key: str) -> pl.Expr:
+    return pl.when(pl.col(key) != "").then(key)
+
+
+def _parents(keys: Sequence[str]) -> pl.Expr:
+    none = pl.lit([], pl.List(pl.String))
     if "parent_id" not in keys:
-        offsets, parents = [0] * (len(run.values) + 1), []
-    else:
-        one = ["" if value.get("parents") else value["parent_id"] for value in run.values]
-        parents = [parent for parent in one if parent]
-        offsets = [0, *itertools.accumulate(map(bool, one))]
-    return pa.LargeListArray.from_arrays(number_array(offsets), text_array(parents))
+        return none
+    named = pl.col("parent_id") != ""
+    if "parents" in keys:
+        named &= pl.col("parents") == ""
+    return pl.when(named).then(pl.concat_list("parent_id")).otherwise(none)
 
 
-def _pairs(prompts: _Texts, answers: _Texts) -> dict[str, Any]:
-    kind = text_array(["messages"] * len(prompts))
-    return {"kind": kind, "messages": turn_pairs(prompts, answers)}
+def _pairs(prompts: pl.Series, answers: pl.Series) -> dict[str, Any]:
+    return {"kind": pl.lit("messages"), "messages": turn_pairs(prompts, answers)}
 
 
 def _alpaca(run: Run) -> dict[str, Any]:
-    prompts = run.column("instruction")
-    if "input" in run.values[0]:
-        extras = run.column("input")
-        prompts = [
-            f"{prompt}\n\n{extra}" if extra else prompt
-            for prompt, extra in zip(prompts, extras, strict=True)
-        ]
-    return _pairs(prompts, run.column(first_filled(run.values[0], OUTPUT_KEYS)))
+    prompts = run.texts["instruction"]
+    if "input" in run.texts.columns:
+        extra = pl.when(pl.col("input") != "").then(pl.lit("\n\n") + pl.col("input"))
+        whole = pl.concat_str("instruction", extra.otherwise(pl.lit("")))
+        prompts = run.texts.select(whole).to_series()
+    return _pairs(prompts, run.texts[first_filled(run.first, OUTPUT_KEYS)])
 
 
 def _prompt_completion(run: Run) -> dict[str, Any]:
-    return _pairs(run.column("prompt"), run.column(first_filled(run.values[0], COMPLETION_KEYS)))
+    return _pairs(run.texts["prompt"], run.texts[first_filled(run.first, COMPLETION_KEYS)])
 
 
 def _question_answer(run: Run) -> dict[str, Any]:
-    question, answer = question_keys(run.values[0])
-    answers = run.column(answer)
-    gold = text_array([final_answer(text) for text in answers])
-    return {**_pairs(run.column(question), answers), "answer": gold}
+    question, answer = question_keys(run.first)
+    gold = [final_answer(text) for text in run.texts[answer]]
+    pairs = _pairs(run.texts[question], run.texts[answer])
+    return {**pairs, "answer": pl.Series(gold, dtype=pl.String)}
 
 
 def _text(run: Run) -> dict[str, Any]:
-    kind = text_array(["text"] * len(run.values))
-    return {"kind": kind, "text": text_array(run.column("text"))}
+    return {"kind": pl.lit("text"), "text": run.texts["text"]}
 
 
 _MAKERS: dict[RowFormat, Callable[[Run], dict[str, Any]]] = {

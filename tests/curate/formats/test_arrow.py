@@ -38,11 +38,11 @@ def read(tmp_path: Path) -> Read:
 
 
 def rows_of(result: ReadResult) -> pl.DataFrame:
-    return pl.read_parquet(result.rows / "*.parquet")
+    return result.rows.scan().collect()
 
 
 def lost(result: ReadResult) -> pl.DataFrame:
-    return pl.read_parquet(result.quarantine / "*.parquet")
+    return result.quarantine.scan().collect()
 
 
 def stream(table: pa.Table, path: Path, *, closed: bool = True) -> None:

@@ -160,8 +160,8 @@ for given in json.load(sys.stdin):
     except TemperError as error:
         print(json.dumps({key: getattr(error, key) for key in ("title", "where", "cause", "cure")}))
         continue
-    rows = pl.read_parquet(result.rows / "*.parquet")
-    lost = pl.read_parquet(result.quarantine / "*.parquet")
+    rows = result.rows.scan().collect()
+    lost = result.quarantine.scan().collect()
     said = [turns[-1]["content"] for turns in rows["messages"].drop_nulls().to_list()]
     print(json.dumps({
         "said": said, "texts": rows["text"].drop_nulls().to_list(),
