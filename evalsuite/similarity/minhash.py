@@ -1,6 +1,6 @@
 """MinHash band keys: rows that share one are candidates, never yet duplicates.
 
-A row's signature holds the smallest value of each of `bands * rows` random functions over its
+A row's signature holds the smallest value of each of `bands * rows` random permutations over its
 shingles; two rows with Jaccard similarity J agree in one function with probability J, and share at
 least one band with probability 1 - (1 - J^rows)^bands (Leskovec, Rajaraman, Ullman: Mining of
 Massive Datasets, 3.4). The bands are wide open on purpose (48 x 2: J = .3 is found 989 times in
@@ -75,19 +75,22 @@ def _keys_of(grams: TokenTable, bands: Bands) -> Hashes:
     """Return the band keys of a block of rows, shape (bands, rows)."""
     values, heads = _side_by_side(grams)
     scratch = np.empty_like(values)
-    factors, summands = bands.functions()
-    least = np.empty((factors.size, len(grams)), np.uint32)
-    for function in range(factors.size):
+    factors, _ = bands.functions()
+    # The largest value of a permutation is the smallest of the one that counts the other way
+    # round, so each gives two; the shingles are hashes already and need no summand.
+    ends = np.empty((factors.size + 1 & ~1, len(grams)), np.uint32)
+    for function in range(0, factors.size, 2):
         np.multiply(values, factors[function], out=scratch)
-        np.add(scratch, summands[function], out=scratch)
-        if heads is None:
-            np.minimum.reduce(scratch, axis=0, out=least[function])
-        else:
-            np.minimum.reduceat(scratch, heads, out=least[function])
+        for end, extreme in enumerate((np.minimum, np.maximum)):
+            if heads is None:
+                extreme.reduce(scratch, axis=0, out=ends[function + end])
+            else:
+                extreme.reduceat(scratch, heads, out=ends[function + end])
+    ends = ends[: factors.size]
     keys = np.empty((bands.count, len(grams)), np.uint64)
     keys[:] = np.arange(1, bands.count + 1, dtype=np.uint64)[:, None]
     for function in range(bands.rows):
-        keys = mix(keys ^ least[function :: bands.rows])
+        keys = mix(keys ^ ends[function :: bands.rows])
     return keys
 
 
