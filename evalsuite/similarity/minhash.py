@@ -14,13 +14,25 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from evalsuite.similarity.shingles import shingles
-from evalsuite.similarity.tokens import Hashes, Tokens, TokenTable, mix
+from evalsuite.similarity import kernel
+from evalsuite.similarity.kernel import in_threads, library
+from evalsuite.similarity.shingles import multipliers, shingles
+from evalsuite.similarity.tokens import (
+    Hashes,
+    Joined,
+    Tokens,
+    TokenTable,
+    mix,
+    sequence_hashes,
+)
 
 _BLOCK_TOKENS = 1 << 16  # what stays in the second-level cache while every function runs over it
 _LEAST_COLUMNS = 32
+_COMPILED_ROWS = 2_048
+_TICK_BLOCKS = 4
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,8 @@ def band_keys(
     Rows of about one length are hashed together; signatures are folded into keys block by block
     and never kept.
     """
+    if library() is not None:
+        return _compiled_keys(table, shingle, bands, tick)
     lengths = table.lengths
     order = np.argsort(lengths, kind="stable")
     keys = np.empty((bands.count, len(table)), np.uint64)
@@ -58,6 +72,47 @@ def band_keys(
         rows = order[begin:end]
         keys[:, rows] = _keys_of(shingles(table.take(rows), shingle), bands)
     return keys
+
+
+def _compiled_keys(
+    table: Tokens, shingle: int, bands: Bands, tick: Callable[[int, int, str], None]
+) -> Hashes:
+    """Return `band_keys`, from the kernel."""
+    first, second, rows = _sides(table)
+    lengths = table.lengths
+    factors, _ = bands.functions()
+    keys = np.empty((bands.count, len(table)), np.uint64)
+
+    def block(begin: int) -> None:
+        some = slice(begin, begin + _COMPILED_ROWS)
+        whole = np.zeros(lengths[some].size, np.uint64)
+        short = np.flatnonzero(lengths[some] < shingle)
+        whole[short] = sequence_hashes(table.take(short + begin))
+        kernel.band_keys(
+            [(first.hashes, first.offsets), (second.hashes, second.offsets)],
+            rows[some],
+            lengths[some],
+            whole,
+            multipliers(shingle),
+            factors,
+            keys[:, some],
+        )
+
+    begins = range(0, len(table), _COMPILED_ROWS)
+    at_once = pl.thread_pool_size() * _TICK_BLOCKS
+    for begin in range(0, len(begins), at_once):
+        tick(begins[begin], len(table), "rows indexed")
+        in_threads(block, begins[begin : begin + at_once])
+    return keys
+
+
+def _sides(table: Tokens) -> tuple[TokenTable, TokenTable, NDArray[np.int64]]:
+    """Return two tables whose rows together are rows of `table`, and which."""
+    if isinstance(table, Joined):
+        return table.first, table.second, np.ascontiguousarray(table.rows, np.int64)
+    assert isinstance(table, TokenTable)
+    empty = TokenTable(np.empty(0, np.uint64), np.zeros(len(table) + 1, np.int64))
+    return table, empty, np.arange(len(table))
 
 
 def _cuts(lengths: NDArray[np.int64]) -> list[int]:

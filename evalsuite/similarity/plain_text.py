@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from evalsuite.similarity import kernel
 from evalsuite.similarity.xxh3 import LONGEST, PADDING, hash_spans
 
 Bytes = NDArray[np.uint8]
@@ -46,6 +47,9 @@ def _table() -> bytes:
 
 
 _CLASSES = _table()
+_KINDS = np.frombuffer(_CLASSES, np.uint8) & np.uint8(_CLASS)
+_LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
+_COMPILED_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,54 @@ def scan(texts: pl.Series) -> Spans:
         np.concatenate([_NO_FLAGS, *(part.symbols for part in parts)]),
         np.flatnonzero(np.concatenate([_NO_FLAGS, *(part.long for part in parts)])),
         [word for part in parts for word in part.long_words],
+    )
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Tokens of a run of rows, the lowest bit of a hash 1 for numbers, operators and negations."""
+
+    hashes: NDArray[np.uint64]
+    """Of a token of more than `kernel.LONGEST` bytes nothing but that bit."""
+    lengths: Places
+    """Tokens of each row, shape (rows,)."""
+    long: Places
+    """Tokens of more bytes than that."""
+    long_words: list[str]
+    """Their text."""
+
+
+def scan_compiled(texts: pl.Series, negations: NDArray[np.uint64]) -> Marked:
+    """Return the tokens of ASCII texts that hold no `'(`, found by the kernel.
+
+    Args:
+        texts: contractions written out, in any case.
+        negations: hashes of the words that are marked as operators are.
+    """
+
+    def part(rows: tuple[int, int]) -> tuple[Marked, int]:
+        begin, end = rows
+        array = texts.slice(begin, end - begin).to_arrow()
+        _, offsets_bytes, text_bytes = array.buffers()
+        first = array.offset
+        offsets = np.frombuffer(offsets_bytes, np.int64)[first : first + len(array) + 1]
+        text = np.frombuffer(text_bytes or b"", np.uint8)
+        hashes, counts, long = kernel.scan(text, offsets, _KINDS, _LOWER, negations)
+        words = [
+            text[start:stop].tobytes().decode("ascii").lower() for _, start, stop in long.tolist()
+        ]
+        return Marked(hashes, counts, long[:, 0], words), hashes.size
+
+    sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
+    parts = kernel.in_threads(part, cuts(sizes, _COMPILED_BYTES))
+    begins = np.cumsum([0, *(count for _, count in parts)])
+    return Marked(
+        np.concatenate([_NO_HASHES, *(one.hashes for one, _ in parts)]),
+        np.concatenate([_NO_PLACES, *(one.lengths for one, _ in parts)]),
+        np.concatenate(
+            [_NO_PLACES, *(one.long + at for (one, _), at in zip(parts, begins, strict=False))]
+        ),
+        [word for one, _ in parts for word in one.long_words],
     )
 
 

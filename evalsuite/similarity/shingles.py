@@ -32,20 +32,26 @@ _MULTIPLIERS = np.array(
 _SORTED_ROWS = 512  # the row number and the hash share one sort key; a block stays in the cache
 
 
+def multipliers(n: int) -> Hashes:
+    """Return what each token of a shingle of n is multiplied with."""
+    rounds = np.arange(n, dtype=np.uint64) // np.uint64(8) * np.uint64(2) + np.uint64(1)
+    return _MULTIPLIERS[np.arange(n) % 8] * rounds
+
+
 def _windows(hashes: Hashes, n: int) -> Hashes:
     """Return the hash of every run of n tokens, rows not minded."""
     count = max(hashes.size - n + 1, 0)
     total = np.zeros(count, np.uint64)
-    for k in range(n):
-        total += hashes[k : k + count] * _MULTIPLIERS[k % 8] * np.uint64(2 * (k // 8) + 1)
+    for k, multiplier in enumerate(multipliers(n)):
+        total += hashes[k : k + count] * multiplier
     return mix(total)
 
 
 def windows_at(hashes: Hashes, places: NDArray[np.int64], n: int) -> Hashes:
     """Return the hash of the run of n tokens from each place: that of a shingle."""
     total = np.zeros(places.size, np.uint64)
-    for k in range(n):
-        total += hashes[places + k] * _MULTIPLIERS[k % 8] * np.uint64(2 * (k // 8) + 1)
+    for k, multiplier in enumerate(multipliers(n)):
+        total += hashes[places + k] * multiplier
     return mix(total)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -23,7 +23,8 @@ import polars as pl
 import polars_hash as plh
 from numpy.typing import NDArray
 
-from evalsuite.similarity.plain_text import scan
+from evalsuite.similarity.kernel import library
+from evalsuite.similarity.plain_text import scan, scan_compiled
 
 Hashes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
@@ -232,10 +233,14 @@ def _merged(
     return hashes, lengths
 
 
+def _word_hashes(words: Sequence[str]) -> Hashes:
+    frame = pl.Series("word", words).to_frame()
+    return frame.select(plh.col("word").nchash.xxh3_64())["word"].to_numpy()
+
+
 @cache
 def _negation_hashes() -> Hashes:
-    words = pl.Series("word", NEGATIONS).to_frame()
-    return words.select(plh.col("word").nchash.xxh3_64())["word"].to_numpy()
+    return _word_hashes(NEGATIONS)
 
 
 def _tokenise_plain(texts: pl.Series) -> tuple[Hashes, Counts]:
@@ -243,12 +248,15 @@ def _tokenise_plain(texts: pl.Series) -> tuple[Hashes, Counts]:
     short = texts.str.contains_any(["'", "cannot"], ascii_case_insensitive=True)
     if short.any():
         texts = texts.zip_with(~short, _written_out(texts.filter(short)).gather(_ranks(short)))
+    if library() is not None:
+        marked = scan_compiled(texts, _negation_hashes())
+        if marked.long_words:
+            marked.hashes[marked.long] |= _word_hashes(marked.long_words) & ~np.uint64(1)
+        return marked.hashes, marked.lengths
     found = scan(texts)
     hashes = found.hashes
     if found.long_words:
-        words = pl.Series("word", found.long_words).to_frame()
-        long = words.select(plh.col("word").nchash.xxh3_64())["word"].to_numpy()
-        hashes[found.long] = long
+        hashes[found.long] = _word_hashes(found.long_words)
     symbols = found.symbols | np.isin(hashes, _negation_hashes())
     hashes &= ~np.uint64(1)
     hashes |= symbols

@@ -1,0 +1,172 @@
+/* The inner loops of near-duplicate search: tokens of ASCII text, and band keys of token hashes.
+
+   Each does bit for bit what numpy does in plain_text.py and minhash.py; the tests compare them.
+   Plain C without Python's headers, loaded by ctypes: one build serves every version of Python, and
+   where there is none, numpy does the work. For little-endian machines. Nothing here allocates, and
+   no index leaves the arrays whose sizes the caller gives.
+*/
+
+#include <stdint.h>
+#include <string.h>
+
+/* The same loop is compiled for each width of vectors, and the machine's own is taken. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
+#define VECTORS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define VECTORS
+#endif
+
+enum { OTHER, LETTER, DIGIT, SYMBOL };
+enum { LONGEST = 16 };
+
+static uint64_t mix(uint64_t x) { /* the finaliser of splitmix64 */
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+static uint64_t rotated(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
+
+static uint64_t load(const uint8_t *bytes, int count) {
+    uint64_t value = 0;
+    memcpy(&value, bytes, count);
+    return value;
+}
+
+/* XXH3 of 1 to 16 bytes without a seed (github.com/Cyan4973/xxHash, doc/xxhash_spec.md). */
+static uint64_t xxh3(const uint8_t *text, int64_t size) {
+    uint64_t mixed;
+    if (size <= 3) {
+        mixed = (uint64_t)text[0] << 16 | (uint64_t)text[size >> 1] << 24 | text[size - 1];
+        mixed = (mixed | (uint64_t)size << 8) ^ 0x87275A9Bu;
+        mixed = (mixed ^ mixed >> 33) * 0xC2B2AE3D27D4EB4Fu;
+        mixed = (mixed ^ mixed >> 29) * 0x165667B19E3779F9u;
+        return mixed ^ mixed >> 32;
+    }
+    if (size <= 8) {
+        mixed = (load(text, 4) << 32) + load(text + size - 4, 4);
+        mixed ^= 0xC73AB174C5ECD5A2u;
+        mixed ^= rotated(mixed, 49) ^ rotated(mixed, 24);
+        mixed *= 0x9FB21C651E98DF25u;
+        mixed ^= (mixed >> 35) + (uint64_t)size;
+        mixed *= 0x9FB21C651E98DF25u;
+        return mixed ^ mixed >> 28;
+    }
+    uint64_t low = load(text, 8) ^ 0x6782737BEA4239B9u;
+    uint64_t high = load(text + size - 8, 8) ^ 0xAF56BC3B0996523Au;
+    unsigned __int128 product = (unsigned __int128)low * high;
+    mixed = (uint64_t)size + __builtin_bswap64(low) + high;
+    mixed += (uint64_t)product ^ (uint64_t)(product >> 64);
+    mixed = (mixed ^ mixed >> 37) * 0x165667919E3779F9u;
+    return mixed ^ mixed >> 32;
+}
+
+/* Tokens of ASCII texts: the hash of each, its lowest bit 1 for a number, an operator or a negation.
+
+   text, offsets: the bytes of `rows` texts, of which row i is text[offsets[i]] … offsets[i + 1].
+   classes, lower: of each byte, its class, and the byte in lower case; 256 each.
+   negations: hashes of the words that turn a sentence around.
+   hashes, counts: what is found; room for a token of each byte, and for each row.
+   long_tokens: for each token of more than LONGEST bytes, which has no hash yet, three numbers:
+   which token it is, its first byte and the one after its last; room for one of 16 bytes.
+   Returns how many long tokens there are.
+*/
+int64_t scan(const uint8_t *text, const int64_t *offsets, int64_t rows, const uint8_t *classes,
+             const uint8_t *lower, const uint64_t *negations, int64_t negation_count,
+             uint64_t *hashes, int64_t *counts, int64_t *long_tokens) {
+    int64_t found = 0, long_count = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t end = offsets[row + 1], before = found;
+        int64_t taken = offsets[row]; /* where the token before ends */
+        for (int64_t at = taken; at < end; at++) {
+            const int kind = classes[text[at]];
+            if (kind == OTHER) continue;
+            int64_t start = at, stop = at + 1;
+            if (kind == LETTER) {
+                while (stop < end && classes[text[stop]] == LETTER) stop++;
+            } else if (kind == DIGIT) { /* with its point and sign, and parts such as ,234 */
+                if (start > taken && text[start - 1] == '.') start--;
+                if (start > taken && text[start - 1] == '-') start--;
+                for (;;) {
+                    while (stop < end && classes[text[stop]] == DIGIT) stop++;
+                    if (stop + 1 >= end || (text[stop] != '.' && text[stop] != ',')) break;
+                    if (classes[text[stop + 1]] != DIGIT) break;
+                    stop++;
+                }
+            } else if (text[at] == '=' && start > taken && text[start - 1] == '!') {
+                start--;
+            }
+            const int64_t size = stop - start;
+            uint64_t symbol = kind != LETTER, hash = 0;
+            if (size > LONGEST) {
+                int64_t *one = long_tokens + 3 * long_count++;
+                one[0] = found, one[1] = start, one[2] = stop;
+            } else {
+                uint8_t token[LONGEST];
+                for (int64_t k = 0; k < size; k++) token[k] = lower[text[start + k]];
+                hash = xxh3(token, size);
+                for (int64_t k = 0; k < negation_count; k++) symbol |= hash == negations[k];
+            }
+            hashes[found++] = (hash & ~(uint64_t)1) | symbol;
+            taken = stop, at = stop - 1;
+        }
+        counts[row] = found - before;
+    }
+    return long_count;
+}
+
+/* The smallest and the largest product of the values with an odd factor. */
+VECTORS static void ends_of(const uint32_t *values, int64_t count, uint32_t factor,
+                            uint32_t *smallest, uint32_t *largest) {
+    uint32_t low = UINT32_MAX, high = 0;
+    for (int64_t k = 0; k < count; k++) {
+        const uint32_t value = values[k] * factor;
+        low = value < low ? value : low;
+        high = value > high ? value : high;
+    }
+    *smallest = low, *largest = high;
+}
+
+/* Band keys of rows, each the tokens of one table and then those of a second.
+
+   hashes, offsets: of each of the two tables.
+   rows: `count` rows of both tables; each has a token.
+   shingle, multipliers: tokens in a shingle, and what each of them is multiplied with.
+   whole: of each of `rows`, the one shingle of a row with fewer tokens than that.
+   factors: of `bands` times `functions` permutations, of which every second is used.
+   tokens, values, ends: room for the tokens of the longest row, twice, and for
+   `bands * functions + 1` numbers.
+   keys: shape (bands, count), `stride` apart.
+*/
+void band_keys(const uint64_t *const *hashes, const int64_t *const *offsets, const int64_t *rows,
+               int64_t count, int64_t shingle, const uint64_t *multipliers, const uint64_t *whole,
+               const uint32_t *factors, int64_t bands, int64_t functions, uint64_t *tokens,
+               uint32_t *values, uint32_t *ends, uint64_t *keys, int64_t stride) {
+    for (int64_t place = 0; place < count; place++) {
+        int64_t size = 0;
+        for (int table = 0; table < 2; table++) {
+            const int64_t begin = offsets[table][rows[place]];
+            const int64_t length = offsets[table][rows[place] + 1] - begin;
+            memcpy(tokens + size, hashes[table] + begin, length * sizeof *tokens);
+            size += length;
+        }
+        int64_t shingles = size - shingle + 1;
+        if (shingles < 1) {
+            values[0] = whole[place] >> 32;
+            shingles = 1;
+        } else {
+            for (int64_t at = 0; at < shingles; at++) {
+                uint64_t total = 0;
+                for (int64_t k = 0; k < shingle; k++) total += tokens[at + k] * multipliers[k];
+                values[at] = mix(total) >> 32;
+            }
+        }
+        for (int64_t k = 0; k < bands * functions; k += 2)
+            ends_of(values, shingles, factors[k], ends + k, ends + k + 1);
+        for (int64_t band = 0; band < bands; band++) {
+            uint64_t key = band + 1;
+            for (int64_t k = 0; k < functions; k++) key = mix(key ^ ends[band * functions + k]);
+            keys[band * stride + place] = key;
+        }
+    }
+}

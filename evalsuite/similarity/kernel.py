@@ -1,0 +1,137 @@
+"""The inner loops of near-duplicate search in C, where the installation could compile them.
+
+`kernel.c` gives bit for bit what numpy gives, several times faster; without it nothing but the time
+is different. The library is named by a digest of its source, so that an outdated one is not found.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+R = TypeVar("R")
+Hashes = NDArray[np.uint64]
+Counts = NDArray[np.int64]
+
+SOURCE = Path(__file__).with_name("kernel.c")
+LONGEST = 16
+"""Longest token, in bytes, that the kernel hashes itself."""
+
+
+def library_path(source: Path = SOURCE) -> Path:
+    """Return where the library compiled from this source is, or would be."""
+    digest = hashlib.blake2b(source.read_bytes(), digest_size=6).hexdigest()
+    return source.with_name(f"kernel-{digest}.so")
+
+
+@cache
+def library() -> Any:
+    """Return the compiled kernel, or None where there is none for this machine."""
+    if sys.byteorder != "little":
+        return None
+    try:
+        found = ctypes.CDLL(str(library_path()))
+    except OSError:  # never compiled, or for another machine
+        return None
+    found.scan.restype = ctypes.c_int64
+    found.scan.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
+        *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
+    ]
+    found.band_keys.restype = None
+    found.band_keys.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64),
+    ]
+    return found
+
+
+def in_threads(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
+    """Return what `work` makes of each job, in their order, on as many threads as polars has.
+
+    It pays for work that spends its time outside Python: in the kernel, in numpy, in polars.
+    """
+    threads = min(pl.thread_pool_size(), len(jobs))
+    if threads < 2:
+        return [work(job) for job in jobs]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, jobs))
+
+
+def scan(
+    text: NDArray[np.uint8],
+    offsets: Counts,
+    classes: NDArray[np.uint8],
+    lower: NDArray[np.uint8],
+    negations: Hashes,
+) -> tuple[Hashes, Counts, Counts]:
+    """Return the token hashes of ASCII texts, how many each text has, and the tokens too long.
+
+    Args:
+        text: bytes of the texts.
+        offsets: where each text begins in them, and where the last one ends, shape (rows + 1,).
+        classes: 0 for a byte of no token, 1 for a letter, 2 for a digit, 3 for an operator.
+        lower: each byte in lower case, shape (256,).
+        negations: hashes of words that are marked as operators are.
+
+    Returns:
+        Hashes, lowest bit 1 for a number, an operator or a negation; tokens of each text; and of
+        each token of more than `LONGEST` bytes, whose hash is 0 but for that bit: which token it
+        is, its first byte and the one after its last, shape (long tokens, 3).
+    """
+    size, rows = int(offsets[-1] - offsets[0]), offsets.size - 1
+    hashes, counts = np.empty(size, np.uint64), np.empty(rows, np.int64)
+    long_tokens = np.empty((size // (LONGEST + 1) + 1, 3), np.int64)
+    long_count = library().scan(
+        *(text.ctypes.data, offsets.ctypes.data, rows, classes.ctypes.data, lower.ctypes.data),
+        *(negations.ctypes.data, negations.size),
+        *(hashes.ctypes.data, counts.ctypes.data, long_tokens.ctypes.data),
+    )
+    return hashes[: counts.sum()].copy(), counts, long_tokens[:long_count]
+
+
+def band_keys(
+    tables: Sequence[tuple[Hashes, Counts]],
+    rows: Counts,
+    lengths: Counts,
+    whole: Hashes,
+    multipliers: Hashes,
+    factors: NDArray[np.uint32],
+    keys: Hashes,
+) -> None:
+    """Write the band keys of rows, each the tokens of one table and then those of another.
+
+    Args:
+        tables: hashes and offsets of both tables.
+        rows: of the tables; each has a token.
+        lengths: tokens of each of `rows`.
+        whole: of each of `rows`, what stands for it where it has fewer tokens than a shingle.
+        multipliers: of the tokens of a shingle, shape (tokens,).
+        factors: of the permutations, shape (bands * functions,).
+        keys: where they go, shape (bands, rows), a part of an array in C's order.
+    """
+    bands, longest = keys.shape[0], int(lengths.max())
+    tokens, values = np.empty(longest, np.uint64), np.empty(longest, np.uint32)
+    ends = np.empty(factors.size + 1, np.uint32)
+    pointers = [
+        (ctypes.c_void_p * 2)(*(table[part].ctypes.data for table in tables)) for part in (0, 1)
+    ]
+    library().band_keys(
+        *pointers,
+        *(rows.ctypes.data, rows.size, multipliers.size, multipliers.ctypes.data),
+        *(whole.ctypes.data, factors.ctypes.data, bands, factors.size // bands),
+        *(tokens.ctypes.data, values.ctypes.data, ends.ctypes.data),
+        *(keys.ctypes.data, keys.strides[0] // keys.itemsize),
+    )
