@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import polars as pl
-from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from curate.frame import IMAGES
 from curate.texts import IMAGE_MARK, TYPES
@@ -37,6 +36,7 @@ def write_with_images(frame: pl.LazyFrame, kind: str, store: Path, file: Path) -
         file: where to write.
     """
     import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
 
     rows = 0
     with TemporaryDirectory(prefix="curate-", dir=file.parent) as directory:
@@ -52,6 +52,8 @@ def write_with_images(frame: pl.LazyFrame, kind: str, store: Path, file: Path) -
 
 def with_bytes(frame: pl.LazyFrame, store: Path, file: Path) -> pl.LazyFrame:
     """Return rows whose images hold their own `bytes`, from a file that is written for it."""
+    from pyarrow.parquet import ParquetFile, ParquetWriter
+
     made = file.with_name(f"{file.stem}-without.parquet")
     frame.sink_parquet(made, compression="lz4")
     writer = None
@@ -75,6 +77,8 @@ def with_bytes(frame: pl.LazyFrame, store: Path, file: Path) -> pl.LazyFrame:
 
 def published_batches(rows: Path, kind: str, store: Path) -> Iterator[Rows]:
     """Yield the rows of a Parquet file with their images, a bounded number of bytes at a time."""
+    from pyarrow.parquet import ParquetFile
+
     waiting: Rows = []
     size = 0
     with store.open("rb") as images:

@@ -13,6 +13,7 @@ from evalsuite.models.section import ModelSection
 from evalsuite.recipe import EvalSection
 from train.estimate.section import PlanSection
 from train.recipe import TrainSection
+from workspace.describing import described_schema
 from workspace.recipe import Section
 
 
@@ -32,7 +33,7 @@ def suite_schema() -> dict[str, Any]:
     """Return the JSON Schema of a suite."""
     from evalsuite.tasks.schema import Suite
 
-    return Suite.model_json_schema()
+    return described_schema(Suite)
 
 
 def json_schema() -> dict[str, Any]:
@@ -43,4 +44,4 @@ def json_schema() -> dict[str, Any]:
     }
     name = Field(None, description="Names the dataset and the runs. Default: the file's name.")
     recipe = create_model("Recipe", __base__=Section, name=(str | None, name), **fields)
-    return recipe.model_json_schema()
+    return described_schema(recipe)

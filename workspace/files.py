@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from workspace.errors import DataError, DiskFullError, TemperError, UsageError, WorkError
@@ -27,6 +28,7 @@ _IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
 _FULL_TEXTS = ("No space left", "File too large", "file write failed", "unexpected pos")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _NOTHING_LEFT_BYTES = 2**20
+_HASHED_BYTES = 2**20
 
 
 def is_disk_full(error: BaseException, near: Path) -> bool:
@@ -229,6 +231,31 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+@contextmanager
+def hashing(path: Path) -> Iterator[Callable[[], str]]:
+    """Compute `hash_file` in a thread, beside other work; it is given up when the block ends.
+
+    Yields a function that waits for the digest.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    given_up = Event()
+
+    def digest() -> str:
+        total = hashlib.sha256()
+        with path.open("rb") as stream:
+            while not given_up.is_set() and (data := stream.read(_HASHED_BYTES)):
+                total.update(data)
+        return total.hexdigest()
+
+    with ThreadPoolExecutor(1, "hashing") as pool:
+        found = pool.submit(digest)
+        try:
+            yield found.result
+        finally:
+            given_up.set()
+
+
 def hash_directory(path: Path, *, ignore: frozenset[str] = frozenset()) -> str:
     """Return one SHA-256 over the names and bytes of all files below `path`.
 
@@ -248,6 +275,7 @@ __all__ = [
     "disk_refusal",
     "hash_directory",
     "hash_file",
+    "hashing",
     "is_disk_full",
     "publish_directory",
     "read_json",

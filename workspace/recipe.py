@@ -31,9 +31,12 @@ SectionT = TypeVar("SectionT", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """Base of every recipe section: frozen, unknown keys refused."""
+    """Base of every recipe section: frozen, unknown keys refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    What stands below a field describes it; `workspace.describing` puts it into a schema.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)

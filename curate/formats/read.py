@@ -33,7 +33,7 @@ from curate.formats.used import ASSIGNED_TOPIC, MARK_KEYS, published_marks, qual
 from curate.reasons import Reason
 from curate.recipe import Source
 from workspace.errors import DataError
-from workspace.files import hash_file
+from workspace.files import hashing
 
 Tick = Callable[[int, str], None]
 """Called with the rows read so far and the file being read."""
@@ -138,9 +138,14 @@ def read_sources(
     store = PictureStore(work / "images.bin")
     for file, entry in files_of(sources, base, lambda what: tick(0, what)):
         source = sources[entry]
-        digest = hash_file(file.path) if file.path.is_file() else None
-        count = counts[file.name] = SourceCount(file.name, digest, file.dataset, entry)
-        _read_file(file, _desk(file, source, base, store, count), rows, quarantine, tick)
+        count = counts[file.name] = SourceCount(file.name, None, file.dataset, entry)
+        desk = _desk(file, source, base, store, count)
+        if file.path.is_file():
+            with hashing(file.path) as digest:
+                _read_file(file, desk, rows, quarantine, tick)
+                count.digest = digest()
+        else:
+            _read_file(file, desk, rows, quarantine, tick)
     images = work / "images.bin"
     return ReadResult(rows.parts(), quarantine.parts(), images, tuple(counts.values()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.similarity.kernel import in_threads
 from evalsuite.similarity.tokens import (
     Hashes,
     Tokens,
@@ -29,6 +30,7 @@ _MULTIPLIERS = np.array(
 )
 
 
+_ROWS_OF_A_THREAD = 8_192
 _SORTED_ROWS = 512  # the row number and the hash share one sort key; a block stays in the cache
 
 
@@ -88,8 +90,27 @@ def unique_per_row(table: TokenTable) -> TokenTable:
 
 def unique_of(table: Tokens, rows: NDArray[np.integer]) -> TokenTable:
     """Return `unique_per_row` of these rows of a table; no more than a block of it is copied."""
+    lengths = table.lengths[rows]
+
+    def part(begin: int) -> tuple[Hashes, NDArray[np.int64]]:
+        mine = rows[begin : begin + _ROWS_OF_A_THREAD]
+        room = int(lengths[begin : begin + _ROWS_OF_A_THREAD].sum())  # at most
+        return _unique(table, mine, np.empty(room, np.uint64))
+
+    parts = in_threads(part, range(0, rows.size, _ROWS_OF_A_THREAD))
+    if not parts:
+        return TokenTable(np.empty(0, np.uint64), np.zeros(1, np.int64))
+    return TokenTable(
+        np.concatenate([hashes for hashes, _ in parts]),
+        starts(np.concatenate([counts for _, counts in parts])),
+    )
+
+
+def _unique(
+    table: Tokens, rows: NDArray[np.integer], out: Hashes
+) -> tuple[Hashes, NDArray[np.int64]]:
+    """Return the distinct hashes of rows, in `out`, and how many each has."""
     counts = np.empty(rows.size, np.int64)
-    out = np.empty(int(table.lengths[rows].sum()), np.uint64)  # at most; what is not used is free
     filled = 0
     for begin in range(0, rows.size, _SORTED_ROWS):
         end = min(begin + _SORTED_ROWS, rows.size)
@@ -106,4 +127,4 @@ def unique_of(table: Tokens, rows: NDArray[np.integer]) -> TokenTable:
         )
         out[filled : filled + keys.size] = keys & np.uint64((1 << 40) - 1)
         filled += keys.size
-    return TokenTable(out[:filled], starts(counts))
+    return out[:filled], counts

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.similarity.edges import Candidates
+from evalsuite.similarity.kernel import in_threads
 from evalsuite.similarity.shingles import unique_per_row
 from evalsuite.similarity.tokens import Hashes, TokenTable
 
 Scores = NDArray[np.float64]
 
 _CHUNK = 1 << 12
+_AT_ONCE = 32
 _BUCKET_BITS = 22
 # A corpus of a few rows says nothing about which words are rare: this many imagined rows, one in
 # a hundred of which holds any given word, pull the weights of a small corpus together.
@@ -115,12 +117,15 @@ def _weighed(
     """Return for each of `rows` the weight of all its tokens, and of its symbols."""
     used, place = np.unique(rows, return_inverse=True)  # each is weighed once
     whole, symbols = np.empty((2, used.size))
-    for begin in range(0, used.size, _CHUNK):
+
+    def sums(begin: int) -> None:
         some = slice(begin, begin + _CHUNK)
         taken = table.take(used[some])
         values = weigh(taken.hashes)
         whole[some] = _row_sums(values, taken)
         symbols[some] = _row_sums(values * (taken.hashes & np.uint64(1)), taken)
+
+    in_threads(sums, range(0, used.size, _CHUNK))
     return whole[place], symbols[place]
 
 
@@ -149,8 +154,8 @@ def overlap(
         sums.append(_weighed(table, rows, weigh))
         sizes.append(table.lengths[rows].astype(np.float64))
     shared, shared_symbols, shared_tokens = np.zeros((3, pairs.size))
-    for begin in range(0, pairs.size, _CHUNK):
-        tick(begin, pairs.size, "pairs verified")
+
+    def verify(begin: int) -> None:
         chunk = slice(begin, begin + _CHUNK)
         pair, token = _shared(left, right, pairs.first[chunk], pairs.second[chunk])
         value = weigh(token)
@@ -159,6 +164,10 @@ def overlap(
         shared[chunk] = np.bincount(pair, value, length)
         shared_symbols[chunk] = np.bincount(pair, value * symbol, length)
         shared_tokens[chunk] = np.bincount(pair, minlength=length)
+
+    for begin in range(0, pairs.size, _AT_ONCE * _CHUNK):
+        tick(begin, pairs.size, "pairs verified")
+        in_threads(verify, range(begin, pairs.size, _CHUNK)[:_AT_ONCE])
     (first, first_symbols), (second, second_symbols) = sums
     symbols_differ = first_symbols + second_symbols - 2 * shared_symbols
     return Overlap(

@@ -11,6 +11,8 @@ from workspace.errors import DataError, DiskFullError, UsageError, WorkError
 from workspace.files import (
     atomic_path,
     hash_directory,
+    hash_file,
+    hashing,
     publish_directory,
     read_json,
     write_json,
@@ -132,3 +134,14 @@ def test_a_file_where_a_directory_should_be_is_named(tmp_path: Path) -> None:
         write_text(tmp_path / "runs" / "a" / "run.json", "x")
     assert "runs" in caught.value.where
     assert (tmp_path / "runs").read_text() == "mine"
+
+
+def test_a_file_is_hashed_beside_other_work_and_given_up_when_that_ends(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"x" * 5_000_000)
+    with hashing(path) as digest:
+        assert digest() == hash_file(path)
+    with pytest.raises(FileNotFoundError), hashing(tmp_path / "none") as digest:
+        digest()
+    with pytest.raises(KeyError), hashing(path):
+        raise KeyError  # what goes wrong meanwhile is told at once
