@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from train.environment import Device
 from train.plan.levers import FLASH
@@ -27,12 +26,6 @@ def told(levers: Mapping[str, Decided]) -> list[str]:
 def explained(levers: Mapping[str, Decided]) -> list[list[str]]:
     """Return a line for each lever: its name, value and reason."""
     return [[name, str(one.value), one.reason] for name, one in levers.items()]
-
-
-def as_json(levers: Mapping[str, Decided]) -> dict[str, Any]:
-    """Return the document of `--explain-speed --json`."""
-    chosen = {name: {"value": one.value, "reason": one.reason} for name, one in levers.items()}
-    return {"schema_version": 1, "levers": chosen}
 
 
 def demand_levers(levers: Mapping[str, Decided], device: Device) -> None:

@@ -6,7 +6,8 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from workspace.gpus import Gpu, list_gpus
 
@@ -26,6 +27,18 @@ class Machine:
     """Of `PACKAGES`, those that are installed."""
     has_compiler: bool = False
     """Whether a C compiler is on the path."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**asdict(self), "packages": sorted(self.packages)}
+
+    @property
+    def installed(self) -> str:
+        """What is there of the packages that levers need."""
+        return ", ".join(
+            f"{name} {'installed' if name in self.packages else 'not installed'}"
+            for name in PACKAGES
+        )
 
     @property
     def has_bfloat16(self) -> bool:

@@ -12,6 +12,7 @@ import heapq
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,7 +172,7 @@ class PackingAccount:
     sources: dict[tuple[str, str], dict[str, int]]
     """rows, tokens, padding, padding_unpacked, padding_saved."""
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
         names = ("rows", "tokens", "padding", "padding_unpacked", "padding_saved")
         total = {name: sum(one[name] for one in self.sources.values()) for name in names}
