@@ -13,7 +13,8 @@ masks them itself: equal losses say that both learn the same. Both log every ste
 checkpoint. Measured is the time between the logs of two steps: CPU time of the process, which other
 programs of the machine disturb less, and wall time. A pair's overhead is the median over its steps
 of ours / plain - 1, each step with itself (its rows are the same). The interval of the median over
-pairs is that of order statistics, which assumes nothing of the distribution.
+pairs is that of order statistics, which assumes nothing of the distribution. Beside it stands the
+CPU time spent in the code that is ours, counted call by call, which a busy machine disturbs least.
 
 Ladder: each row is a process of its own; its losses are compared with those of the first row.
 Peak memory is torch's on a GPU and the whole process's on a CPU.
@@ -264,6 +265,37 @@ class Bench:
         return _run(torch, losses, clock, 0)
 
 
+class Own:
+    """CPU seconds in what welltempered adds to a step, counted where it is called."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def count(self) -> None:
+        """Count the proof of micro-batches, the records of steps, and the order of methods."""
+        from train.trl_bridge.planned import Planned
+        from train.trl_bridge.sft import PlannedSft
+        from train.trl_bridge.watch import Watch
+
+        for owner, name in (
+            (PlannedSft, "_prove_batch"),
+            (Planned, "floating_point_ops"),
+            (Watch, "on_log"),
+            (Watch, "on_step_end"),
+        ):
+            setattr(owner, name, self._timed(getattr(owner, name)))
+
+    def _timed(self, function: Any) -> Any:
+        def timed(*arguments: Any, **options: Any) -> Any:
+            began = time.process_time()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.seconds += time.process_time() - began
+
+        return timed
+
+
 def _run(torch: Any, losses: Sequence[float], clock: Clock, tokens: int) -> Run:
     if torch.cuda.is_available():
         peak = int(torch.cuda.max_memory_allocated())
@@ -320,6 +352,8 @@ def overhead(pairs: int, steps: int) -> int:
     from train.run import _quiet_libraries
 
     train = {"steps": steps + WARM}
+    own = Own()
+    own.count()
     ratios: dict[str, list[float]] = {"cpu": [], "wall": []}
     runs: list[tuple[Run, Run]] = []
     with tempfile.TemporaryDirectory() as directory:
@@ -334,6 +368,7 @@ def overhead(pairs: int, steps: int) -> int:
                     made[name] = bench.ours(train) if is_ours else bench.plain(train, prepared)
             ours, plain = made["ours"], made["plain"]
             if pair < 0:
+                own.seconds = 0.0
                 continue
             runs.append((ours, plain))
             for name, values in ratios.items():
@@ -357,6 +392,9 @@ def overhead(pairs: int, steps: int) -> int:
         )
         found = f"{statistics.median(values):+.2%} | {low:+.2%} to {high:+.2%} ({level:.1%})"
         print(f"| {name} | {found} | {mine:.1f} | {theirs:.1f} |")
+    mine = statistics.median(statistics.median(ours.cpu) for ours, _ in runs)
+    added = own.seconds / (pairs * (steps + WARM))
+    print(f"in our own code: {added * 1e3:.2f} ms CPU a step, {added / mine:.2%} of it")
     print(f"losses: largest difference {apart:.1e} (aim {LOSSES_WITHIN:.0e})")
     within = statistics.median(ratios["cpu"]) <= OVERHEAD_WITHIN and apart <= LOSSES_WITHIN
     print(f"aim of {OVERHEAD_WITHIN:.0%} CPU time a step: {'kept' if within else 'missed'}")

@@ -32,6 +32,9 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "packed, written-out attention": {"packing": "bfd", "speed": {"attention": "eager"}},
 }
 
+FAST = ("packed", "packed and flat")
+"""Layouts whose whole runs are in the fast tests; of the others, the gradients are."""
+
 
 @pytest.fixture(scope="module")
 def plain(
@@ -53,7 +56,13 @@ def steps_of(run: Path) -> set[Any]:
     return {(row["step"], row["row_id"], row["role"]) for row in table}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize(
+    "layout",
+    [
+        pytest.param(layout, marks=() if name in FAST else pytest.mark.slow, id=name)
+        for name, layout in LAYOUTS.items()
+    ],
+)
 def test_the_losses_and_the_rows_of_each_step_are_those_without_packing(
     bench: Any,
     losses: Callable[[Path], list[float]],
