@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
 from tests.train.test_trl_bridge import build, one_step, trained
 from train.reporter import Silent
@@ -204,3 +206,13 @@ def test_a_model_that_carries_rows_on_is_not_packed(bench: Any, tmp_path: Path) 
     for lever in ({"packing": "bfd"}, {"padding_free": "on"}):
         with pytest.raises(ModelError, match="linear_attention"):
             hybrid.prepare(lever)
+
+
+def test_the_recipe_of_the_docs_is_packed(bench: Any) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "train.md").read_text()
+    (block,) = re.findall(r"```yaml\n# packed\.yaml\n(.*?)```", text, re.DOTALL)
+    train = YAML(typ="safe").load(block)["train"]
+    bench.dataset("chats", bench.chats(30))
+    prepared = bench.prepare(train)
+    assert prepared.schedule.packs is not None
+    assert prepared.plan.levers["checkpointing"].value == "full"
