@@ -48,9 +48,8 @@ def test_computing_activations_again_gives_the_same_gradients(
         pytest.param({"attention": "eager"}, marks=pytest.mark.slow),
         {"attention": "sdpa", "checkpointing": "full"},
         pytest.param({"checkpointing": "selective"}, marks=pytest.mark.slow),
-        pytest.param({"compile": "on"}, marks=pytest.mark.slow),
     ],
-    ids=["not fused", "eager", "checkpointing", "selective checkpointing", "compiled"],
+    ids=["not fused", "eager", "checkpointing", "selective checkpointing"],
 )
 def test_a_run_with_a_lever_has_the_losses_of_one_without(
     bench: Any, losses: Any, speed: dict[str, Any]
