@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.plan import Prepared
 from workspace.files import atomic_path
@@ -14,26 +15,39 @@ from workspace.files import atomic_path
 def batch_table(prepared: Prepared) -> Any:
     """Return the schedule as a pyarrow table, a row for each row of each step.
 
-    Columns: step (from 1), micro_batch and position (from 0), row_id, role, source, tokens.
+    Columns: step (from 1); micro_batch, position and sequence (from 0: the micro-batch of the
+    step, the row in it, and the sequence of it that the row is in); row_id, role, source, tokens.
     """
     import pyarrow as pa
 
     schedule, rows = prepared.schedule, prepared.rows
     sizes = np.diff(schedule.offsets)
-    place = np.arange(len(schedule.order)) - np.repeat(schedule.offsets[:-1], sizes)
+    sequences = np.diff(schedule.sequence_offsets)
+    begun = np.repeat(schedule.step_sequences[:-1], np.diff(schedule.step_sequences))
+    in_step = np.repeat(np.arange(len(sequences)) - begun, sequences)
+    micro_batch, sequence = np.divmod(in_step, schedule.micro_batch_size)
+    step = np.repeat(np.arange(1, schedule.steps + 1), sizes)
     named = [rows.row_id(index) for index in schedule.order.tolist()]
     replayed = rows.replayed[schedule.order]
     return pa.table(
         {
-            "step": pa.array(np.repeat(np.arange(1, schedule.steps + 1), sizes), pa.int32()),
-            "micro_batch": pa.array(place // schedule.micro_batch_size, pa.int32()),
-            "position": pa.array(place % schedule.micro_batch_size, pa.int32()),
+            "step": pa.array(step, pa.int32()),
+            "micro_batch": pa.array(micro_batch, pa.int32()),
+            "position": pa.array(_places(step, micro_batch), pa.int32()),
+            "sequence": pa.array(sequence, pa.int32()),
             "row_id": pa.array([row_id for row_id, _ in named], pa.string()),
             "role": pa.array(np.where(replayed, "replay", "train"), pa.string()),
             "source": pa.array([source for _, source in named], pa.string()),
             "tokens": pa.array(rows.tokens[schedule.order], pa.int32()),
         }
     )
+
+
+def _places(step: NDArray[Any], micro_batch: NDArray[Any]) -> NDArray[Any]:
+    """Return each row's place in its micro-batch."""
+    is_first = np.r_[True, (np.diff(step) != 0) | (np.diff(micro_batch) != 0)]
+    firsts = np.flatnonzero(is_first)
+    return np.arange(len(step)) - np.repeat(firsts, np.diff(np.r_[firsts, len(step)]))
 
 
 def write_batches(path: Path, prepared: Prepared, *, done: int = 0) -> None:

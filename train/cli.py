@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from train.speed_view import print_levers
 from train.terminal import Terminal, print_plan, print_row
 from workspace.context import Context, emit_json, note
 
@@ -53,6 +54,12 @@ def train(
         str | None, typer.Option(help="Name of the run; left out: the recipe's.")
     ] = None,
     detach: Detach = False,
+    explain_speed: Annotated[
+        bool,
+        typer.Option(
+            "--explain-speed", help="Print what makes steps fast here, and why; trains nothing."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Dataset → run: plan, prove, train, write the model.
@@ -68,6 +75,9 @@ def train(
     given = tuple(overrides or ())
     loaded = context.load_recipe(recipe, given)
     workspace = loaded.workspace
+    if explain_speed:
+        print_levers(find_inputs(loaded, workspace), as_json=as_json)
+        return
     if detach:
         if not is_missing(loaded):
             find_inputs(loaded, workspace)  # what can be refused is refused here, to a person

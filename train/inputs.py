@@ -43,6 +43,7 @@ class Inputs:
             facts=self.facts,
             model_digest=self.source.digest,
             tokenizer=self.tokenizer,
+            weights=self.model_section.dtype,
             progress=progress,
         )
 

@@ -161,6 +161,8 @@ def _length(
     """Return the tokens of the longest sequence, and where the number is from."""
     if asked.length is not None:
         return asked.length, "--length"
+    if prepared is not None and prepared.ledger.packing is not None:
+        return prepared.ledger.packing.longest, "the fullest packed sequence"
     if prepared is not None:
         return max(one.longest for one in prepared.plan.sources), "the longest row"
     if section is not None and section.max_length is not None:

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from train.method_sections import MethodSection, SftSection
 from train.reinforcement_sections import ReinforcementSection
+from train.speed_section import Packing, Speed, Switch
 from workspace.recipe import Section
 
 
@@ -41,6 +42,10 @@ Optimizer = Literal[
     "sgd",
 ]
 """A closed list; what each is in transformers is in `train.trl_bridge.arguments`."""
+
+
+_OFFLOADS = ("sft", "dpo", "kto", "reward")
+"""Methods whose trainers in trl offload activations."""
 
 
 class Replay(Section):
@@ -122,6 +127,15 @@ class TrainSection(Section):
     """CPU threads of torch. Left out: 1 for models below 20 M parameters, else all cores."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic: auto is bfloat16 on a GPU that has it and float32 on a CPU."""
+    packing: Packing = "auto"
+    """Rows of a step share sequences of up to `max_length` tokens, whole and apart from each
+    other: less padding, the same loss. `bfd` packs by best-fit-decreasing; auto does where flash
+    attention keeps rows apart at no cost. For sft."""
+    padding_free: Switch = "auto"
+    """The rows of a micro-batch lie one after the other, without padding. Auto is on with flash
+    attention; elsewhere it costs the square of their tokens. For sft."""
+    speed: Speed = Speed()
+    """Other levers of speed and memory, each `auto`."""
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:
@@ -138,6 +152,26 @@ class TrainSection(Section):
                 f"no neftune with method {self.method.kind}: the noise would fall on what it is "
                 "compared with as well; it is for sft"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _levers_of_the_method(self) -> TrainSection:
+        kind = self.method.kind
+        packed = [
+            name
+            for name, asked in (("packing", "bfd"), ("padding_free", "on"))
+            if getattr(self, name) == asked
+        ]
+        if packed and kind != "sft":
+            raise ValueError(f"no {packed[0]} with method {kind}: it is for sft")
+        if packed and self.neftune is not None:
+            raise ValueError(
+                f"no {packed[0]} with neftune: its noise depends on the length of a sequence"
+            )
+        if self.speed.checkpointing == "selective" and kind != "sft":
+            raise ValueError(f"checkpointing full or off with method {kind}: selective is for sft")
+        if self.speed.offload == "on" and kind not in _OFFLOADS:
+            raise ValueError(f"no offload with method {kind}: it is for {', '.join(_OFFLOADS)}")
         return self
 
     @model_validator(mode="after")
@@ -168,5 +202,6 @@ __all__ = [
     "PeftAdapter",
     "QloraAdapter",
     "Replay",
+    "Speed",
     "TrainSection",
 ]

@@ -23,6 +23,7 @@ from train.proof.rewards import prove_rewards_of
 from train.publish import publish_model
 from train.reinforcement_sections import ReinforcementSection
 from train.reporter import Reporter, Silent
+from train.speed import demand_levers, told
 from workspace import gpus
 from workspace.errors import WorkError
 from workspace.files import write_json, write_text
@@ -125,6 +126,9 @@ def attempt_run(
         reporter.note(f"device: {device.device}, {device.precision} ({device.reason})")
         threads_why = prepared.plan.settings["threads"].reason
         reporter.note(f"threads: {device.threads} ({threads_why})")
+        demand_levers(prepared.plan.levers, device)
+        for text in told(prepared.plan.levers):
+            reporter.note(text)
         write_json(run / "env.json", environment(device, _digests(inputs, prepared)))
         model = _fit(run, inputs, prepared, job, reporter, start, device)
         job.check_stop(cure=cure)
@@ -240,7 +244,15 @@ def _load_base(inputs: Inputs, prepared: Prepared, device: Any) -> Any:
     path, where = inputs.source.path, {"dtype": device.weights, "device": device.device}
     if METHODS[inputs.section.method.kind].makes == "reward":
         return load_with_reward_head(path, seed=prepared.plan.seed, **where)
-    return load_model(path, quantization=inputs.section.adapter.quantization, **where)
+    levers = prepared.plan.levers
+    attention = str(levers["attention"].value)
+    return load_model(
+        path,
+        quantization=inputs.section.adapter.quantization,
+        attention=None if attention == "default" else attention,
+        kernels=levers["kernels"].value == "on",
+        **where,
+    )
 
 
 @contextmanager

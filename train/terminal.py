@@ -79,10 +79,15 @@ def arithmetic(prepared: Prepared) -> list[str]:
     share = plan.trainable_parameters / max(1, plan.model_parameters)
     if "completions" in plan.settings:
         return _generated(prepared, accumulation, seen, share)
+    at_once = f"{plan['micro_batch_size']} at once × {accumulation}"
+    if schedule.packs is not None:
+        at_once = (
+            f"in {plan['micro_batch_size'] * schedule.accumulation} sequences, "
+            f"{plan['micro_batch_size']} at once × {schedule.accumulation}"
+        )
     return [
-        f"{plan.steps:,} steps × {plan.batch_size} rows "
-        f"({plan['micro_batch_size']} at once × {accumulation}) = {len(schedule.order):,} rows "
-        f"= {seen}",
+        f"{plan.steps:,} steps × {plan.batch_size} rows ({at_once}) "
+        f"= {len(schedule.order):,} rows = {seen}",
         f"{plan.tokens_seen:,} tokens, {plan.tokens_trained:,} of them with loss; "
         f"{plan.padding_share:.1%} of the computation is padding",
         f"{plan.adapter['kind']}: {plan.trainable_parameters:,} of {plan.model_parameters:,} "
@@ -94,6 +99,7 @@ def print_plan(prepared: Prepared) -> None:
     """Print the data, the settings, the sums and the warnings of a plan."""
     print_sources(prepared)
     print_settings(prepared)
+    print_packing(prepared)
     for line in arithmetic(prepared):
         print(line)
     for warning in prepared.plan.warnings:
@@ -145,6 +151,21 @@ def print_settings(prepared: Prepared) -> None:
     plan = prepared.plan
     rows = [[name, str(one.value), one.reason] for name, one in sorted(plan.settings.items())]
     emit_table("settings", ["setting", "value", "why"], rows, numeric=(1,))
+
+
+def print_packing(prepared: Prepared) -> None:
+    """Print what packing saves by source, where rows are packed."""
+    packing = prepared.ledger.packing
+    if packing is None:
+        return
+    document = packing.as_dict()
+    columns = ["rows", "tokens", "padding", "padding_unpacked", "padding_saved"]
+    lines = [
+        [one["role"], one["source"], *(f"{one[name]:,}" for name in columns)]
+        for one in document["sources"]
+    ]
+    shown = ["role", "source", "rows", "tokens", "padding", "unpacked", "saved"]
+    emit_table("packing", shown, lines, numeric=(2, 3, 4, 5, 6))
 
 
 def print_row(row: TokenRow, tokenizer: ChatTokenizer, method: str) -> None:

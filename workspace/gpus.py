@@ -34,6 +34,8 @@ class Gpu:
     free_bytes: int
     processes: int
     """Compute processes of any user on it."""
+    capability: tuple[int, int] = (0, 0)
+    """CUDA compute capability; (0, 0): the driver does not say."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def _describe(index: int) -> Gpu:
         processes = len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
     except pynvml.NVMLError:
         processes = 0
+    try:
+        major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    except pynvml.NVMLError:
+        major = minor = 0
     return Gpu(
         index=index,
         uuid=_text(pynvml.nvmlDeviceGetUUID(handle)),
@@ -76,6 +82,7 @@ def _describe(index: int) -> Gpu:
         total_bytes=int(memory.total),
         free_bytes=int(memory.free),
         processes=processes,
+        capability=(int(major), int(minor)),
     )
 
 

@@ -63,6 +63,8 @@ def load_model(
     dtype: str = "float32",
     device: str = "cpu",
     quantization: Quantization | None = None,
+    attention: str | None = None,
+    kernels: bool = False,
 ) -> PreTrainedModel:
     """Load a causal language model in evaluation mode. Never runs code from the model.
 
@@ -71,12 +73,18 @@ def load_model(
         dtype: of the weights that are not quantised.
         device: where it works.
         quantization: hold the linear layers so, all but the output matrix.
+        attention: as transformers names it; None: what it takes for the model.
+        kernels: replace layers by the hub's fused ones.
 
     Raises:
         ModelError: not a model, damaged weights, an architecture this transformers does not
             know, or bitsandbytes is needed and not installed.
     """
     options = _quantised(device) if quantization else {}
+    if attention:
+        options["attn_implementation"] = attention
+    if kernels:
+        options["use_kernels"] = True
     model, _ = _loaded(AutoModelForCausalLM, path, dtype, "a causal language model", options)
     return model if quantization else model.to(device)  # type: ignore[arg-type]
 
@@ -181,7 +189,7 @@ def _loaded(
         )
     except SafetensorError as error:
         raise _damaged(path, error) from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (ImportError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
             "this model cannot be loaded",
             where=str(path),

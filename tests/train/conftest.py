@@ -172,7 +172,7 @@ class Bench:
             return resume_train(opened, job, reporter)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bench() -> Callable[[Path, Path], Bench]:
     """Make a workspace with 37 rows to learn and 20 to replay, for another model."""
     return _bench

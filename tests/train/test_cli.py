@@ -56,6 +56,25 @@ def test_plan_prints_rows_settings_and_sums(temper: Any) -> None:
     assert "nothing is replayed" in out
 
 
+def test_explain_speed_prints_every_lever_with_its_reason_and_trains_nothing(
+    temper: Any, bench: Any
+) -> None:
+    out = temper("train", "--explain-speed", "--set", "train.packing=bfd").stdout
+    for lever in ("packing", "padding_free", "attention", "checkpointing", "compile", "fused"):
+        assert lever in out
+    assert "bfd" in out and "recipe" in out and "at once" in out
+    document = json.loads(temper("train", "--explain-speed", "--json").stdout)
+    assert document["levers"]["packing"]["value"] in ("off", "bfd")
+    assert all(one["reason"] for one in document["levers"].values())
+    assert "gpu" in document["machine"]
+    assert not bench.workspace.runs.exists() and not bench.workspace.jobs.exists()
+
+
+def test_plan_prints_what_packing_saves(temper: Any) -> None:
+    out = temper("plan", "--set", "train.packing=bfd").stdout
+    assert "unpacked" in out and "train-0.jsonl" in out and "sequences" in out
+
+
 def test_plan_json_is_the_plan_with_its_ledger(temper: Any) -> None:
     document = json.loads(temper("plan", "--json", "--set", "train.steps=3").stdout)
     assert document["steps"] == 3 and document["ledger"]["totals"]["train"]["rows_kept"] == 37

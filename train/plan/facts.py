@@ -20,6 +20,11 @@ from workspace.files import read_json
 
 _LONGEST_HEADER_BYTES = 100 * 1024**2
 _SMALL = 20_000_000
+_KEEPING_APART = frozenset({"full_attention", "sliding_attention"})
+"""Kinds of layers whose mask transformers makes from restarting positions."""
+_RECURRENT = ("mamba", "rwkv", "jamba", "bamba", "zamba", "recurrent", "xlstm", "falcon_h1")
+_BIASED = frozenset({"bloom", "mpt"})
+"""Models with ALiBi, whose bias counts from the beginning of the tensor."""
 INPUT_EMBEDDINGS = (
     "embed_tokens.weight",
     "wte.weight",
@@ -46,6 +51,8 @@ class ModelFacts:
     """Token ids it has weights for; None if no tensor is known as its embedding."""
     tensors: tuple[tuple[str, tuple[int, ...]], ...]
     """Name and shape of every weight."""
+    mixes_packed_rows: str = ""
+    """Why rows that share a sequence would not be apart; empty where attention keeps them so."""
 
     @property
     def is_small(self) -> bool:
@@ -87,7 +94,21 @@ def read_facts(path: Path) -> ModelFacts:
         linear_shapes=linear,
         vocabulary=_vocabulary(tensors, config, path),
         tensors=tuple(tensors.items()),
+        mixes_packed_rows=_mixes(text_config),
     )
+
+
+def _mixes(config: Mapping[str, Any]) -> str:
+    """Return why a model carries something from token to token that a mask does not stop."""
+    kind = str(config.get("model_type", ""))
+    layers = set(config.get("layer_types") or ()) - _KEEPING_APART
+    if layers:
+        return f"it has layers of {', '.join(sorted(layers))}"
+    if any(name in kind for name in _RECURRENT):
+        return f"a {kind} model is recurrent"
+    if kind in _BIASED or config.get("alibi"):
+        return "its attention takes positions from a mask that packed rows do not have"
+    return ""
 
 
 def _vocabulary(

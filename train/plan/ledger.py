@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from train.plan.packing import PackingAccount
 from train.plan.tokens import Tokenised
 from train.recipe import Limits
 from workspace.errors import DataError, LimitExceeded
@@ -54,6 +55,8 @@ class TokenLedger:
     accounts: dict[tuple[str, str], Account]
     losses: Sequence[dict[str, Any]]
     """Rows cut or dropped: role, source, row_id, place, tokens, reason, lost tokens."""
+    packing: PackingAccount | None = None
+    """What packing saves over all steps, where rows share sequences."""
 
     def total(self, role: str) -> Account:
         """Return the sum over the sources of a role."""
@@ -77,6 +80,7 @@ class TokenLedger:
                 for (role, source), account in sorted(self.accounts.items())
             ],
             "rows": list(self.losses),
+            **({"packing": self.packing.as_dict()} if self.packing else {}),
         }
 
 

@@ -16,9 +16,11 @@ from pydantic import TypeAdapter
 from train.adapter_sections import LowRank
 from train.data import DatasetRows, Role, read_dataset
 from train.methods import METHODS, Method
-from train.plan import reinforcement, settings
+from train.plan import levers, reinforcement, settings
 from train.plan.facts import ModelFacts
+from train.plan.layout import Layout, lay_out
 from train.plan.ledger import TokenLedger, enforce, make_ledger
+from train.plan.machine import Machine, read_machine
 from train.plan.needs import adalora_warnings, check_libraries
 from train.plan.schedule import Schedule, make_schedule
 from train.plan.settings import Decided
@@ -73,6 +75,8 @@ class Plan:
     """Part of what the device computes that is padding."""
     settings: Mapping[str, Decided]
     """Values in effect with their reasons."""
+    levers: Mapping[str, Decided]
+    """What makes steps faster or smaller, each as chosen for this machine, with its reason."""
     optimizer: str
     neftune: float | None
     trainable_token_ids: Sequence[int]
@@ -124,14 +128,28 @@ def prepare(
     facts: ModelFacts,
     model_digest: str,
     tokenizer: ChatTokenizer,
+    weights: str = "auto",
+    machine: Machine | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Prepared:
     """Read the data, tokenise it, account for it and decide the order of rows.
 
-    Pure: the same files and recipe give the same result; imports no torch.
+    Pure: the same files, recipe and machine give the same result; imports no torch.
+
+    Args:
+        section: of the recipe.
+        dataset: to learn from.
+        replay: to replay.
+        facts: of the model.
+        model_digest: of its files.
+        tokenizer: of the model.
+        weights: `model.dtype`.
+        machine: where the run will be; None: this one.
+        progress: is told how far it is.
 
     Raises:
-        UsageError: a library that is not installed, or a tuner's option that peft does not know.
+        UsageError: a library that is not installed, a tuner's option that peft does not know, or
+            a lever of speed that this machine lacks.
         DataError: a dataset that cannot be learnt from.
         ModelError: a trainable token that is not one token of the tokenizer, or a token that the
             model does not know.
@@ -139,6 +157,8 @@ def prepare(
     """
     check_libraries(section)
     trainable(section.adapter, facts, ())  # what does not fit is told before rows are read
+    question = levers.Question(section, facts, machine or read_machine(), weights)
+    chosen = levers.decide(question)
     method = METHODS[section.method.kind]
     method.demand(section)
     datasets = [_read(dataset, "train", method)]
@@ -192,6 +212,11 @@ def prepare(
     micro = settings.micro_batch_size(section, facts, schedule, costs, method.least_at_once)
     if batches is None:  # completions of a whole batch are mixed before they are split
         schedule = replace(schedule, micro_batch_size=int(micro.value))
+    layout = lay_out(section, facts, schedule, rows, chosen, capacity=int(limit.value))
+    schedule = layout.schedule
+    if layout.packing is not None:
+        micro, ledger = layout.micro_batch_size, replace(ledger, packing=layout.packing)
+    chosen["compile"] = levers.compile_model(question, len(layout.shapes))
     decided = {
         "learning_rate": settings.learning_rate(section, facts, method),
         "warmup_steps": settings.warmup_steps(section, schedule.steps),
@@ -205,7 +230,7 @@ def prepare(
         decided["epochs"] = epochs
     if isinstance(section.adapter, LowRank):
         decided["lora_alpha"] = settings.lora_alpha(section.adapter)
-    plan = _plan(section, facts, model_digest, tokenizer, datasets, rows, schedule, decided)
+    plan = _plan(section, facts, model_digest, tokenizer, datasets, rows, layout, decided, chosen)
     return Prepared(plan, rows, schedule, ledger)
 
 
@@ -216,15 +241,12 @@ def _plan(
     tokenizer: ChatTokenizer,
     datasets: Sequence[DatasetRows],
     rows: JoinedRows,
-    schedule: Schedule,
+    layout: Layout,
     decided: Mapping[str, Decided],
+    chosen: Mapping[str, Decided],
 ) -> Plan:
+    schedule = layout.schedule
     token_ids = trainable_token_ids(section, tokenizer)
-    computed = sum(
-        len(micro) * int(rows.padded[micro].max())
-        for step in range(schedule.steps)
-        for micro in schedule.micro_batches(step)
-    )
     tokens_seen = int(rows.tokens[schedule.order].sum())
     sources = [_source(one, rows, schedule) for one in datasets]
     return Plan(
@@ -241,8 +263,9 @@ def _plan(
         sources=sources,
         tokens_seen=tokens_seen,
         tokens_trained=int(rows.trained[schedule.order].sum()),
-        padding_share=round(1 - tokens_seen / computed, 4),
+        padding_share=round(1 - tokens_seen / layout.computed, 4),
         settings=decided,
+        levers=chosen,
         optimizer=section.optimizer,
         neftune=section.neftune,
         trainable_token_ids=token_ids,
@@ -253,6 +276,7 @@ def _plan(
         schedule=section.schedule,
         warnings=[
             *_warnings(section, sources, schedule),
+            *layout.warnings,
             *METHODS[section.method.kind].inspect(section, rows),
             *_template_notes(tokenizer, datasets),
         ],
@@ -318,6 +342,8 @@ def _schedule_digest(rows: JoinedRows, schedule: Schedule) -> str:
         total.update(digests[index])
     total.update(schedule.offsets.tobytes())
     total.update(str(schedule.micro_batch_size).encode())
+    if schedule.packs is not None:
+        total.update(schedule.packs.tobytes())
     return total.hexdigest()
 
 

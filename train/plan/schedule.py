@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +28,36 @@ class Schedule:
     offsets: NDArray[np.int64]
     """Step s (from 0) has `order[offsets[s]:offsets[s + 1]]`; shape (steps + 1,)."""
     micro_batch_size: int
+    """Sequences on the device at once; a sequence is a row where rows are not packed."""
+    packs: NDArray[np.int64] | None = None
+    """Sequence q is made of the rows `order[packs[q]:packs[q + 1]]`, and every step begins with a
+    new one; shape (sequences + 1,). None: each row is a sequence of its own."""
 
     @property
     def steps(self) -> int:
         """Number of optimiser steps."""
         return len(self.offsets) - 1
+
+    @cached_property
+    def sequence_offsets(self) -> NDArray[np.int64]:
+        """Where each sequence begins in `order`, and the end; shape (sequences + 1,)."""
+        return np.arange(len(self.order) + 1) if self.packs is None else self.packs
+
+    @cached_property
+    def step_sequences(self) -> NDArray[np.int64]:
+        """The first sequence of each step, and the number of all; shape (steps + 1,)."""
+        return np.asarray(np.searchsorted(self.sequence_offsets, self.offsets))
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches of a step; the last step may have fewer."""
+        return -(-int(np.diff(self.step_sequences).max()) // self.micro_batch_size)
+
+    def sequences(self, step: int) -> list[NDArray[np.int64]]:
+        """Return the rows of each sequence of one step (from 0)."""
+        first, last = self.step_sequences[step : step + 2]
+        bounds = self.sequence_offsets[first : last + 1].tolist()
+        return [self.order[begin:end] for begin, end in pairwise(bounds)]
 
     def batch(self, step: int) -> NDArray[np.int64]:
         """Return the rows of one step (from 0)."""
@@ -38,9 +65,10 @@ class Schedule:
 
     def micro_batches(self, step: int) -> Iterator[NDArray[np.int64]]:
         """Yield the rows of each micro-batch of one step (from 0)."""
-        rows = self.batch(step)
-        for start in range(0, len(rows), self.micro_batch_size):
-            yield rows[start : start + self.micro_batch_size]
+        first, last = self.step_sequences[step : step + 2].tolist()
+        for start in range(first, last, self.micro_batch_size):
+            stop = min(start + self.micro_batch_size, last)
+            yield self.order[self.sequence_offsets[start] : self.sequence_offsets[stop]]
 
 
 def make_schedule(

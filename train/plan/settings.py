@@ -84,7 +84,7 @@ def micro_batch_size(
     """
     if section.micro_batch_size is not None:
         return Decided(section.micro_batch_size, "recipe")
-    budget, start_cost = (16_384, 64) if facts.is_small else (4_096, 512)
+    budget, start_cost = token_budget(facts), 64 if facts.is_small else 512
     longest = int(lengths[schedule.order].max())
     sizes = [
         size for size in range(least, section.batch_size + 1) if section.batch_size % size == 0
@@ -96,6 +96,11 @@ def micro_batch_size(
     }
     best = min(costs, key=lambda size: (costs[size], -size))
     return Decided(best, f"least padding and fewest starts, at most {budget:,} tokens at once")
+
+
+def token_budget(facts: ModelFacts) -> int:
+    """Return the tokens that may be on the device at once where the recipe does not say."""
+    return 16_384 if facts.is_small else 4_096
 
 
 def _cost(schedule: Schedule, lengths: NDArray[np.int64], size: int, start_cost: int) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from train.plan.settings import Decided
 from train.trl_bridge.request import FitRequest
 
 _SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -19,10 +21,25 @@ _OPTIMIZERS = {
 }
 
 
+def _memory(levers: Mapping[str, Decided]) -> dict[str, Any]:
+    """Return what decides which activations are kept, and where."""
+    kept = levers["checkpointing"].value
+    out: dict[str, Any] = {"gradient_checkpointing": kept != "off"}
+    if kept == "selective":
+        out["gradient_checkpointing_kwargs"] = {"selective": True}
+    if levers["offload"].value == "on":  # not an argument of every trainer
+        out["activation_offloading"] = True
+    return out
+
+
 def shared_arguments(request: FitRequest) -> dict[str, Any]:
     """Return transformers' arguments; none that decides what is computed is left to a default."""
-    plan = request.prepared.plan
+    plan, schedule = request.prepared.plan, request.prepared.schedule
     on_gpu = request.device != "cpu"
+    accumulation = plan.batch_size // plan["micro_batch_size"]
+    optimizer = _OPTIMIZERS[plan.optimizer]
+    if plan.optimizer == "adamw" and plan.levers["fused"].value == "off":
+        optimizer = "adamw_torch"
     return {
         "output_dir": str(request.store.directory),
         # data: as planned, untouched
@@ -31,7 +48,9 @@ def shared_arguments(request: FitRequest) -> dict[str, Any]:
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": on_gpu,
         "per_device_train_batch_size": plan["micro_batch_size"],
-        "gradient_accumulation_steps": plan.batch_size // plan["micro_batch_size"],
+        "gradient_accumulation_steps": accumulation
+        if schedule.packs is None
+        else schedule.accumulation,
         "max_steps": plan.steps,
         # optimiser
         "learning_rate": plan["learning_rate"],
@@ -39,7 +58,7 @@ def shared_arguments(request: FitRequest) -> dict[str, Any]:
         "warmup_steps": plan["warmup_steps"],
         "weight_decay": plan.weight_decay,
         "max_grad_norm": plan.max_grad_norm,
-        "optim": _OPTIMIZERS[plan.optimizer],
+        "optim": optimizer,
         "neftune_noise_alpha": plan.neftune,
         "seed": plan.seed,
         "data_seed": plan.seed,
@@ -47,7 +66,8 @@ def shared_arguments(request: FitRequest) -> dict[str, Any]:
         "use_cpu": not on_gpu,
         "bf16": request.precision == "bfloat16",
         "fp16": False,
-        "gradient_checkpointing": on_gpu and plan.model_parameters > 100_000_000,
+        **_memory(plan.levers),
+        "torch_compile": plan.levers["compile"].value == "on",
         # what we do ourselves: records, checkpoints, alarms
         "logging_strategy": "steps",
         "logging_steps": 1,

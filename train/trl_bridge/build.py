@@ -82,10 +82,12 @@ def fit(trainer: Planned) -> int:
     Fewer steps than planned means that a signal asked the job to stop; a checkpoint was saved.
 
     Raises:
-        LimitExceeded: the loss is not finite, or a batch is not what the plan says.
+        LimitExceeded: the loss is not finite, a batch is not what the plan says, or rows that
+            share a sequence read each other.
         DiskFullError: a checkpoint could not be written.
     """
     resume = trainer.request.resume_from
     options: dict[str, Any] = {"resume_from_checkpoint": str(resume) if resume else None}
+    trainer.begin()
     trainer.train(**options)
     return int(trainer.state.global_step)

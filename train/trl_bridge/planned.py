@@ -95,6 +95,10 @@ class Planned(transformers.Trainer):
         """Return what follows the run step by step."""
         return Watch(request)
 
+    def begin(self) -> None:
+        """Prove what can only be proved on the loaded model, before the first step."""
+        return None
+
     def seen(self, inputs: Any) -> list[Seen]:
         """Return the sequences of a collated batch: the first of every row, then the second …"""
         raise NotImplementedError

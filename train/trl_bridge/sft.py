@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from train.trl_bridge.arguments import shared_arguments
+from train.trl_bridge.packed import PackedRows, collator_of, is_joined, is_planned, prove_apart
 from train.trl_bridge.planned import IGNORED, Planned, Seen, dataset_of, token_lists
 from train.trl_bridge.request import FitRequest
 
@@ -34,10 +34,12 @@ class PlannedSft(Planned, SFTTrainer):
         callbacks: Sequence[TrainerCallback],
     ) -> Self:
         """Return the trainer."""
+        joined = is_joined(request.prepared)
         arguments = SFTConfig(
             **shared_arguments(request),
             dataset_kwargs={"skip_prepare_dataset": True},
-            packing=False,
+            packing=False,  # by the plan: trl would pack across steps
+            remove_unused_columns=not joined,
             shuffle_dataset=False,
             loss_type="nll",
         )
@@ -45,12 +47,26 @@ class PlannedSft(Planned, SFTTrainer):
             request=request,
             model=model,
             args=arguments,
-            train_dataset=dataset_of(request.prepared, _columns),
+            train_dataset=PackedRows(request.prepared)
+            if joined
+            else dataset_of(request.prepared, _columns),
             processing_class=tokenizer,
-            data_collator=DataCollatorForLanguageModeling(pad_token_id=request.pad_id),
+            data_collator=collator_of(request),
             peft_config=adapter,
             callbacks=list(callbacks),
         )
+
+    def begin(self) -> None:
+        """Prove, before the first step, that rows in one sequence do not read each other."""
+        if is_joined(self.request.prepared):
+            prove_apart(self, self.request)
+
+    def _prove_batch(self, inputs: Any, step: int, number: int) -> None:
+        prepared = self.request.prepared
+        if not is_joined(prepared):
+            super()._prove_batch(inputs, step, number)
+            return
+        self._demand_planned(is_planned(inputs, prepared, step, number), step, number)
 
     def seen(self, inputs: Any) -> list[Seen]:
         """Return what a collated batch trains on."""
