@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from train.plan import Prepared
-from workspace.files import atomic_path
+from workspace.files import atomic_path, write_json
 
 
 def batch_table(prepared: Prepared) -> Any:
@@ -34,6 +34,12 @@ def batch_table(prepared: Prepared) -> Any:
             "tokens": pa.array(rows.tokens[schedule.order], pa.int32()),
         }
     )
+
+
+def write_plan(run: Path, prepared: Prepared, *, done: int = 0) -> None:
+    """Write a run's plan and its batches; what is recorded of `done` steps stays as it is."""
+    write_json(run / "plan.json", prepared.plan.as_dict())
+    write_batches(run / "batches.parquet", prepared, done=done)
 
 
 def write_batches(path: Path, prepared: Prepared, *, done: int = 0) -> None:

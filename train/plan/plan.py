@@ -220,11 +220,6 @@ def _plan(
     decided: Mapping[str, Decided],
 ) -> Plan:
     token_ids = trainable_token_ids(section, tokenizer)
-    computed = sum(
-        len(micro) * int(rows.padded[micro].max())
-        for step in range(schedule.steps)
-        for micro in schedule.micro_batches(step)
-    )
     tokens_seen = int(rows.tokens[schedule.order].sum())
     sources = [_source(one, rows, schedule) for one in datasets]
     return Plan(
@@ -241,12 +236,12 @@ def _plan(
         sources=sources,
         tokens_seen=tokens_seen,
         tokens_trained=int(rows.trained[schedule.order].sum()),
-        padding_share=round(1 - tokens_seen / computed, 4),
+        padding_share=padding_share(rows, schedule),
         settings=decided,
         optimizer=section.optimizer,
         neftune=section.neftune,
         trainable_token_ids=token_ids,
-        schedule_digest=_schedule_digest(rows, schedule),
+        schedule_digest=schedule_digest(rows, schedule),
         seed=section.seed,
         weight_decay=section.weight_decay,
         max_grad_norm=section.max_grad_norm,
@@ -257,6 +252,16 @@ def _plan(
             *_template_notes(tokenizer, datasets),
         ],
     )
+
+
+def padding_share(rows: JoinedRows, schedule: Schedule) -> float:
+    """Return the part of what the device computes that is padding."""
+    computed = sum(
+        len(micro) * int(rows.padded[micro].max())
+        for step in range(schedule.steps)
+        for micro in schedule.micro_batches(step)
+    )
+    return round(1 - int(rows.tokens[schedule.order].sum()) / computed, 4)
 
 
 def _read(path: Path, role: Role, method: Method) -> DatasetRows:
@@ -311,7 +316,8 @@ def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list
     return sorted(found)
 
 
-def _schedule_digest(rows: JoinedRows, schedule: Schedule) -> str:
+def schedule_digest(rows: JoinedRows, schedule: Schedule) -> str:
+    """Return the SHA-256 over the rows in their order and how they are split."""
     total = hashlib.sha256()
     digests = {index: _row_digest(rows[index]) for index in set(schedule.order.tolist())}
     for index in schedule.order.tolist():

@@ -1,0 +1,42 @@
+"""Another number of rows at once, with the same rows in each step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from train.methods import METHODS
+from train.plan.plan import Prepared, padding_share, schedule_digest
+from train.plan.settings import Decided
+
+
+def with_micro_batch(prepared: Prepared, size: int, reason: str) -> Prepared:
+    """Return the plan with `size` rows at once; rows, order and batch size stay.
+
+    Where completions are generated, the schedule is not split: they are mixed before.
+    """
+    plan, schedule = prepared.plan, prepared.schedule
+    if int(plan["micro_batch_size"]) == size:
+        return prepared
+    if "completions" not in plan.settings:
+        schedule = replace(schedule, micro_batch_size=size)
+    settings = {**plan.settings, "micro_batch_size": Decided(size, reason)}
+    changed = replace(
+        plan,
+        settings=settings,
+        padding_share=padding_share(prepared.rows, schedule),
+        schedule_digest=schedule_digest(prepared.rows, schedule),
+    )
+    return replace(prepared, plan=changed, schedule=schedule)
+
+
+def smaller_micro_batch(prepared: Prepared) -> int | None:
+    """Return the largest divisor of the batch size up to half of the rows at once, or None.
+
+    None where a row is alone already, or the method needs more than one beside another.
+    """
+    plan = prepared.plan
+    least = METHODS[plan.method["kind"]].least_at_once
+    for size in range(int(plan["micro_batch_size"]) // 2, max(1, least) - 1, -1):
+        if plan.batch_size % size == 0:
+            return size
+    return None
