@@ -46,7 +46,13 @@ def events_of(bench: Any, run: Path, kind: str) -> list[dict[str, Any]]:
     return [event for event in read_events(path)[0] if event["kind"] == kind]
 
 
-@pytest.mark.parametrize("train", [DROPOUT, FULL], ids=["lora with dropout", "full"])
+@pytest.mark.parametrize(
+    "train",
+    [
+        pytest.param(DROPOUT, id="lora with dropout"),
+        pytest.param(FULL, id="full", marks=pytest.mark.slow),
+    ],
+)
 def test_a_rehearsed_run_is_bit_for_bit_one_without(
     bench: Any, losses: Losses, train: dict[str, Any]
 ) -> None:
@@ -88,6 +94,7 @@ def test_it_is_not_repeated_for_the_same_model_adapter_batch_and_machine(bench: 
     assert rehearsal_of(bench.train(other))["state"] == "done"
 
 
+@pytest.mark.slow
 def test_a_damaged_note_of_an_earlier_rehearsal_only_means_another_one(bench: Any) -> None:
     bench.train({"rehearsal": "auto", "steps": 1})
     for path in (bench.workspace.cache / "rehearsals").iterdir():
@@ -116,6 +123,7 @@ def test_fewer_rows_at_once_are_found_with_the_same_batch(
     assert rehearsal_of(again)["micro_batch_size"] == 2 and max(seen[-12:]) == 2
 
 
+@pytest.mark.slow
 def test_a_row_that_does_not_fit_alone_stops_the_run_before_its_first_step(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +195,7 @@ def test_the_rehearsed_batch_is_the_beginning_of_the_step_with_the_largest_micro
     assert batch.tokens == sum(rows * tokens for rows, tokens in batch.shape)
 
 
+@pytest.mark.slow
 def test_a_batch_smaller_than_a_micro_batch_is_rehearsed_whole(bench: Any) -> None:
     bench.dataset("toy", bench.chats(5))
     run = bench.train({"rehearsal": "always", "epochs": 1, "steps": None, "micro_batch_size": 8})
