@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from tests.train.memory import refuse
 from train.record import read_record
@@ -225,3 +227,11 @@ def test_what_a_gpu_took_is_told_against_the_plan() -> None:
     assert "1.0 GiB at the peak (the plan says 2.0 GiB, -50%)" in lines[0]
     assert lines[1] == "the run takes about 60 min; the plan says 50 min to 2.0 h"
     assert lines[2] == "a checkpoint is 1.0 MiB: the run needs 1.0 GiB of 16.0 GiB free"
+
+
+def test_the_recipe_of_the_documentation_runs_as_it_stands(bench: Any) -> None:
+    text = (Path(__file__).parents[2] / "docs/train-safety.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    train = YAML(typ="safe").load(block)["train"]
+    run = bench.train(train)
+    assert (run / "model").exists() and rehearsal_of(run)["state"] == "done"
