@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.plan import Prepared
-from workspace.files import atomic_path
+from workspace.files import atomic_path, write_json
 
 
 def batch_table(prepared: Prepared) -> Any:
@@ -48,6 +48,12 @@ def _places(step: NDArray[Any], micro_batch: NDArray[Any]) -> NDArray[Any]:
     is_first = np.r_[True, (np.diff(step) != 0) | (np.diff(micro_batch) != 0)]
     firsts = np.flatnonzero(is_first)
     return np.arange(len(step)) - np.repeat(firsts, np.diff(np.r_[firsts, len(step)]))
+
+
+def write_plan(run: Path, prepared: Prepared, *, done: int = 0) -> None:
+    """Write a run's plan and its batches; what is recorded of `done` steps stays as it is."""
+    write_json(run / "plan.json", prepared.plan.as_dict())
+    write_batches(run / "batches.parquet", prepared, done=done)
 
 
 def write_batches(path: Path, prepared: Prepared, *, done: int = 0) -> None:

@@ -113,6 +113,11 @@ class CheckpointStore:
         found = [path for path in self.directory.glob("step-*") if path.name[5:].isdigit()]
         return sorted(found, key=lambda path: int(path.name[5:]))
 
+    def newest_step(self) -> int | None:
+        """Return the step of the newest checkpoint, not looking whether it is whole."""
+        found = self._by_step()
+        return int(found[-1].name[5:]) if found else None
+
     def newest(self, said: Callable[[Rejected], None] = lambda rejected: None) -> Checkpoint | None:
         """Return the newest whole checkpoint, or None; remove what a crash left half-written.
 

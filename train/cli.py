@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from train.curve.command import curve
 from train.speed_view import print_levers
 from train.terminal import Terminal, print_plan, print_row
 from workspace.context import Context, emit_json, note
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("preview")(preview)
     app.command("train")(train)
     app.command("resume")(resume)
+    app.command("curve")(curve)
 
 
 RecipePath = Annotated[

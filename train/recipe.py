@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
+from train.alarm_section import RunAlarms
 from train.method_sections import MethodSection, SftSection
 from train.reinforcement_sections import ReinforcementSection
 from train.speed_section import Packing, Speed, Switch
@@ -125,6 +126,12 @@ class TrainSection(Section):
     """Decides the order of rows, new weights and dropout."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of torch. Left out: 1 for models below 20 M parameters, else all cores."""
+    rehearsal: Literal["auto", "always", "off"] = "auto"
+    """Tries the longest batch, a checkpoint and its reload before the first step: measures memory
+    and time, finds the rows at once that fit, and costs some steps and one more load of the model.
+    `auto` leaves it out where the same model, adapter, batch and machine were rehearsed before."""
+    alarms: RunAlarms = RunAlarms()
+    """When a run is told to be going wrong."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic: auto is bfloat16 on a GPU that has it and float32 on a CPU."""
     packing: Packing = "auto"

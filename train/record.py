@@ -64,6 +64,14 @@ def add_attempt(
     write_json(run / FILE, record)
 
 
+def add_micro_batch(run: Path, step: int, before: int, now: int, reason: str) -> None:
+    """Record that steps after `step` have another number of rows at once."""
+    record = read_record(run)
+    changes = record.setdefault("micro_batches", [])
+    changes.append({"after_step": step, "before": before, "now": now, "reason": reason})
+    write_json(run / FILE, record)
+
+
 def read_record(run: Path) -> dict[str, Any]:
     """Read `run.json`."""
     return read_json(run / FILE, kind="run record")

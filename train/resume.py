@@ -18,8 +18,11 @@ from train.checkpoints import CheckpointStore, Rejected
 from train.environment import PACKAGES, expected_device, versions
 from train.inputs import Inputs, find_inputs
 from train.plan import Plan, Prepared
+from train.plan.micro_batch import with_micro_batch
+from train.rehearsal.rehearse import unfinished
 from train.reporter import Reporter, Silent
-from train.run import Start, attempt_run, write_run_files
+from train.run import attempt_run, write_run_files
+from train.start import Start
 from workspace import gpus
 from workspace.errors import DataError, UsageError
 from workspace.files import read_json
@@ -33,11 +36,17 @@ _HARMLESS = (
     "train.checkpoint_every",
     "train.keep_checkpoints",
     "train.limits",
+    "train.rehearsal",
+    "train.alarms",
     "train.method.alarms",
     "train.method.samples_every",
 )
 _SEEN_IN_EFFECT = ("train.threads",)
 """Settings that are compared by what they come to."""
+_MICRO = "train.micro_batch_size"
+"""More or fewer rows at once give the same gradients, but where a loss mixes rows."""
+_LOSS = "loss"
+"""What `--accept` calls losses that are not those of the record."""
 _EXPLAINS_ROWS = ("data", "replay", "model", "train")
 """Differences that change the order of rows or their tokens by themselves."""
 _PARTS_OF_A_VERSION = {"python": 2}
@@ -100,8 +109,12 @@ def open_run(
         )
     inputs = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
     prepared = inputs.prepare(reporter.working)
-    found = list(differences(run, record, inputs, prepared.plan))
-    accepted = _checked(run, found, accept, reporter)
+    prepared = _split_as_recorded(record, inputs, prepared)
+    found = list(differences(run, record, inputs, prepared))
+    accepted = _checked(run, found, [one for one in accept if one != _LOSS], reporter)
+    if _LOSS in accept:
+        reporter.note("the first losses are not held against the record: accepted")
+        accepted.append({"name": _LOSS, "before": "as recorded", "now": "not compared"})
     reporter.planned(prepared)
     return Resumption(run, record, inputs, prepared, accepted)
 
@@ -119,12 +132,17 @@ def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None)
     """
     reporter = reporter or Silent()
     run, record, inputs, prepared = opened.run, opened.record, opened.inputs, opened.prepared
-    for left in run.glob(".model.tmp-*"):  # a crash while the model was written
+    # a crash while the model was written, or while rehearsing
+    for left in [*run.glob(".model.tmp-*"), *unfinished(run)]:
         shutil.rmtree(left, ignore_errors=True)
     store = CheckpointStore(run / "checkpoints", keep=inputs.section.keep_checkpoints)
     checkpoint = store.newest(lambda rejected: _tell_rejected(rejected, job, reporter))
     start = Start(checkpoint)
-    if opened.accepted:
+    before = read_json(run / "plan.json", kind="plan")
+    if opened.accepted or before["digest"] != prepared.plan.digest:
+        split = before["settings"]["micro_batch_size"]["value"]
+        if opened.accepted or split != prepared.plan["micro_batch_size"]:
+            job.events.append("replanned", accepted=[one["name"] for one in opened.accepted])
         write_run_files(run, inputs, prepared, done=start.step)
         record["settings"] = records.compared_settings(inputs)
         record["base"] = inputs.source.as_record()
@@ -137,6 +155,21 @@ def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None)
         else f"no whole checkpoint: beginning at step 0 again (attempt {job.attempt})"
     )
     return attempt_run(run, inputs, prepared, job, reporter, start)
+
+
+def _split_as_recorded(record: Mapping[str, Any], inputs: Inputs, prepared: Prepared) -> Prepared:
+    """Return the plan with the rows at once that the run came down to.
+
+    Unless the recipe has come to ask for another number: then that is meant.
+    """
+    changes = record.get("micro_batches", [])
+    asked = record["settings"]["train"].get("micro_batch_size")
+    if not changes or asked != inputs.section.micro_batch_size:
+        return prepared
+    size = int(changes[-1]["now"])
+    if prepared.plan.batch_size % size:
+        return prepared
+    return with_micro_batch(prepared, size, changes[-1]["reason"])
 
 
 def _recipe(run: Path, record: Mapping[str, Any], load: Loader, reporter: Reporter) -> Recipe:
@@ -157,7 +190,7 @@ def _tell_rejected(rejected: Rejected, job: Job, reporter: Reporter) -> None:
 
 
 def differences(
-    run: Path, record: Mapping[str, Any], inputs: Inputs, plan: Plan
+    run: Path, record: Mapping[str, Any], inputs: Inputs, prepared: Prepared
 ) -> Iterator[Difference]:
     """Yield what is not as it was when the run began.
 
@@ -165,18 +198,27 @@ def differences(
         DataError: the run's own files are missing or damaged.
     """
     before = read_json(run / "plan.json", kind="plan")
+    plan = prepared.plan
     if before["model_digest"] != plan.model_digest:
         was = f"{record['base']['name']} {before['model_digest'][:12]}"
         now = f"{inputs.source.name} {plan.model_digest[:12]}"
         yield Difference("model", was, now, True)
     yield from _data_differences(before, plan)
     for one in _setting_differences(record["settings"], records.compared_settings(inputs)):
+        if one.name == _MICRO and not _mixes_rows(plan):
+            one = replace(one, stops=False)
         if one.name not in _SEEN_IN_EFFECT:
             yield one
     yield from _environment_differences(run, inputs, plan)
-    if before["schedule_digest"] != plan.schedule_digest:
-        was, now = before["schedule_digest"][:12], plan.schedule_digest[:12]
+    split = with_micro_batch(prepared, int(before["settings"]["micro_batch_size"]["value"]), "")
+    if before["schedule_digest"] != split.plan.schedule_digest:
+        was, now = before["schedule_digest"][:12], split.plan.schedule_digest[:12]
         yield Difference("rows", f"order and tokens {was}", now, True)
+
+
+def _mixes_rows(plan: Plan) -> bool:
+    """Whether the loss of a row depends on those beside it in its micro-batch."""
+    return bool(plan.method["kind"] == "kto")
 
 
 def _data_differences(before: Mapping[str, Any], plan: Plan) -> Iterator[Difference]:

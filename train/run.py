@@ -6,14 +6,16 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from train import record as records
-from train.batches import write_batches
-from train.checkpoints import Checkpoint, CheckpointStore
+from train.batches import write_plan
+from train.checkpoints import CheckpointStore
 from train.environment import choose_device, environment
+from train.fitting import Fitting, fit_within_memory
+from train.guard import Guard
 from train.inputs import Inputs, find_inputs
 from train.methods import METHODS
 from train.plan import Prepared
@@ -21,9 +23,11 @@ from train.proof import prove
 from train.proof.mask import padding_token
 from train.proof.rewards import prove_rewards_of
 from train.publish import publish_model
+from train.rehearsal import Stage, rehearse
 from train.reinforcement_sections import ReinforcementSection
 from train.reporter import Reporter, Silent
 from train.speed import demand_levers, told
+from train.start import Start
 from workspace import gpus
 from workspace.errors import WorkError
 from workspace.files import write_json, write_text
@@ -31,20 +35,12 @@ from workspace.jobs import Job
 from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
 
+if TYPE_CHECKING:
+    from train.rehearsal import Measured
+    from train.rehearsal.batch import Batch
+    from train.trl_bridge import FitRequest
+
 _NOTHING_BEGUN = "Nothing was begun: the same command begins anew."
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where an attempt begins."""
-
-    checkpoint: Checkpoint | None = None
-    """None: from the base model."""
-
-    @property
-    def step(self) -> int:
-        """Steps done before."""
-        return self.checkpoint.step if self.checkpoint else 0
 
 
 def run_train(
@@ -100,9 +96,8 @@ def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int 
         done: steps of earlier attempts, whose batches stay recorded as they were.
     """
     write_text(run / "recipe.yaml", inputs.recipe.to_yaml())
-    write_json(run / "plan.json", prepared.plan.as_dict())
     write_json(run / "ledger.json", prepared.ledger.as_dict())
-    write_batches(run / "batches.parquet", prepared, done=done)
+    write_plan(run, prepared, done=done)
 
 
 def attempt_run(
@@ -130,7 +125,7 @@ def attempt_run(
         for text in told(prepared.plan.levers):
             reporter.note(text)
         write_json(run / "env.json", environment(device, _digests(inputs, prepared)))
-        model = _fit(run, inputs, prepared, job, reporter, start, device)
+        model, prepared = _fit(run, inputs, prepared, job, reporter, start, device)
         job.check_stop(cure=cure)
         is_reward = METHODS[inputs.section.method.kind].makes == "reward"
         publish_model(
@@ -190,57 +185,99 @@ def _fit(
     reporter: Reporter,
     start: Start,
     device: Any,
-) -> Any:
-    """Load the model, train it, and return it."""
-    from transformers import AutoTokenizer, set_seed
+) -> tuple[Any, Prepared]:
+    """Rehearse and train; return the model, and the plan with the rows at once that fitted."""
+    from train.trl_bridge import rehearse_batch
 
-    from train.adapters import Split, publishable, trainable_parameters
-    from train.trl_bridge import FitRequest, build_trainer, fit
-
-    set_seed(prepared.plan.seed)  # decides the adapter's first weights
-    base = _load_base(inputs, prepared, device)
     quantization = inputs.section.adapter.quantization
     if quantization:
         reporter.note(
             f"base: 4 bits a weight ({quantization}), computed in bfloat16"
             + ("; on a CPU this is slow: for trying out" if device.device == "cpu" else "")
         )
-    pad_id, _ = padding_token(inputs.tokenizer)
-    request = FitRequest(
+    store = CheckpointStore(run / "checkpoints", keep=inputs.section.keep_checkpoints)
+    fitting = Fitting(run, inputs, job, reporter, store)
+
+    def request(prepared: Prepared, start: Start, guard: Guard) -> FitRequest:
+        return _request(fitting, prepared, start, guard, device)
+
+    def perform(batch: Batch, directory: Path) -> Measured:
+        return rehearse_batch(
+            lambda: _load_base(inputs, batch.prepared, device),
+            _tokenizer(inputs),
+            request(batch.prepared, Start(), Guard()),
+            batch,
+            directory,
+        )
+
+    rehearsed, rehearsal = rehearse(Stage(run, inputs, job, reporter, device, perform), prepared)
+    fitting.split(prepared, rehearsed, start.step)
+    return fit_within_memory(
+        fitting,
+        rehearsed,
+        start,
+        lambda prepared, start: _fit_once(
+            fitting, request(prepared, start, fitting.guard(rehearsal, start)), start, device
+        ),
+    )
+
+
+def _request(
+    fitting: Fitting, prepared: Prepared, start: Start, guard: Guard, device: Any
+) -> FitRequest:
+    from train.trl_bridge import FitRequest
+
+    pad_id, _ = padding_token(fitting.inputs.tokenizer)
+    return FitRequest(
         prepared=prepared,
-        store=CheckpointStore(run / "checkpoints", keep=inputs.section.keep_checkpoints),
-        job=job,
+        store=fitting.store,
+        job=fitting.job,
         pad_id=pad_id,
         device=device.device,
         precision=device.precision,
-        report=reporter.step,
+        report=fitting.reporter.step,
         resume_from=start.checkpoint.path if start.checkpoint else None,
-        note=reporter.note,
+        note=fitting.reporter.note,
+        guard=guard,
     )
-    tokenizer = AutoTokenizer.from_pretrained(inputs.source.path, local_files_only=True)
-    job.events.append(
-        "start", from_step=start.step, max_steps=prepared.plan.steps, device=asdict(device)
-    )
-    trainer = build_trainer(base, tokenizer, request)
-    reporter.note(
-        f"trainable: {trainable_parameters(trainer.model):,} of "
-        f"{prepared.plan.model_parameters:,} weights"
+
+
+def _tokenizer(inputs: Inputs) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(inputs.source.path, local_files_only=True)
+
+
+def _fit_once(fitting: Fitting, request: FitRequest, start: Start, device: Any) -> Any:
+    """Load the model, train it, and return it."""
+    from train.adapters import Split, publishable, trainable_parameters
+    from train.trl_bridge import build_trainer, fit
+
+    inputs, plan, job = fitting.inputs, request.prepared.plan, fitting.job
+    base = _load_base(inputs, request.prepared, device)
+    job.events.append("start", from_step=start.step, max_steps=plan.steps, device=asdict(device))
+    trainer = build_trainer(base, _tokenizer(inputs), request)
+    fitting.reporter.note(
+        f"trainable: {trainable_parameters(trainer.model):,} of {plan.model_parameters:,} weights"
     )
     split = Split.of(trainer.model) if inputs.section.adapter.splits_weights else None
     steps = fit(trainer)
-    if steps < prepared.plan.steps:
+    if steps < plan.steps:
         job.check_stop(
-            cure=f"Step {steps} of {prepared.plan.steps} is saved. "
-            f"Continue with: temper resume {run.name}"
+            cure=f"Step {steps} of {plan.steps} is saved. "
+            f"Continue with: temper resume {fitting.run.name}"
         )
-        raise WorkError(f"the trainer ended at step {steps} of {prepared.plan.steps}")
+        raise WorkError(f"the trainer ended at step {steps} of {plan.steps}")
     return publishable(trainer.model, split)
 
 
 def _load_base(inputs: Inputs, prepared: Prepared, device: Any) -> Any:
     """Return the model that the method begins with."""
+    from transformers import set_seed
+
     from evalsuite.models.load import load_model, load_with_reward_head
 
+    set_seed(prepared.plan.seed)  # decides the adapter's first weights
     path, where = inputs.source.path, {"dtype": device.weights, "device": device.device}
     if METHODS[inputs.section.method.kind].makes == "reward":
         return load_with_reward_head(path, seed=prepared.plan.seed, **where)

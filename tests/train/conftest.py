@@ -29,6 +29,8 @@ TEMPLATE = (
     "{% else %}{{ message.content }}<|im_end|>{% endif %}{{ '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+QUICK = {"batch_size": 8, "steps": 6, "learning_rate": 0.01, "rehearsal": "off"}
+"""What most tests train with: each has a workspace of its own, and would rehearse again."""
 WORDS = ["card", "refund", "order", "late", "broken", "happy", "angry", "login", "password", "plan"]
 
 
@@ -144,7 +146,7 @@ class Bench:
         document = {
             "name": "toy",
             "model": {"path": str(self.model)},
-            "train": {"batch_size": 8, "steps": 6, "learning_rate": 0.01, **(train or {})},
+            "train": {**QUICK, **(train or {})},
         }
         (self.root / "temper.yaml").write_text(json.dumps(document))
         return self.load(self.root / "temper.yaml", overrides)

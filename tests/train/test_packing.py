@@ -172,7 +172,7 @@ def test_rows_that_read_each_other_are_found_before_the_first_step(
     # as if transformers no longer made masks from positions
     monkeypatch.setattr(masking_utils, "find_packed_sequence_indices", lambda positions: None)
     with pytest.raises(LimitExceeded, match="read each other"):
-        trainer.begin()
+        trainer.prove_model()
 
 
 @pytest.mark.parametrize(

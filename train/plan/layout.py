@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -23,17 +23,12 @@ class Layout:
 
     schedule: Schedule
     widths: Sequence[tuple[int, int]]
-    """(sequences, tokens of each with its padding) of every micro-batch's tensor."""
+    """(sequences, tokens of each with its padding) of every micro-batch."""
     micro_batch_size: Decided
     """Sequences at once, where rows are packed."""
     packing: PackingAccount | None
     """What packing saves; None where rows are not packed."""
     warnings: Sequence[str]
-
-    @property
-    def computed(self) -> int:
-        """Tokens that the device computes over all steps, padding included."""
-        return sum(count * width for count, width in self.widths)
 
     @cached_property
     def shapes(self) -> frozenset[tuple[int, int]]:
@@ -63,8 +58,8 @@ def lay_out(
     is_flat = levers["padding_free"].value == "on"
     unused = Decided(plain.micro_batch_size, "")
     if levers["packing"].value == "off":
-        widths = _widths(plain, rows, flat=is_flat)
-        return Layout(plain, widths, unused, None, _warnings(widths, levers))
+        shapes = list(chain.from_iterable(widths(plain, rows, flat=is_flat)))
+        return Layout(plain, shapes, unused, None, _warnings(shapes, levers))
     needed = sequences_needed(plain, rows.tokens, capacity)
     size = section.micro_batch_size or at_once(
         needed, section.batch_size, 1 if is_flat else max(1, token_budget(facts) // capacity)
@@ -74,21 +69,32 @@ def lay_out(
         reason = f"packed sequences at once, at most {token_budget(facts):,} tokens"
     packed = pack(plain, rows.tokens, capacity=capacity, needed=needed, size=size)
     saved = account(packed, plain, rows, capacity=capacity, flat=is_flat)
-    widths = _widths(packed, rows, flat=is_flat)
-    return Layout(packed, widths, Decided(size, reason), saved, _warnings(widths, levers))
+    shapes = list(chain.from_iterable(widths(packed, rows, flat=is_flat)))
+    return Layout(packed, shapes, Decided(size, reason), saved, _warnings(shapes, levers))
 
 
-def _widths(schedule: Schedule, rows: JoinedRows, *, flat: bool) -> list[tuple[int, int]]:
+def widths(schedule: Schedule, rows: JoinedRows, *, flat: bool) -> list[list[tuple[int, int]]]:
+    """Return for each step the shape of every micro-batch's tensor.
+
+    Args:
+        schedule: packed or not.
+        rows: that it points at.
+        flat: whether the sequences of a micro-batch lie one after the other, without padding.
+
+    Returns:
+        (sequences, tokens of each with its padding) of each micro-batch.
+    """
     if schedule.packs is None:
         lengths = rows.padded[schedule.order]
     else:
         lengths = np.add.reduceat(rows.tokens[schedule.order], schedule.packs[:-1])
-    out = []
+    out: list[list[tuple[int, int]]] = []
     bounds = schedule.step_sequences.tolist()
     for first, last in pairwise(bounds):
+        out.append([])
         for start in range(first, last, schedule.micro_batch_size):
             own = lengths[start : min(start + schedule.micro_batch_size, last)]
-            out.append((1, int(own.sum())) if flat else (len(own), int(own.max())))
+            out[-1].append((1, int(own.sum())) if flat else (len(own), int(own.max())))
     return out
 
 

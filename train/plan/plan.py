@@ -18,7 +18,7 @@ from train.data import DatasetRows, Role, read_dataset
 from train.methods import METHODS, Method
 from train.plan import levers, reinforcement, settings
 from train.plan.facts import ModelFacts
-from train.plan.layout import Layout, lay_out
+from train.plan.layout import Layout, lay_out, widths
 from train.plan.ledger import TokenLedger, enforce, make_ledger
 from train.plan.machine import Machine, read_machine
 from train.plan.needs import adalora_warnings, check_libraries
@@ -263,13 +263,13 @@ def _plan(
         sources=sources,
         tokens_seen=tokens_seen,
         tokens_trained=int(rows.trained[schedule.order].sum()),
-        padding_share=round(1 - tokens_seen / layout.computed, 4),
+        padding_share=padding_share(schedule, rows, chosen),
         settings=decided,
         levers=chosen,
         optimizer=section.optimizer,
         neftune=section.neftune,
         trainable_token_ids=token_ids,
-        schedule_digest=_schedule_digest(rows, schedule),
+        schedule_digest=schedule_digest(rows, schedule),
         seed=section.seed,
         weight_decay=section.weight_decay,
         max_grad_norm=section.max_grad_norm,
@@ -281,6 +281,13 @@ def _plan(
             *_template_notes(tokenizer, datasets),
         ],
     )
+
+
+def padding_share(schedule: Schedule, rows: JoinedRows, chosen: Mapping[str, Decided]) -> float:
+    """Return the part of what the device computes that is padding."""
+    of_steps = widths(schedule, rows, flat=chosen["padding_free"].value == "on")
+    computed = sum(count * width for step in of_steps for count, width in step)
+    return round(1 - int(rows.tokens[schedule.order].sum()) / computed, 4)
 
 
 def _read(path: Path, role: Role, method: Method) -> DatasetRows:
@@ -335,7 +342,8 @@ def trainable_token_ids(section: TrainSection, tokenizer: ChatTokenizer) -> list
     return sorted(found)
 
 
-def _schedule_digest(rows: JoinedRows, schedule: Schedule) -> str:
+def schedule_digest(rows: JoinedRows, schedule: Schedule) -> str:
+    """Return the SHA-256 over the rows in their order and how they are split."""
     total = hashlib.sha256()
     digests = {index: _row_digest(rows[index]) for index in set(schedule.order.tolist())}
     for index in schedule.order.tolist():

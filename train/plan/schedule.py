@@ -49,9 +49,14 @@ class Schedule:
         return np.asarray(np.searchsorted(self.sequence_offsets, self.offsets))
 
     @property
+    def most_sequences(self) -> int:
+        """Sequences of a step; the last step may have fewer."""
+        return int(np.diff(self.step_sequences).max())
+
+    @property
     def accumulation(self) -> int:
         """Micro-batches of a step; the last step may have fewer."""
-        return -(-int(np.diff(self.step_sequences).max()) // self.micro_batch_size)
+        return -(-self.most_sequences // self.micro_batch_size)
 
     def sequences(self, step: int) -> list[NDArray[np.int64]]:
         """Return the rows of each sequence of one step (from 0)."""

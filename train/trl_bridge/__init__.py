@@ -7,7 +7,15 @@ and drop nothing. That they obey is checked on every micro-batch against the pla
 Importing it takes some ten seconds: import it late.
 """
 
-from train.trl_bridge.build import build_trainer, fit
+from train.trl_bridge.build import OutOfMemory, build_trainer, fit
+from train.trl_bridge.rehearse import rehearse_batch
 from train.trl_bridge.request import FitRequest, StepReport
 
-__all__ = ["FitRequest", "StepReport", "build_trainer", "fit"]
+__all__ = [
+    "FitRequest",
+    "OutOfMemory",
+    "StepReport",
+    "build_trainer",
+    "fit",
+    "rehearse_batch",
+]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from transformers import PrinterCallback
 
 from train.adapters import complete_output_wrapper, freeze, peft_config, prepare_adapter
+from train.device_memory import is_out_of_memory, release
+from train.stall import Watchdog
 from train.trl_bridge.dpo import PlannedDpo
 from train.trl_bridge.kto import PlannedKto
 from train.trl_bridge.planned import Planned
@@ -29,6 +31,19 @@ _TRAINERS: dict[str, type[Planned]] = {
     "grpo": PlannedGrpo,
     "rloo": PlannedRloo,
 }
+
+
+class OutOfMemory(Exception):
+    """A device had too little memory for a micro-batch; fewer rows at once may fit."""
+
+    def __init__(self, step: int, *, is_saved: bool) -> None:
+        super().__init__(f"out of memory in step {step + 1}")
+        self.step = step
+        """Whole steps done."""
+        self.is_saved = is_saved
+        """Whether a checkpoint was made of them just now."""
+
+
 _NO_TARGET = "Target modules"
 """How peft begins to say that the model has none of the modules to adapt."""
 
@@ -46,10 +61,9 @@ def build_trainer(
     model.train()
     if plan.adapter["kind"] == "full":
         freeze(model, plan)
+    watch = kind.watch(request)
     try:
-        trainer = kind.build(
-            model, tokenizer, peft_config(model, plan), request, [kind.watch(request)]
-        )
+        trainer = kind.build(model, tokenizer, peft_config(model, plan), request, [watch])
     except ValueError as error:
         if _NO_TARGET not in str(error) and plan.adapter["kind"] != "peft":
             raise
@@ -62,6 +76,7 @@ def build_trainer(
     prepare_adapter(trainer.model, plan, Path(plan.model_path))
     complete_output_wrapper(model)
     trainer.remove_callback(PrinterCallback)
+    watch.follow(trainer)
     if has_ranks(trainer.model):
         trainer.add_callback(AllocateRanks(trainer.model))
     return trainer
@@ -85,9 +100,23 @@ def fit(trainer: Planned) -> int:
         LimitExceeded: the loss is not finite, a batch is not what the plan says, or rows that
             share a sequence read each other.
         DiskFullError: a checkpoint could not be written.
+        OutOfMemory: a micro-batch does not fit; the newest whole step is saved where it could be.
     """
-    resume = trainer.request.resume_from
+    request = trainer.request
+    resume = request.resume_from
     options: dict[str, Any] = {"resume_from_checkpoint": str(resume) if resume else None}
-    trainer.begin()
-    trainer.train(**options)
-    return int(trainer.state.global_step)
+    failed = False
+    with Watchdog(request.guard.stall_seconds, request.job.events, request.note) as watchdog:
+        trainer.watchdog = watchdog
+        try:
+            trainer.prove_model()
+            trainer.train(**options)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = True
+    step = int(trainer.state.global_step)
+    if not failed:
+        return step
+    release()  # out of the `except` block: the error's frames held the micro-batch's tensors
+    raise OutOfMemory(step, is_saved=trainer.save_last_good())

@@ -15,6 +15,8 @@ from datasets import Dataset
 from numpy.typing import NDArray
 
 from train.plan import Prepared
+from train.stall import Watchdog
+from train.trl_bridge.randomness import Randomness
 from train.trl_bridge.ranks import has_ranks, load_ranks, save_ranks
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.watch import Watch
@@ -76,6 +78,9 @@ class Planned(transformers.Trainer):
         self._micro_batch = (-1, -1)
         """(step, micro-batch) seen last, both from 0."""
         self._writing: Path | None = None
+        self._losses: list[torch.Tensor] = []
+        self._step_began: Randomness | None = None
+        self.watchdog = Watchdog(None, request.job.events)
         super().__init__(**options)
 
     @classmethod
@@ -95,7 +100,7 @@ class Planned(transformers.Trainer):
         """Return what follows the run step by step."""
         return Watch(request)
 
-    def begin(self) -> None:
+    def prove_model(self) -> None:
         """Prove what can only be proved on the loaded model, before the first step."""
         return None
 
@@ -111,10 +116,44 @@ class Planned(transformers.Trainer):
         """Train on one micro-batch, after proving that it is the planned one."""
         step, last = int(self.state.global_step), self._micro_batch
         self._micro_batch = (step, last[1] + 1 if last[0] == step else 0)
+        if self._micro_batch[1] == 0:
+            self._losses, self._step_began = [], Randomness()
+        self.watchdog.alive(step + 1)
         self._prove_batch(inputs, *self._micro_batch)
         parent: Any = super()
         loss: torch.Tensor = parent.training_step(model, inputs, *rest, **options)
+        self._losses.append(loss.detach())
         return loss
+
+    def losses_of_step(self) -> list[float]:
+        """Return the losses of the micro-batches of the newest step."""
+        return [float(loss) for loss in self._losses]
+
+    def begins(self) -> None:
+        """Tell that training begins, or begins again from a checkpoint."""
+        self._micro_batch = (-1, -1)
+
+    def update_begins(self) -> None:
+        """Tell that weights change from here on until the step has ended."""
+        self._step_began = None
+
+    def save_last_good(self) -> bool:
+        """Save what the newest whole step left, after a later one failed; return whether it could.
+
+        It cannot while the weights were being changed, nor where completions are still learnt
+        from, which are not saved; and need not where a checkpoint of that step is there.
+        """
+        step, began = int(self.state.global_step), self._step_began
+        iterations = int(self.request.prepared.plan.method.get("iterations", 1))
+        resumed = self.request.resume_from
+        known = resumed is not None and resumed.name == f"step-{step}"
+        if began is None or step == 0 or step % iterations or known:
+            return False
+        model: Any = self.model
+        model.zero_grad(set_to_none=True)
+        began.put_back()
+        self._save_checkpoint(self.model, None)
+        return True
 
     def _prove_batch(self, inputs: Any, step: int, number: int) -> None:
         prepared = self.request.prepared

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from train.checkpoints import CheckpointStore
+from train.guard import Guard
 from train.plan import Prepared
 from workspace.jobs import Job
 
@@ -45,3 +46,5 @@ class FitRequest:
     resume_from: Path | None = None
     note: Callable[[str], None] = lambda text: None
     """Tells a person one fact."""
+    guard: Guard = field(default_factory=Guard)
+    """What to watch for."""

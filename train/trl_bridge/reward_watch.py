@@ -21,6 +21,8 @@ _SECONDS = "step_time"
 class RewardWatch(Watch):
     """Follows a run that learns by reward."""
 
+    loss_shows_divergence = False
+
     def __init__(self, request: FitRequest) -> None:
         super().__init__(request)
         method = request.prepared.plan.method

@@ -56,7 +56,7 @@ class PlannedSft(Planned, SFTTrainer):
             callbacks=list(callbacks),
         )
 
-    def begin(self) -> None:
+    def prove_model(self) -> None:
         """Prove, before the first step, that rows in one sequence do not read each other."""
         if is_joined(self.request.prepared):
             prove_apart(self, self.request)

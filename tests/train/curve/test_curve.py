@@ -1,0 +1,113 @@
+"""A learning curve from end to end."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalsuite.models import ModelSection
+from evalsuite.recipe import EvalSection
+from train.curve.curve import Curve, CurveMaker
+from train.recipe import TrainSection
+from train.record import read_record
+from train.reporter import Silent
+from workspace.errors import Stopped, UsageError
+from workspace.jobs import run_job
+from workspace.recipe import Recipe, load_recipe
+
+SECTIONS = {"model": ModelSection, "train": TrainSection, "evaluate": EvalSection}
+SUITE = """
+schema_version: 1
+name: words
+purpose: target
+min_items: 10
+tasks:
+  - name: words
+    ability: words
+    kind: choice
+    data: words.jsonl
+    prompt: "{{ question }}"
+    choices: "{{ choices }}"
+    gold: "{{ gold }}"
+"""
+
+
+def load(path: Path, overrides: Sequence[str]) -> Recipe:
+    return load_recipe(path, SECTIONS, overrides)
+
+
+class Quiet:
+    def doing(self, what: str) -> None: ...
+
+    def answered(self, model: str, task: str, done: int, total: int) -> None: ...
+
+
+def write_recipe(bench: Any, *, suites: Sequence[str] = ("words.yaml",), steps: int = 10) -> Recipe:
+    (bench.root / "words.yaml").write_text(SUITE)
+    items = [
+        {"id": str(n), "question": f"train: card {n}", "choices": ["card", "late"], "gold": n % 2}
+        for n in range(20)
+    ]
+    (bench.root / "words.jsonl").write_text("".join(json.dumps(one) + "\n" for one in items))
+    document = {
+        "name": "toy",
+        "model": {"path": str(bench.model)},
+        "train": {"batch_size": 4, "steps": steps, "learning_rate": 0.01, "rehearsal": "off"},
+        "evaluate": {"suites": [str(bench.root / name) for name in suites], "noise_items": 0},
+    }
+    (bench.root / "temper.yaml").write_text(json.dumps(document))
+    return load(bench.root / "temper.yaml", ())
+
+
+def make(bench: Any, recipe: Recipe, reporter: Any = None) -> Curve:
+    maker = CurveMaker(recipe, bench.workspace, load, ())
+    with run_job(bench.workspace, "curve", ["temper", "curve"]) as job:
+        return maker.make(job, reporter or Silent(), Quiet(), ["temper", "curve"])
+
+
+class StopSecond(Silent):
+    """Asks to stop in the first step of the second part."""
+
+    parts = 0
+
+    def note(self, text: str) -> None:
+        self.parts += "of the rows" in text
+
+    def step(self, report: Any) -> None:
+        if self.parts == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_curve_that_is_stopped_goes_on_with_the_same_command(bench: Any) -> None:
+    recipe = write_recipe(bench)
+    with pytest.raises(Stopped) as caught:
+        make(bench, recipe, StopSecond())
+    assert "the same command goes on" in caught.value.cure
+    first = sorted(bench.workspace.runs.iterdir())
+    found = make(bench, recipe)
+    runs = sorted(bench.workspace.runs.iterdir())
+    assert len(first) == 2 and len(runs) == 3 and runs[:2] == first
+    assert [len(read_record(run)["attempts"]) for run in runs] == [1, 2, 1]
+    (curve,) = found.abilities
+    assert [point.rows for point in curve.points] == [4, 11, 37]
+    assert [point.steps for point in curve.points] == [1, 3, 10]
+    assert curve.items == 20 and curve.ability == "words"
+    assert all(point.low <= point.score <= point.high for point in curve.points)
+    saved = json.loads((found.directory / "curve.json").read_text())
+    assert saved["abilities"][0]["outlook"]["verdict"] == curve.outlook.verdict
+    assert "as many steps a row" in saved["steps_rule"]
+
+
+def test_a_recipe_without_a_target_suite_or_with_too_few_rows_is_refused(bench: Any) -> None:
+    with pytest.raises(UsageError, match="no target suite"):
+        CurveMaker(write_recipe(bench, suites=()), bench.workspace, load, ())
+    bench.dataset("toy", bench.chats(3))
+    maker = CurveMaker(write_recipe(bench), bench.workspace, load, ())
+    with pytest.raises(UsageError, match="too few rows") as caught:
+        maker.parts()
+    assert "1, 1, 3 rows" in caught.value.cause

@@ -1,0 +1,1 @@
+"""How much data: the score by rows trained on, and what twice the rows would bring."""

@@ -1,0 +1,82 @@
+"""`temper curve`: how much data is enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workspace.context import Context, emit_json, emit_table, note
+
+if TYPE_CHECKING:
+    from train.curve.curve import Curve
+    from workspace.jobs import Job
+
+
+def curve(
+    ctx: typer.Context,
+    recipe: Annotated[
+        Path | None, typer.Argument(help="Recipe file; left out: temper.yaml here or above.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a value; null unsets one."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Train on 10, 30 and 100 % of the rows, measure each on the target suites, and say what
+    twice the rows would bring.
+
+    Costs 1.4 times the training. The same command goes on where it was stopped or killed.
+    """
+    from evalsuite.models.download import ensure_model
+    from train.curve.curve import CurveMaker
+    from train.terminal import Terminal
+    from workspace.jobs import run_job
+
+    context: Context = ctx.obj
+    given = tuple(overrides or ())
+    loaded = context.load_recipe(recipe, given)
+    ensure_model(loaded, context.argv)
+    maker = CurveMaker(loaded, loaded.workspace, context.load_recipe, given)
+    with Terminal() as reporter, run_job(loaded.workspace, "curve", context.argv) as job:
+        found = maker.make(job, reporter, _Watch(job), context.argv)
+    if as_json:
+        emit_json(found.as_dict())
+        return
+    tell(found)
+
+
+class _Watch:
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def doing(self, what: str) -> None:
+        self._job.check_stop()
+        note(f"{what} …")
+
+    def answered(self, model: str, task: str, done: int, total: int) -> None:
+        self._job.check_stop(cure="The same command goes on from there.")
+
+
+def tell(found: Curve) -> None:
+    """Print a curve with its outlook."""
+    for one in found.abilities:
+        rows = [
+            [
+                f"{point.share:.0%}",
+                f"{point.rows:,}",
+                f"{point.steps:,}",
+                f"{point.score:.3f}",
+                f"{point.low:.3f} to {point.high:.3f}",
+                point.run,
+            ]
+            for point in one.points
+        ]
+        title = f"{one.ability}, {one.items:,} items"
+        columns = ["share", "rows", "steps", "score", "95 % interval", "run"]
+        emit_table(title, columns, rows, numeric=(0, 1, 2, 3))
+        print(f"{one.outlook.verdict}: {one.outlook.sentence}")
+    note(f"steps: {found.steps_rule}; intervals are over items: another seed may move each point")
+    print(found.directory / "curve.json")

@@ -1,0 +1,87 @@
+"""Which batch is rehearsed: the one that has the most on the device at once. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from train.plan import Prepared
+from train.plan.layout import widths
+from train.plan.schedule import Schedule
+from train.plan.settings import Decided
+
+_MICRO_BATCHES = 4
+"""Of a step, at most: the costliest ones. More would take longer and show nothing new."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A plan whose every step is the same batch."""
+
+    prepared: Prepared
+    saved_after: int
+    """The step after which a checkpoint is saved; the one that follows is the last."""
+    rows: int
+    """In each step."""
+    longest: int
+    """Tokens of the longest sequence in it."""
+    tokens: int
+    """Computed for each step, padding counted."""
+    longest_step_tokens: int
+    """The same of the whole step that it is the beginning of."""
+    mean_step_tokens: float
+    """The same of the mean step of the run."""
+
+    @property
+    def shape(self) -> list[tuple[int, int]]:
+        """Sequences and padded tokens of each micro-batch."""
+        return _shapes(self.prepared, self.prepared.schedule)[0]
+
+
+def longest_batch(prepared: Prepared) -> Batch:
+    """Return the beginning of the step whose largest micro-batch computes the most tokens.
+
+    Rows of a step are sorted by length, so its first micro-batches are its largest. Where
+    completions are generated, the step is whole: its prompts are answered together.
+    """
+    plan, schedule, padded = prepared.plan, prepared.schedule, prepared.rows.padded
+    costs = [[count * width for count, width in step] for step in _shapes(prepared, schedule)]
+    step = max(range(schedule.steps), key=lambda step: (max(costs[step]), sum(costs[step])))
+    sequences, size = schedule.sequences(step), int(plan["micro_batch_size"])
+    generated = "completions" in plan.settings
+    if not generated:
+        size = min(size, len(sequences))
+        sequences = sequences[: size * min(_MICRO_BATCHES, len(sequences) // size)]
+    rows = np.concatenate(sequences)
+    again = int(plan.method.get("iterations", 1))  # steps that learn from one set of completions
+    lengths = np.tile([len(one) for one in sequences], again + 1)
+    made = Schedule(
+        order=np.tile(rows, again + 1),
+        offsets=np.arange(again + 2) * len(rows),
+        micro_batch_size=len(sequences) if generated else size,
+        packs=None if schedule.packs is None else np.concatenate([[0], np.cumsum(lengths)]),
+    )
+    done = [count * width for count, width in _shapes(prepared, made)[0]]
+    settings = {
+        **plan.settings,
+        "micro_batch_size": Decided(size, plan.settings["micro_batch_size"].reason),
+        "checkpoint_every": Decided(again, "rehearsal"),
+    }
+    rehearsed = replace(
+        plan, steps=max(plan.steps, again + 1), batch_size=len(rows), settings=settings
+    )
+    return Batch(
+        prepared=replace(prepared, plan=rehearsed, schedule=made),
+        saved_after=again,
+        rows=len(rows),
+        longest=max(int(padded[one].sum()) for one in sequences) // prepared.rows.per_row,
+        tokens=sum(done),
+        longest_step_tokens=sum(costs[step]),
+        mean_step_tokens=sum(map(sum, costs)) / schedule.steps,
+    )
+
+
+def _shapes(prepared: Prepared, schedule: Schedule) -> list[list[tuple[int, int]]]:
+    flat = prepared.plan.levers["padding_free"].value == "on"
+    return widths(schedule, prepared.rows, flat=flat)
