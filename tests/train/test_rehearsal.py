@@ -184,7 +184,7 @@ def test_the_rehearsed_batch_is_the_beginning_of_the_step_with_the_largest_micro
 ) -> None:
     prepared = bench.prepare({"batch_size": 8, "micro_batch_size": 1, "steps": 4})
     batch = longest_batch(prepared)
-    assert batch.rows == 4 and batch.shape[0] == [1, batch.longest]
+    assert batch.rows == 4 and batch.shape[0] == (1, batch.longest)
     assert batch.longest == int(prepared.rows.padded.max())
     schedule = batch.prepared.schedule
     assert schedule.steps == 2 and np.array_equal(schedule.batch(0), schedule.batch(1))
