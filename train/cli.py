@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from train.cli_dial import dial
 from train.terminal import Terminal, print_plan, print_row
 from workspace.context import Context, emit_json, note
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("preview")(preview)
     app.command("train")(train)
     app.command("resume")(resume)
+    app.command("dial")(dial)
 
 
 RecipePath = Annotated[
