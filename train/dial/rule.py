@@ -7,7 +7,8 @@ the one with the largest gain on the targets; of equal gains the one that change
 Choosing the best of many points and reporting its figures on the same items is optimistic: part
 of what makes it the best is luck. So the items are cut in two halves, by a hash of their ids (of
 their clusters, where they have some). One half chooses; the figures to expect are those of the
-other half, which had no say. A suite's `min_items` is halved with them: both halves together must reach it.
+other half, which had no say. A suite's `min_items` is halved with them: both halves together must
+reach it.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Setting how strong a tuned model is, in place: no weight is loaded twice. Imports torch and peft.
 
-At scale s every weight that training changed is base + s (tuned - base). Of a low-rank adapter only
-B is scaled, W + s c B A; of what is trained beside it (token rows, whole modules, biases) the weights
-themselves, as for full fine-tuning (WiSE-FT, Wortsman et al., arXiv 2109.01903). So scale 0 is the
-base and scale 1 the tuned model, and what is written out at s is what was measured at s.
+At scale s every weight that training changed is base + s (tuned - base). Of a low-rank adapter
+only B is scaled, W + s c B A; of what is trained beside it (token rows, whole modules, biases) the
+weights themselves, as for full fine-tuning (WiSE-FT, Wortsman et al., arXiv 2109.01903). So scale 0
+is the base and scale 1 the tuned model, and what is written out at s is what was measured at s.
 
-DoRA's weights are m (W + s c B A) / |W + s c B A|: with B the lengths go from |W| to m. Its path has
-the same two ends, but is no straight line between them.
+DoRA's weights are m (W + s c B A) / |W + s c B A|: with B the lengths go from |W| to m. Its path
+has the same two ends, but is no straight line between them.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class AdapterStrength:
                 end.parameter.copy_(between(end.base, end.tuned, scale))
         for module in self.model.modules():
             if hasattr(module, "_cache_clear"):  # DoRA keeps lengths of the last strength
-                module._cache_clear()
+                cast(Any, module)._cache_clear()
 
     def save(self, directory: Path, path: Path, scale: float) -> None:
         """Write the adapter's weights; its config stays as it is."""
