@@ -138,16 +138,27 @@ class AdapterStrength:
         self.set(1.0)
         tuned = self._state()
         saved = load_file(path / WEIGHTS)
-        if not set(saved) <= set(base):
-            raise ModelError(
-                "this adapter's file has weights that its tuner lacks", where=str(path)
-            )
-        moved = {n for n in saved if not torch.equal(base[n], tuned[n].cpu())}
+        self._check_constant({n: one for n, one in saved.items() if n not in base}, path)
+        moved = {n for n in base if not torch.equal(base[n], tuned[n].cpu())}
         written = {
             name: between(base[name], one, scale).contiguous() if name in moved else one
             for name, one in saved.items()
         }
         save_file(written, directory / WEIGHTS, metadata={"format": "pt"})
+
+    def _check_constant(self, extra: Mapping[str, Tensor], path: Path) -> None:
+        """Check that what a file has beside the adapter are weights of the base.
+
+        peft saves an embedding that has an adapter whole, as it was.
+        """
+        held = dict(self._tuned.named_parameters())
+        for name, one in extra.items():
+            if name not in held or not torch.equal(held[name].cpu(), one.to(held[name].dtype)):
+                raise ModelError(
+                    "this adapter cannot be dialled",
+                    where=str(path / WEIGHTS),
+                    cause=f"It holds {name}, of which nothing is known here.",
+                )
 
     def _state(self) -> dict[str, Tensor]:
         state = get_peft_model_state_dict(self._tuned, save_embedding_layers=False)
