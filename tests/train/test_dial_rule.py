@@ -73,8 +73,11 @@ def test_margins_decide_which_ability_is_worst() -> None:
 
 def test_several_targets_count_alike_and_their_interval_is_that_of_a_mean() -> None:
     one = standing(
-        [ability("a", 80, 0, purpose="target"), ability("b", 40, 0, purpose="target")]
-        + [ability("kept", 0, 0)]
+        [
+            ability("a", 80, 0, purpose="target"),
+            ability("b", 40, 0, purpose="target"),
+            ability("kept", 0, 0),
+        ]
     )
     assert one.gain == pytest.approx(0.15)
     ends = [(each.difference, each.low) for each in one.abilities[:2]]

@@ -143,7 +143,8 @@ def test_the_dial_goes_from_the_base_to_the_tuned_model(
     with torch.no_grad():
         for key, weight in onto.named_parameters():
             weight.copy_(weights[1][key])
-    torch.testing.assert_close(logits(onto), half, atol=2e-5, rtol=1e-4)
+    if name != "embedding":  # merged, it would reach the output matrix too, which is the same one
+        torch.testing.assert_close(logits(onto), half, atol=2e-5, rtol=1e-4)
     if name != "dora":
         for key, zero in weights[0].items():
             mean = (zero + weights[2][key]) / 2
