@@ -289,6 +289,8 @@ def test_an_adapter_without_effect_voids_the_dial(bench: Any, dial: Any, trained
     assert caught.value.exit_code == 5 and len(list(bench.workspace.runs.iterdir())) == 1
     page = Path(caught.value.where).read_text()
     assert "no number may be trusted" in page
+    document = json.loads(Path(caught.value.where).with_name("dial.json").read_text())
+    assert document["refusal"] == "invalid" and document["recommendation"] is None
 
 
 def test_what_cannot_be_dialled_is_refused_before_anything_is_loaded(
@@ -365,6 +367,7 @@ def test_text_from_a_suite_cannot_act_in_the_pictures(bench: Any, dial: Any, tra
 PAGE = (Path(__file__).parents[2] / "docs" / "train-tempering-dial.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_documentation_run(bench: Any, dial: Any, trained: Any) -> None:
     commands = re.findall(r"^temper dial (.*?)(?: +#.*)?$", PAGE, re.MULTILINE)
     assert len(commands) >= 3

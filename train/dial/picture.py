@@ -202,8 +202,6 @@ def bounded(dial: Dial) -> bool:
 
 def recommendation(dial: Dial) -> str:
     """Return what follows, in one or two sentences."""
-    if any(canary.status == "fail" for canary in dial.canaries):
-        return "Not valid: a check of the measurement failed, so no number may be trusted."
     chosen = dial.chosen
     b = bounded(dial)
     unit = sentences.unit(b)
@@ -225,6 +223,7 @@ def recommendation(dial: Dial) -> str:
 
 
 _REFUSED = {
+    "invalid": "Not valid: a check of the measurement failed, so no number may be trusted.",
     "nothing gained": "No point is recommended: none gains anything on the targets.",
     "lost": "No point is recommended: every one that gains certainly loses more than a margin.",
     "undecided": "No point is recommended: of none that gains is it shown that every ability stays "

@@ -27,9 +27,9 @@ from evalsuite.verdict import AbilityResult, PairedAbility, Status
 from train.dial.points import Point
 from workspace.errors import DataError
 
-Refusal = Literal["nothing gained", "lost", "undecided"]
+Refusal = Literal["nothing gained", "lost", "undecided", "invalid"]
 """Why no point is recommended: no point gains anything; those that do surely lose more than the
-margin; or the items are too few to tell."""
+margin; the items are too few to tell; or a check of the measurement failed."""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,8 @@ def run_dial(
     measured = measure(request, workspace, watch)
     watch.doing("choosing, and drawing the frontier")
     rows, choice = _judged(request, measured)
+    if any(canary.status == "fail" for canary in measured.canaries):
+        choice = "invalid"
     dial = Dial(
         id=new_id(f"dial-{request.asked.name}"[:63]),
         created=created.isoformat(timespec="seconds"),
