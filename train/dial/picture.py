@@ -212,7 +212,7 @@ def recommendation(dial: Dial) -> str:
     share = ""
     if tuned.gain > 0 and dial.row(chosen.point).point != dial.tuned.point:
         part = dial.row(chosen.point).standing.gain / tuned.gain
-        share = f" ({part:.0%} of what the run as trained gains)"
+        share = f" (on all items {part:.0%} of what the run as trained gains)"
     return (
         f"Take {chosen.point.name}. On the {one.items:,} items that had no say in the choice it "
         f"gains {sentences.change(one.gain, bounded=b)}{unit}{share}; "
