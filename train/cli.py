@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from train.cli_dial import dial
 from train.curve.command import curve
 from train.speed_view import print_levers
 from train.terminal import Terminal, print_plan, print_row
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("resume")(resume)
     app.command("curve")(curve)
+    app.command("dial")(dial)
 
 
 RecipePath = Annotated[
