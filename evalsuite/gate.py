@@ -132,8 +132,8 @@ def _way_out(verdict: Verdict) -> str:
         return "The canaries above say which check of the measurement failed."
     if "retention" in stopped:
         return (
-            "Against forgetting: replay more general rows (train.replay), or train more gently "
-            "(train.learning_rate, fewer steps)."
+            "Against forgetting: replay more general rows (train.tempering.replay), or train more "
+            "gently (train.learning_rate, fewer steps)."
         )
     if "target" in stopped:
         return "To learn more: more rows or epochs, or a higher train.learning_rate."

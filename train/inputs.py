@@ -61,7 +61,9 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
     model_section = recipe.required("model", ModelSection, command=command)
     _check_precision(section, model_section)
     dataset = workspace.dataset(section.dataset or recipe.name)
-    replay = workspace.dataset(section.replay.dataset) if section.replay else None
+    replay = (
+        workspace.dataset(section.tempering.replay.dataset) if section.tempering.replay else None
+    )
     source = resolve_model(model_section, recipe.base_dir)
     return Inputs(
         recipe=recipe,

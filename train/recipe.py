@@ -6,31 +6,18 @@ Values left out are decided by the plan, which prints each with its reason.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from train.alarm_section import RunAlarms
 from train.method_sections import MethodSection, SftSection
 from train.reinforcement_sections import ReinforcementSection
 from train.speed_section import Packing, Speed, Switch
+from train.tempering_sections import Replay, Share, Tempering
 from workspace.recipe import Section
-
-
-def _share(value: Any) -> Any:
-    """Accept `5%` for 0.05."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
-
-
-Share = Annotated[float, BeforeValidator(_share), Field(ge=0.0, le=1.0)]
-"""A part of a whole: `0.05` or `5%`."""
-
 
 Optimizer = Literal[
     "adamw",
@@ -49,15 +36,6 @@ _OFFLOADS = ("sft", "dpo", "kto", "reward")
 """Methods whose trainers in trl offload activations."""
 
 
-class Replay(Section):
-    """Rows of what the model should not forget, mixed into every batch."""
-
-    dataset: str
-    """A dataset directory or the name of one that `temper curate` made."""
-    share: Share = Field(default=0.5, gt=0.0, lt=1.0)
-    """Part of every batch that is replayed: 0.8 leaves a fifth of the compute for the new task."""
-
-
 class Limits(Section):
     """Shares beyond which the run stops before it spends anything (exit code 6)."""
 
@@ -69,6 +47,8 @@ class Limits(Section):
 
 class TrainSection(Section):
     """How the dataset becomes a run."""
+
+    moved: ClassVar[Mapping[str, str]] = {"replay": "train.tempering.replay"}
 
     method: MethodSection = SftSection()
     """What to learn: `sft` (write the assistant's turns, or plain texts), `dpo`, `orpo` or
@@ -115,8 +95,9 @@ class TrainSection(Section):
     end), or the run stops."""
     limits: Limits = Limits()
     """When to stop before starting."""
-    replay: Replay | None = None
-    """Rows against forgetting."""
+    tempering: Tempering = Tempering()
+    """What keeps the model from getting brittle: replayed rows, the distance from the base,
+    rates by layer."""
     checkpoint_every: int | None = Field(default=None, ge=1)
     """Steps between checkpoints; each is a pause and needs disk. Left out: a tenth of the steps,
     within 10 and 500."""
@@ -175,10 +156,21 @@ class TrainSection(Section):
             raise ValueError(
                 f"no {packed[0]} with neftune: its noise depends on the length of a sequence"
             )
+        if packed and self.tempering.kl is not None:
+            raise ValueError(
+                f"no {packed[0]} with tempering.kl: the distance is measured row by row"
+            )
         if self.speed.checkpointing == "selective" and kind != "sft":
             raise ValueError(f"checkpointing full or off with method {kind}: selective is for sft")
         if self.speed.offload == "on" and kind not in _OFFLOADS:
             raise ValueError(f"no offload with method {kind}: it is for {', '.join(_OFFLOADS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _tempering_fits(self) -> TrainSection:
+        kind = self.method.kind
+        if self.tempering.kl is not None and kind != "sft":
+            raise ValueError(f"no tempering.kl with method {kind}: {_WITHOUT_KL[kind]}")
         return self
 
     @model_validator(mode="after")
@@ -200,6 +192,22 @@ class TrainSection(Section):
         return self
 
 
+_OWN_BETA = "its own `method.beta` holds it near the base"
+_NO_BASE = (
+    "nothing of it is compared with the base; mix replayed rows in (`tempering.replay`), lower "
+    "the rate, or use dpo, whose `beta` holds it near the base"
+)
+_WITHOUT_KL = {
+    "dpo": _OWN_BETA,
+    "kto": _OWN_BETA,
+    "grpo": _OWN_BETA,
+    "rloo": _OWN_BETA,
+    "orpo": _NO_BASE,
+    "simpo": _NO_BASE,
+    "reward": "a reward model gives one number and no words to compare; lower the rate",
+}
+"""Why a method refuses the distance from the base, with the way out."""
+
 __all__ = [
     "Adapter",
     "FullAdapter",
@@ -209,6 +217,8 @@ __all__ = [
     "PeftAdapter",
     "QloraAdapter",
     "Replay",
+    "Share",
     "Speed",
+    "Tempering",
     "TrainSection",
 ]

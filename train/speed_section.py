@@ -37,8 +37,8 @@ class Speed(Section):
     For methods that read rows (not grpo, rloo, orpo, simpo). Auto is off."""
     compile: Switch = "auto"
     """torch.compile: minutes before the first step, and again for each new shape of a
-    micro-batch; faster after. Needs a C compiler, on a GPU triton. Auto asks for a large model
-    and few shapes."""
+    micro-batch; faster after. Needs a C compiler, on a GPU triton. Auto is off, and
+    says where it is worth a try."""
     kernels: Switch = "auto"
     """Replace layers by the hub's fused kernels (Liger's norms and MLPs), on a GPU with the
     package `kernels`; fetched at the first run. Auto is off."""

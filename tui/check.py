@@ -285,7 +285,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     if section is None:
         return
     names = [section.dataset or recipe.name]
-    names += [section.replay.dataset] if section.replay else []
+    names += [section.tempering.replay.dataset] if section.tempering.replay else []
     missing = 0
     for name in names:
         try:

@@ -57,7 +57,8 @@ train:                            # tempered: a gentle rate, and replay of gener
   learning_rate: 2e-4
   steps: 220
   batch_size: 32
-  replay: {dataset: general, share: 0.6}
+  tempering:
+    replay: {dataset: general, share: 0.6}
 
 evaluate:
   suites: ["builtin:triage", "builtin:retention"]
@@ -66,7 +67,7 @@ evaluate:
 _NAIVE = (
     "train.learning_rate=1e-3",
     "train.steps=60",
-    "train.replay=null",
+    "train.tempering.replay=null",
 )
 
 _ANY_VERDICT = frozenset({0, 1, 3})

@@ -71,7 +71,8 @@ train:
   batch_size: 32
   # Without replay a model forgets. Curate some general rows (chats of many kinds) to a dataset
   # of their own, then:
-  # replay: {dataset: general, share: 0.3}
+  # tempering:
+  #   replay: {dataset: general, share: 0.3}
 """
 
 _TRAIN_BUILTIN = """\
@@ -81,9 +82,10 @@ train:
   learning_rate: 2e-4             # gentle: 1e-3 learns the rows faster and forgets the rest
   epochs: 8
   batch_size: 32
-  replay:                         # rows of what it should not forget, in every batch
-    dataset: general              # made by: temper curate general.yaml
-    share: 0.6
+  tempering:
+    replay:                       # rows of what it should not forget, in every batch
+      dataset: general            # made by: temper curate general.yaml
+      share: 0.6
 """
 
 _GENERAL = """\

@@ -71,10 +71,15 @@ def section_problem(
     hint = ""
     found = short(detail["input"])
     if kind == "extra_forbidden":
-        fields = sorted(_field_names(model, detail["loc"][:-1]))
+        models, name = _models_at(model, detail["loc"][:-1]), str(detail["loc"][-1])
+        fields = sorted({field for one in models for field in one.model_fields})
         found = "an unknown key"
         expected = f"one of {', '.join(fields)}" if fields else "no such key"
-        hint = did_you_mean(str(detail["loc"][-1]), fields)
+        hint = did_you_mean(name, fields)
+        for one in models:
+            if name in getattr(one, "moved", {}):
+                found, hint = "a key that has moved", ""
+                expected = f"it in its new place, `{one.moved[name]}`"
     elif kind == "union_tag_invalid":
         context = detail.get("ctx") or {}
         found = short(context.get("tag"))
@@ -133,18 +138,18 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(typing.get_args(annotation)[0])
 
 
-def _field_names(model: type[BaseModel], location: Sequence[str | int]) -> set[str]:
-    """Return the field names allowed at `location`, over every branch of a union."""
-    models = [model]
+def _models_at(model: type[BaseModel], location: Sequence[str | int]) -> list[Any]:
+    """Return the models that are checked at `location`, over every branch of a union."""
+    models: list[Any] = [model]
     for part in location:
-        following: list[type[BaseModel]] = []
+        following: list[Any] = []
         for one in models:
             field = one.model_fields.get(str(part))
             following += _models_in(field.annotation) if field else ()
         # A list index or a union's tag names no field: the candidates stay, narrowed by tag.
         tagged = [one for one in models if part in _tags(one)]
         models = following or tagged or models
-    return {name for one in models for name in one.model_fields}
+    return models
 
 
 def _tags(model: type[BaseModel]) -> set[Any]:

@@ -21,7 +21,6 @@ GOLDEN = Path(__file__).with_name("golden_losses.json")
 WORDS = ["card", "refund", "order", "late", "broken", "happy", "angry", "login", "password", "plan"]
 DPO = {
     "method": "dpo",
-    "replay": None,
     "adapter": {"kind": "lora", "r": 4},
     "batch_size": 8,
     "steps": 4,

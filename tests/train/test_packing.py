@@ -22,7 +22,7 @@ from workspace.errors import LimitExceeded, ModelError, RecipeError, Stopped
 
 BASE = {
     "adapter": {"kind": "lora", "r": 4, "trainable_tokens": ["<|im_end|>"]},
-    "replay": {"dataset": "general", "share": 0.25},
+    "tempering": {"replay": {"dataset": "general", "share": 0.25}},
     "batch_size": 12,
     "steps": 4,
 }

@@ -20,10 +20,13 @@ def test_an_empty_section_is_lora_with_defaults() -> None:
 
 def test_shares_may_be_written_in_percent() -> None:
     section = TrainSection.model_validate(
-        {"limits": {"dropped": "1%"}, "replay": {"dataset": "general", "share": "80%"}}
+        {
+            "limits": {"dropped": "1%"},
+            "tempering": {"replay": {"dataset": "general", "share": "80%"}},
+        }
     )
     assert section.limits.dropped == 0.01
-    assert section.replay is not None and section.replay.share == 0.8
+    assert section.tempering.replay is not None and section.tempering.replay.share == 0.8
 
 
 def test_warmup_is_steps_or_a_share() -> None:
@@ -44,8 +47,28 @@ def test_the_adapter_is_told_apart_by_kind() -> None:
         ({"batch_size": 8, "micro_batch_size": 3}, "train", "divides batch_size"),
         ({"adapter": {"kind": "full", "r": 4}}, "train.adapter.r", "kind"),
         ({"learning_rte": 1}, "train.learning_rte", "learning_rate"),
-        ({"replay": {"dataset": "g", "share": 1.5}}, "train.replay.share", "less than 1"),
+        (
+            {"tempering": {"replay": {"dataset": "g", "share": 1.5}}},
+            "train.tempering.replay.share",
+            "less than 1",
+        ),
         ({"too_long": "truncate"}, "train.too_long", "drop"),
+        (
+            {"replay": {"dataset": "g"}},
+            "train.replay",
+            "`train.tempering.replay`",
+        ),
+        ({"replay": None}, "train.replay", "`train.tempering.replay`"),
+        ({"tempering": {"kl": {"weight": 1}}}, "train.tempering", "replay for kl on replayed rows"),
+        ({"tempering": {"kl": {"weight": 0, "on": "all"}}}, "train.tempering.kl.weight", "than 0"),
+        ({"tempering": {"kl": {"weight": 1, "on": "al"}}}, "train.tempering.kl.on", "'all'"),
+        (
+            {"tempering": {"kl": {"weight": 1, "on": "all", "chunks": 8}}},
+            "train.tempering.kl.chunks",
+            "chunk",
+        ),
+        ({"tempering": {"layer_rates": {"decay": 1.2}}}, "train.tempering.layer_rates.decay", "1"),
+        ({"tempering": {"layer_rate": {}}}, "train.tempering.layer_rate", "layer_rates"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_key(

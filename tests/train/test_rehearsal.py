@@ -26,7 +26,7 @@ from workspace.events import read_events
 Losses = Callable[[Path], list[float]]
 SHORT = {"steps": 3, "rehearsal": "always"}
 DROPOUT = {"adapter": {"kind": "lora", "r": 4, "dropout": 0.1}, "micro_batch_size": 4}
-FULL = {"adapter": {"kind": "full"}, "replay": {"dataset": "general", "share": 0.5}}
+FULL = {"adapter": {"kind": "full"}, "tempering": {"replay": {"dataset": "general", "share": 0.5}}}
 
 
 class Notes(Silent):

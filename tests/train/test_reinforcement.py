@@ -28,7 +28,6 @@ METHOD = {
 }
 GRPO = {
     "method": METHOD,
-    "replay": None,
     "adapter": {"kind": "full"},
     "batch_size": 4,
     "steps": 4,

@@ -23,7 +23,11 @@ from workspace.jobs import read_job
 Losses = Callable[[Path], list[float]]
 LORA = {"adapter": {"kind": "lora", "r": 4, "dropout": 0.1, "trainable_tokens": ["<|im_end|>"]}}
 FULL = {"adapter": {"kind": "full"}, "micro_batch_size": 4}
-LONG = {"steps": 12, "checkpoint_every": 2, "replay": {"dataset": "general", "share": 0.3}}
+LONG = {
+    "steps": 12,
+    "checkpoint_every": 2,
+    "tempering": {"replay": {"dataset": "general", "share": 0.3}},
+}
 
 
 class StopAt:

@@ -24,7 +24,7 @@ def test_a_lora_run_writes_everything_and_its_adapter_loads(bench: Any) -> None:
 
     run = bench.train(
         {
-            "replay": {"dataset": "general", "share": 0.25},
+            "tempering": {"replay": {"dataset": "general", "share": 0.25}},
             "adapter": {"kind": "lora", "r": 4, "trainable_tokens": ["<|im_end|>"]},
         }
     )
@@ -64,7 +64,9 @@ def test_a_full_run_writes_a_whole_model_with_the_bases_stop_tokens(bench: Any) 
 
 
 def test_batches_record_every_row_of_every_step(bench: Any) -> None:
-    run = bench.train({"replay": {"dataset": "general", "share": 0.25}, "micro_batch_size": 4})
+    run = bench.train(
+        {"tempering": {"replay": {"dataset": "general", "share": 0.25}}, "micro_batch_size": 4}
+    )
     batches = pq.read_table(run / "batches.parquet").to_pylist()
     assert Counter(row["step"] for row in batches) == {step: 8 for step in range(1, 7)}
     assert {(row["micro_batch"], row["position"]) for row in batches if row["step"] == 1} == {

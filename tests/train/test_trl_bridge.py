@@ -14,7 +14,7 @@ from workspace.jobs import run_job
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 LORA = {"adapter": {"kind": "lora", "r": 4, "trainable_tokens": ["<|im_end|>", "card"]}}
-FULL = {"adapter": {"kind": "full"}, "replay": {"dataset": "general", "share": 0.5}}
+FULL = {"adapter": {"kind": "full"}, "tempering": {"replay": {"dataset": "general", "share": 0.5}}}
 
 
 @pytest.mark.parametrize(("name", "train"), [("lora", LORA), ("full", FULL)])
@@ -102,7 +102,10 @@ def test_accumulation_gives_the_gradients_of_the_whole_batch(bench: Any, micro: 
 
 
 def test_the_collated_batches_are_the_plans_rows_and_masks(bench: Any) -> None:
-    trainer = build(bench, {"micro_batch_size": 4, "replay": {"dataset": "general", "share": 0.25}})
+    trainer = build(
+        bench,
+        {"micro_batch_size": 4, "tempering": {"replay": {"dataset": "general", "share": 0.25}}},
+    )
     prepared = trainer.request.prepared
     batches = list(trainer.get_train_dataloader())
     planned = [

@@ -224,6 +224,6 @@ def _no_point(dial: Dial, directory: Path) -> TemperError:
         "no point is recommended, so none is written",
         where=str(directory / "dial.html"),
         cause=f"{WHY[dial.choice][0].upper()}{WHY[dial.choice][1:]}.",
-        cure="Write one of your own choice with --at, train more gently (train.replay, "
+        cure="Write one of your own choice with --at, train more gently (train.tempering.replay, "
         "train.learning_rate), or give the suites more items.",
     )

@@ -133,6 +133,8 @@ def packing(question: Question, attention: Decided) -> Decided:
         return Decided("off", "only for sft")
     if section.neftune is not None:
         return Decided("off", "neftune's noise depends on the length of a sequence")
+    if section.tempering.kl is not None:
+        return Decided("off", "the distance from the base is measured row by row")
     if mixes:
         return Decided("off", mixes)
     if attention.value in FLASH.values():
@@ -169,7 +171,8 @@ def padding_free(question: Question, attention: Decided, packing: Decided) -> De
         return Decided("on", "packed rows, which flash attention keeps apart in one sequence")
     if section.method.kind != "sft":
         return Decided("off", "only for sft")
-    if not is_flash or mixes or section.neftune is not None:
+    alone = section.neftune is not None or section.tempering.kl is not None
+    if not is_flash or mixes or alone:
         return Decided("off", mixes or "as packing: " + str(packing.reason))
     return Decided("on", "flash attention computes nothing between rows")
 
@@ -254,9 +257,9 @@ def compile_model(question: Question, shapes: int) -> Decided:
     if asked == "off":
         return Decided("off", "recipe")
     if machine.gpu is None or question.facts.parameters <= _LARGE:
-        return Decided("off", "only for a model above 100 M parameters on a GPU")
+        return Decided("off", "it pays for a model above 100 M parameters on a GPU")
     if lacks:
         return Decided("off", f"it needs {lacks}")
     if shapes > _FEW_SHAPES:
         return Decided("off", f"micro-batches have {shapes:,} shapes, each to be compiled for")
-    return Decided("on", f"micro-batches have {shapes} shapes in all")
+    return Decided("off", f"worth a try: micro-batches have {shapes} shapes in all")

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from train.adapter_sections import LowRank
 from train.data import DatasetRows, Role, read_dataset
 from train.methods import METHODS, Method
-from train.plan import levers, reinforcement, settings
+from train.plan import levers, reinforcement, settings, tempering
 from train.plan.facts import ModelFacts
 from train.plan.layout import Layout, lay_out, widths
 from train.plan.ledger import TokenLedger, enforce, make_ledger
@@ -79,6 +79,8 @@ class Plan:
     """What makes steps faster or smaller, each as chosen for this machine, with its reason."""
     optimizer: str
     neftune: float | None
+    tempering: Mapping[str, Any]
+    """The recipe's."""
     trainable_token_ids: Sequence[int]
     schedule_digest: str
     """SHA-256 over the rows in their order: ids, tokens, and which of them carry loss."""
@@ -199,7 +201,7 @@ def prepare(
     schedule = make_schedule(
         train_rows=len(tokenised[0].kept),
         replay_rows=len(rows) - len(tokenised[0].kept),
-        replay_share=section.replay.share if section.replay else 0.0,
+        replay_share=section.tempering.replay.share if section.tempering.replay else 0.0,
         lengths=rows.padded,
         batch_size=section.batch_size,
         micro_batch_size=section.batch_size,
@@ -226,6 +228,7 @@ def prepare(
         "threads": settings.threads(section, facts),
     }
     decided |= reinforcement.decided(section, schedule.steps, decided["checkpoint_every"])
+    decided |= tempering.decided(section, facts, rows, schedule)
     if epochs:
         decided["epochs"] = epochs
     if isinstance(section.adapter, LowRank):
@@ -268,6 +271,7 @@ def _plan(
         levers=chosen,
         optimizer=section.optimizer,
         neftune=section.neftune,
+        tempering=section.tempering.model_dump(mode="json"),
         trainable_token_ids=token_ids,
         schedule_digest=schedule_digest(rows, schedule),
         seed=section.seed,
@@ -384,7 +388,7 @@ def _warnings(
             f"train.adapter.dropout {dropout:g} is not used: {section.method.kind} compares "
             "likelihoods with the base's, and dropout would be taken for a change"
         )
-    if section.replay is None:
+    if section.tempering.replay is None:
         out.append("nothing is replayed: measure what the model forgets with a retention suite")
     return out + reinforcement.warnings(section)
 

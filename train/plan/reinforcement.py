@@ -65,7 +65,8 @@ def generated_batches(section: TrainSection, rows: int, epochs: float | None) ->
         return None
     if section.steps is not None:
         return -(-section.steps // method.iterations)
-    share = section.replay.share if section.replay else 0.0
+    replay = section.tempering.replay
+    share = replay.share if replay else 0.0
     return max(1, round((epochs or 1.0) * rows / (section.batch_size * (1 - share))))
 
 

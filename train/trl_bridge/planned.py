@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from train.plan import Prepared
 from train.stall import Watchdog
+from train.trl_bridge.layer_rates import split_by_depth
 from train.trl_bridge.randomness import Randomness
 from train.trl_bridge.ranks import has_ranks, load_ranks, save_ranks
 from train.trl_bridge.request import FitRequest
@@ -191,17 +192,35 @@ class Planned(transformers.Trainer):
         optimizer, scheduler = self.optimizer, self.lr_scheduler
         assert optimizer is not None and scheduler is not None
         decays = [group["weight_decay"] for group in optimizer.param_groups]
+        factors = [group.get("layer_factor", 1.0) for group in optimizer.param_groups]
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
         rate = float(self.args.learning_rate)
-        scheduler.base_lrs = [rate] * len(decays)
-        for group, decay, shape in zip(
-            optimizer.param_groups, decays, scheduler.lr_lambdas, strict=True
+        rates = [rate * factor for factor in factors]
+        scheduler.base_lrs = rates
+        for group, highest, decay, shape in zip(
+            optimizer.param_groups, rates, decays, scheduler.lr_lambdas, strict=True
         ):
-            group["initial_lr"], group["weight_decay"] = rate, decay
-            group["lr"] = rate * shape(scheduler.last_epoch)
+            group["initial_lr"], group["weight_decay"] = highest, decay
+            group["lr"] = highest * shape(scheduler.last_epoch)
         scheduler._last_lr = [group["lr"] for group in optimizer.param_groups]
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the optimiser, its groups split by depth where the plan has rates by layer."""
+        is_new = self.optimizer is None
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        rates = self.request.prepared.plan.tempering["layer_rates"]
+        if is_new and rates is not None:
+            split_by_depth(optimizer, self.model, rates["decay"])
+        return optimizer
+
+    def _get_learning_rate(self) -> float:
+        """Return the plan's rate: with rates by layer the head's, though it may not be trained."""
+        if self.request.prepared.plan.tempering["layer_rates"] is None:
+            return float(super()._get_learning_rate())
+        scheduler: Any = self.lr_scheduler
+        return float(self.args.learning_rate * scheduler.lr_lambdas[0](scheduler.last_epoch))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if has_ranks(self.model):

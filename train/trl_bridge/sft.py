@@ -10,6 +10,7 @@ import pyarrow as pa
 from trl import SFTConfig, SFTTrainer
 
 from train.trl_bridge.arguments import shared_arguments
+from train.trl_bridge.distance import Distance, base_before, distance_from
 from train.trl_bridge.packed import PackedRows, collator_of, is_joined, is_planned, prove_apart
 from train.trl_bridge.planned import IGNORED, Planned, Seen, dataset_of, token_lists
 from train.trl_bridge.request import FitRequest
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class PlannedSft(Planned, SFTTrainer):
-    """Cross-entropy on the tokens that the mask leaves."""
+    """Cross-entropy on the tokens that the mask leaves, and the distance from the base if asked."""
+
+    distance: Distance | None = None
 
     @classmethod
     def build(
@@ -43,7 +46,8 @@ class PlannedSft(Planned, SFTTrainer):
             shuffle_dataset=False,
             loss_type="nll",
         )
-        return cls(
+        base = base_before(model, request)
+        trainer = cls(
             request=request,
             model=model,
             args=arguments,
@@ -55,6 +59,36 @@ class PlannedSft(Planned, SFTTrainer):
             peft_config=adapter,
             callbacks=list(callbacks),
         )
+        trainer.distance = distance_from(trainer.model, base, request)
+        return trainer
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Return trl's loss, plus the weighted distance from the base.
+
+        Both are means over the tokens of the whole step, however it is split.
+        """
+        parent: Any = super()
+        if self.distance is None or return_outputs:  # outputs are asked for in evaluation only
+            return parent.compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        with self.distance.watching():
+            loss = parent.compute_loss(model, inputs, False, num_items_in_batch)
+        mean = self.distance.of(inputs, *self._micro_batch)
+        if num_items_in_batch is None:  # then transformers divides by the micro-batches
+            mean = mean * self.current_gradient_accumulation_steps
+        return loss + self.distance.weight * mean
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log the distance and the cross-entropy beside their sum."""
+        if self.distance is not None and "loss" in logs:
+            logs["kl"] = self.distance.value
+            logs["cross_entropy"] = logs["loss"] - self.distance.weight * self.distance.value
+        super().log(logs, start_time)
 
     def prove_model(self) -> None:
         """Prove, before the first step, that rows in one sequence do not read each other."""

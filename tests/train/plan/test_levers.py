@@ -136,14 +136,14 @@ def test_rows_that_a_model_would_mix_are_not_packed() -> None:
     [
         (CPU, LARGE, 1, "auto", "off"),
         (H100, SMALL, 1, "auto", "off"),
-        (H100, LARGE, 4, "auto", "on"),
+        (H100, LARGE, 4, "auto", "off"),
         (H100, LARGE, 400, "auto", "off"),
         (H100, LARGE, 4, "off", "off"),
         (CPU, SMALL, 400, "on", "on"),
         (replace(H100, packages=frozenset()), LARGE, 4, "auto", "off"),
     ],
 )
-def test_compile_asks_for_a_large_model_on_a_gpu_and_few_shapes(
+def test_the_model_is_compiled_only_when_the_recipe_says_so(
     machine: Machine, facts: ModelFacts, shapes: int, asked: str, value: str
 ) -> None:
     assert compile_model(ask(machine, facts, speed={"compile": asked}), shapes).value == value

@@ -157,7 +157,9 @@ def test_the_plan_counts_parameters_from_the_headers_alone(bench: Any, tiny_mode
 
 
 def test_replayed_rows_and_epochs_are_counted(bench: Any) -> None:
-    plan = bench.prepare({"replay": {"dataset": "general", "share": 0.75}, "steps": 10}).plan
+    plan = bench.prepare(
+        {"tempering": {"replay": {"dataset": "general", "share": 0.75}}, "steps": 10}
+    ).plan
     train, replay = plan.sources
     assert (train.rows_seen, replay.rows_seen) == (20, 60)
     assert (train.epochs, replay.epochs) == (0.541, 3.0)

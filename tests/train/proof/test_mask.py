@@ -35,7 +35,7 @@ MARKED = "{% generation %}{{ message.content }}<|im_end|>{% endgeneration %}"
 
 
 def test_the_proof_passes_on_real_rows_and_shows_them(bench: Any) -> None:
-    prepared = bench.prepare({"replay": {"dataset": "general"}})
+    prepared = bench.prepare({"tempering": {"replay": {"dataset": "general"}}})
     tokenizer = ChatTokenizer.from_dir(bench.model)
     proof = prove(prepared.rows, tokenizer)
     proof.enforce()

@@ -1,0 +1,78 @@
+"""The recipe's `train.tempering`: what keeps a model from getting brittle, in one place."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from workspace.recipe import Section
+
+
+def _share(value: Any) -> Any:
+    """Accept `5%` for 0.05."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            return float(value.strip()[:-1]) / 100
+        except ValueError:
+            return value
+    return value
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0.0, le=1.0)]
+"""A part of a whole: `0.05` or `5%`."""
+
+
+class Replay(Section):
+    """Rows of what the model should not forget, mixed into every batch."""
+
+    dataset: str
+    """A dataset directory or the name of one that `temper curate` made."""
+    share: Share = Field(default=0.5, gt=0.0, lt=1.0)
+    """Part of every batch that is replayed: 0.8 leaves a fifth of the compute for the new task."""
+
+
+class Kl(Section):
+    """Self-distillation: stay near the base's own distribution on what the assistant says.
+
+    It adds `weight` times the mean over tokens of KL(base ‖ tuned) to the loss, exact over the
+    vocabulary. Costs a forward pass of the base on those rows.
+    """
+
+    weight: float = Field(gt=0.0)
+    """Of the mean KL, in nats a token, beside the cross-entropy: 1 counts both alike."""
+    on: Literal["replay", "all"] = "replay"
+    """`replay`: the replayed rows only, so that the new task is learnt freely; `all`: the rows of
+    the task as well, which learns less of it and forgets less."""
+    chunk: int = Field(default=512, ge=1)
+    """Tokens whose whole distributions are in memory at once: 512 tokens and a vocabulary of
+    128,000 take 262 MB each for base and tuned."""
+
+
+class LayerRates(Section):
+    """Lower learning rates for lower layers, which hold what all abilities share (ULMFiT's
+    discriminative fine-tuning, arXiv 1801.06146; ELECTRA's layer-wise decay, 2003.10555).
+    """
+
+    decay: float = Field(gt=0.0, le=1.0)
+    """Each layer's rate is this times that of the layer above: the output matrix and what follows
+    the layers have the full rate, the embedding the lowest."""
+
+
+class Tempering(Section):
+    """What keeps a model from getting brittle; nothing of it is on by itself."""
+
+    replay: Replay | None = None
+    """Rows against forgetting, in every batch."""
+    kl: Kl | None = None
+    """Distance from the base, in the loss. For `sft`; other methods have a `beta` of their own."""
+    layer_rates: LayerRates | None = None
+    """Lower layers learn slower."""
+
+    @model_validator(mode="after")
+    def _something_to_hold(self) -> Self:
+        if self.kl is not None and self.kl.on == "replay" and self.replay is None:
+            raise ValueError(
+                "replay for kl on replayed rows, or `kl: {on: all}` for the rows of the task"
+            )
+        return self
