@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from evalsuite.asking.judge_config import JudgeConfig
 from evalsuite.scorers import ScorerConfig
 from workspace.recipe import Section
 
@@ -21,8 +22,8 @@ class ScoreReward(Section):
     kind: Literal["score"] = "score"
     """What a scorer of the suites gives."""
     scorer: ScorerConfig
-    """exact, normalised, contains, numeric, json or json_schema, by name or with its settings, as
-    in a suite's tasks."""
+    """exact, normalised, contains, numeric, maths, regex, json, json_schema or code, by name or with
+    its settings, as in a suite's tasks."""
     weight: float = Field(default=1.0, gt=0.0)
     """The reward is the sum of all, each times its weight."""
     name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -81,6 +82,45 @@ class LengthReward(Section):
         return self.name or self.kind
 
 
+class ModelReward(Section):
+    """What a reward model gives prompt and completion: any number, higher is better."""
+
+    kind: Literal["model"]
+    """A reward model."""
+    model: str
+    """A run of `method: reward` (`runs/ID`), or the directory (relative to the recipe) or hub name
+    of a sequence classification model with one label and a chat template."""
+    revision: str | None = None
+    """Hub names only."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of its weights."""
+    weight: float = Field(default=1.0, gt=0.0)
+    """The reward is the sum of all, each times its weight."""
+    name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """In events and samples. Left out: `model`."""
+
+    @property
+    def shown(self) -> str:
+        """The name in events."""
+        return self.name or self.kind
+
+
+class JudgeReward(JudgeConfig):
+    """The grade that a judge gives a completion: from 0 (the scale's lowest) to 1."""
+
+    kind: Literal["judge"]
+    """A judge."""
+    weight: float = Field(default=1.0, gt=0.0)
+    """The reward is the sum of all, each times its weight."""
+    name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """In events and samples. Left out: `judge`."""
+
+    @property
+    def shown(self) -> str:
+        """The name in events."""
+        return self.name or self.kind
+
+
 def _reward_by_name(value: Any) -> Any:
     """Accept `exact` and `{scorer: exact, weight: 2}` for `{kind: score, scorer: exact, …}`."""
     if isinstance(value, str):
@@ -91,10 +131,13 @@ def _reward_by_name(value: Any) -> Any:
 
 
 RewardSection = Annotated[
-    Annotated[ScoreReward | FormatReward | LengthReward, Field(discriminator="kind")],
+    Annotated[
+        ScoreReward | FormatReward | LengthReward | ModelReward | JudgeReward,
+        Field(discriminator="kind"),
+    ],
     BeforeValidator(_reward_by_name),
 ]
-"""A scorer by its name, `{scorer: …, weight: …}`, `{kind: format, …}` or `{kind: length, …}`."""
+"""A scorer by its name, `{scorer: …, weight: …}`, or `{kind: format | length | model | judge, …}`."""
 
 
 class Alarms(Section):

@@ -23,6 +23,7 @@ from train.proof.rewards import prove_rewards_of
 from train.publish import publish_model
 from train.reinforcement_sections import ReinforcementSection
 from train.reporter import Reporter, Silent
+from train.rewards import RewardPlace
 from workspace import gpus
 from workspace.errors import WorkError
 from workspace.files import write_json, write_text
@@ -153,7 +154,8 @@ def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter)
     )
     method = inputs.section.method
     if isinstance(method, ReinforcementSection):
-        rewards = prove_rewards_of(method, prepared, inputs.tokenizer)
+        place = RewardPlace(inputs.recipe.base_dir, run)
+        rewards = prove_rewards_of(method, prepared, inputs.tokenizer, place)
         passed = {"passed": proof.passed and rewards.passed, "rewards": rewards.as_dict()}
         write_json(run / "proof.json", {**proof.as_dict(), **passed})
         rewards.enforce()
@@ -212,6 +214,7 @@ def _fit(
         report=reporter.step,
         resume_from=start.checkpoint.path if start.checkpoint else None,
         note=reporter.note,
+        base_dir=inputs.recipe.base_dir,
     )
     tokenizer = AutoTokenizer.from_pretrained(inputs.source.path, local_files_only=True)
     job.events.append(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.recipe import CurateSection, Source
-from curate.synth.backends.configs import EndpointConfig, LocalConfig
 from curate.synth.recipe import AugmentSection
+from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 _VERDICT = 3
@@ -131,9 +132,7 @@ def _answer(asked: Any, objects: list[Any], keep: Any) -> Any:
         return {"value": pack(getattr(target, asked["attribute"]), keep)}
     here = objects.__getitem__
     given = [unpack(one, lambda number, name: here(number)) for one in asked["given"]]
-    named = {
-        k: unpack(v, lambda number, name: here(number)) for k, v in asked["named"].items()
-    }
+    named = {k: unpack(v, lambda number, name: here(number)) for k, v in asked["named"].items()}
     value = target(*given, **named)
     if hasattr(value, "__next__"):  # a generator is what it yields
         value = list(value)
@@ -243,8 +242,7 @@ def main() -> None:
     """Fork the solution, then read the tests, and write the verdict."""
     if sys.platform == "linux":  # what the solution may not read: the tests and the verdict's file
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "solution.py")) as stream:
-        source = stream.read()
+    source = (Path(__file__).resolve().parent / "solution.py").read_text(encoding="utf-8")
     (there, answers), (calls, here) = os.pipe(), os.pipe()
     if os.fork() == 0:
         nothing = os.open(os.devnull, os.O_RDONLY)

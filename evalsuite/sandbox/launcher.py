@@ -1,7 +1,7 @@
 """The process between us and a program: sets limits, starts it, ends it, says what became of it.
 
-`python -m evalsuite.sandbox.launcher SPEC STATUS`, two open files: what to do as JSON, and where the
-outcome goes. Standard library only. Starts no thread, since it forks.
+`python -m evalsuite.sandbox.launcher SPEC STATUS`, two open files: what to do as JSON, and where
+the outcome goes. Standard library only. Starts no thread, since it forks.
 """
 
 from __future__ import annotations

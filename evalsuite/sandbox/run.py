@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -137,7 +138,7 @@ def _running() -> int:
 
 
 def _launch(
-    passed: list[IO[bytes]], streams: tuple[IO[bytes], IO[bytes], IO[bytes]], seconds: float
+    passed: Sequence[IO[bytes]], streams: tuple[IO[bytes], IO[bytes], IO[bytes]], seconds: float
 ) -> None:
     numbers = [one.fileno() for one in passed]
     stdin, stdout, stderr = streams
@@ -161,19 +162,16 @@ def _launch(
             cure="Free memory or processes and do the same again.",
         ) from error
     try:
-        launcher.wait(seconds + _GRACE_SECONDS)
-    except subprocess.TimeoutExpired:  # stopped by the program, or the machine is overloaded
-        pass
+        with contextlib.suppress(subprocess.TimeoutExpired):  # stopped by the program, or starved
+            launcher.wait(seconds + _GRACE_SECONDS)
     finally:
         _end(launcher)
 
 
 def _end(launcher: subprocess.Popen[bytes]) -> None:
     if launcher.poll() is None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(launcher.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         launcher.wait()
 
 

@@ -55,7 +55,6 @@ Scorer = (
 ScorerConfig = Annotated[Scorer, Field(discriminator="kind"), BeforeValidator(_named)]
 
 
-
 def compares(scorer: Scorer) -> bool:
     """Return whether the scorer looks at the gold answer, so that another's gold gets less."""
     return scorer.kind != "json_schema" and getattr(scorer, "compares", True)

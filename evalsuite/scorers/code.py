@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
 from evalsuite.sandbox.limits import Limits
 from evalsuite.sandbox.run import Outcome, Program, run
 from evalsuite.sandbox.tiers import Isolation, Tier, demand_tier

@@ -36,9 +36,7 @@ def _answer(asked: dict[str, Any], parse: Any, verify: Any) -> dict[str, Any]:
         if "output" not in asked:
             return {"readable": bool(gold)}
         found = parse(asked["output"], parsing_timeout=None)
-        same = verify(
-            gold, found, float_rounding=asked["rounding"], timeout_seconds=None
-        )
+        same = verify(gold, found, float_rounding=asked["rounding"], timeout_seconds=None)
     except Exception as error:  # whatever sympy makes of it, it is not the answer
         return {"failed": f"{type(error).__name__}: {error}"[:200]}
     return {"readable": bool(gold), "found": bool(found), "same": bool(same)}

@@ -45,3 +45,5 @@ class FitRequest:
     resume_from: Path | None = None
     note: Callable[[str], None] = lambda text: None
     """Tells a person one fact."""
+    base_dir: Path = Path()
+    """Of the recipe: its relative paths begin here."""

@@ -18,6 +18,7 @@ from evalsuite.sandbox.tiers import Tier, best_tier, demand_tier
 from workspace.errors import UsageError
 
 QUICK = Limits(wall_seconds=5.0, cpu_seconds=2, memory_mib=256, files_mib=2)
+PYTHON = str(Path(sys.executable).resolve())
 BEST, WHY = best_tier()
 needs_namespaces = pytest.mark.skipif(BEST is not Tier.NAMESPACES, reason=WHY)
 both_tiers = pytest.mark.parametrize(
@@ -142,7 +143,8 @@ import os, sys, time
 for number in range(2):
     if os.fork() == 0:
         os.setsid()
-        os.execv({str(Path(sys.executable).resolve())!r}, ["{sign}", "-I", "-S", "-c", "import time; time.sleep(60)"])
+        wait = "import time; time.sleep(60)"
+        os.execv({PYTHON!r}, ["{sign}", "-I", "-S", "-c", wait])
 time.sleep(0.2)
 """
     assert ran(source, tier).ended == "exit"
@@ -184,9 +186,7 @@ def test_there_is_no_network() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         reached = []
-        threading.Thread(
-            target=lambda: reached.append(server.accept()), daemon=True
-        ).start()
+        threading.Thread(target=lambda: reached.append(server.accept()), daemon=True).start()
         found = ran(
             f"import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=1)",
             Tier.NAMESPACES,
@@ -221,7 +221,8 @@ print(glob.glob("/root/.ssh*"), glob.glob("/home/*"), sorted(os.listdir("/tmp"))
 def test_nothing_outside_its_directory_can_be_written(tmp_path: Path) -> None:
     source = f"""
 import os, sys
-for place in ({str(tmp_path)!r}, "/", "/usr", "/code", "/etc", "/dev", os.path.dirname(os.__file__)):
+library = os.path.dirname(os.__file__)
+for place in ({str(tmp_path)!r}, "/", "/usr", "/code", "/etc", "/dev", library):
     try:
         open(os.path.join(place, "mark"), "w").close()
         print("wrote", place)

@@ -81,8 +81,7 @@ CHEATS = {
         "def add(a, b):\n    held = []\n    for _ in range(100000): held = [held]\n    return held"
     ),
     "raises what cannot be shown": (
-        "class Bad(BaseException):\n    def __str__(self): raise self\n"
-        "def add(a, b): raise Bad()"
+        "class Bad(BaseException):\n    def __str__(self): raise self\ndef add(a, b): raise Bad()"
     ),
     "is no program": "I would add the two numbers.",
     "is nothing": "",
