@@ -10,7 +10,7 @@ from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_m
 from train.plan import Prepared, prepare
 from train.plan.facts import ModelFacts, read_facts
 from train.recipe import TrainSection
-from train.reinforcement_sections import ReinforcementSection
+from train.reinforcement_sections import RewardedSection
 from train.reward_opinions import demand_rewards
 from workspace.errors import ModelError
 from workspace.layout import Workspace
@@ -61,7 +61,7 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
     section = recipe.required("train", TrainSection, command=command)
     model_section = recipe.required("model", ModelSection, command=command)
     _check_precision(section, model_section)
-    if isinstance(section.method, ReinforcementSection):
+    if isinstance(section.method, RewardedSection):
         demand_rewards(section.method.rewards, recipe.base_dir)
     dataset = workspace.dataset(section.dataset or recipe.name)
     replay = workspace.dataset(section.replay.dataset) if section.replay else None

@@ -19,7 +19,8 @@ from train.environment import PACKAGES, expected_device, versions
 from train.inputs import Inputs, find_inputs
 from train.plan import Plan, Prepared
 from train.reporter import Reporter, Silent
-from train.run import Start, attempt_run, write_run_files
+from train.run import Start, attempt_run, enter_second_stage, write_run_files
+from train.sampling.stage import kept_inputs
 from workspace import gpus
 from workspace.errors import DataError, UsageError
 from workspace.files import read_json
@@ -99,7 +100,12 @@ def open_run(
             cure=f"Evaluate it with `temper eval {run.name}`, or train again.",
         )
     inputs = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
+    second = kept_inputs(run, inputs)
+    inputs = second or inputs
     prepared = inputs.prepare(reporter.working)
+    if second is not None and record["dataset"] != str(inputs.dataset):
+        enter_second_stage(run, inputs, prepared)  # it was killed between the stages
+        record = records.read_record(run)
     found = list(differences(run, record, inputs, prepared.plan))
     accepted = _checked(run, found, accept, reporter)
     reporter.planned(prepared)

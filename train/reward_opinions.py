@@ -174,7 +174,8 @@ def demand_rewards(sections: Sequence[Any], base_dir: Path) -> list[str]:
             ModelSection(path=section.model), base_dir
         ):  # what is on the hub is fetched by the run, not by a plan
             told += ModelledReward(section, base_dir).notes()
-        elif isinstance(section, JudgeReward) and isinstance(section.backend, EndpointConfig):
-            if section.backend.api_key:
-                secret_of(section.backend.api_key)
+        elif isinstance(section, JudgeReward):
+            backend = section.backend
+            if isinstance(backend, EndpointConfig) and backend.api_key:
+                secret_of(backend.api_key)
     return told

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from train.methods.base import Unusable
 from train.methods.reinforcement import question
-from train.reinforcement_sections import PLACE, ReinforcementSection
+from train.reinforcement_sections import PLACE, RewardedSection
 from train.rewards import Completion, Reward, RewardPlace, make_rewards
 from train.rows import TokenRow, TokenRows
 from workspace.errors import LimitExceeded, WorkError
@@ -184,7 +184,7 @@ def _good(
 
 
 def prove_rewards_of(
-    method: ReinforcementSection,
+    method: RewardedSection,
     prepared: Prepared,
     tokenizer: ChatTokenizer,
     place: RewardPlace,
@@ -281,8 +281,9 @@ class _Trial:
             if self.reward.compares and one.known:
                 others += self._others(place, got)
         right = [value for value, one in zip(good, self.tried, strict=True) if one.known]
-        means = {"right": right, "empty": empty, "longest": long, "other_rows": others}
-        self._note(top, {name: _mean(values) for name, values in means.items()})
+        found: dict[str, Sequence[float | None]] = {"right": right, "empty": empty}
+        found |= {"longest": long, "other_rows": others}
+        self._note(top, {name: _mean(values) for name, values in found.items()})
 
     def _why_not(self, one: _Tried, got: float | None, top: float) -> str:
         refusal = self.reward.refusal(one.good.gold)
