@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import json
 import queue
@@ -160,15 +161,17 @@ class MathsWorker:
         if process is not None:
             process.kill()
             process.wait()
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # what it was still to be asked
+                process.stdin.close()
 
 
 def _listen(process: subprocess.Popen[str], answers: queue.Queue[str]) -> None:
-    assert process.stdout is not None and process.stdin is not None
+    assert process.stdout is not None
     with process.stdout as stream:
         for line in stream:
             answers.put(line)
     answers.put("")
-    process.stdin.close()
 
 
 @cache

@@ -60,8 +60,7 @@ def sample(run: Path, inputs: Inputs, prepared: Prepared, job: Job, reporter: Re
     method = inputs.section.method
     assert isinstance(method, RftSection)
     rows = [prepared.rows[place] for place in range(len(prepared.rows.parts[0]))]
-    known = list(read(run / FILE))
-    done = {(one.row_id, one.sample) for one in known}
+    done = {(one.row_id, one.sample) for one in read(run / FILE)}
     missing = [
         (row, number)
         for row in rows
@@ -72,7 +71,8 @@ def sample(run: Path, inputs: Inputs, prepared: Prepared, job: Job, reporter: Re
     reporter.note(f"drawing {len(missing):,} of {total:,} completions")
     if missing:
         _draw(run, inputs, method, missing, total, job, reporter)
-    kept, account = keep(method, [row.row_id for row in rows], read(run / FILE))
+    drawn = list(read(run / FILE))
+    kept, account = keep(method, [row.row_id for row in rows], drawn)
     for text in account.told:
         reporter.note(text)
     job.events.append("sampled", **{**account.as_dict(), "lost_ids": account.lost_ids[:20]})
@@ -80,11 +80,12 @@ def sample(run: Path, inputs: Inputs, prepared: Prepared, job: Job, reporter: Re
         raise LimitExceeded(
             "no completion is right",
             where="train.method",
-            cause=f"{account.completions:,} completions of {account.prompts:,} prompts were drawn; "
-            f"the best has a reward of {max((one.reward for one in known), default=0.0):g}, "
-            f"{method.least:g} is asked for.",
-            cure="Learn the form first with `sft` on some rows, raise train.method.samples, or "
-            "lower train.method.threshold.",
+            cause=f"{account.completions:,} completions of {account.prompts:,} prompts were drawn: "
+            f"{account.lost['wrong']:,} wrong (the best reward is "
+            f"{max((one.reward for one in drawn), default=0.0):g}, {method.least:g} is asked for), "
+            f"{account.lost['cut']:,} cut at {method.max_new_tokens} tokens.",
+            cure="Learn the form first with `sft` on some rows, raise train.method.samples or "
+            "max_new_tokens, or lower train.method.threshold.",
         )
     _publish(run, rows, kept, account)
 
