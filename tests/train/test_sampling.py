@@ -170,6 +170,7 @@ def test_a_killed_run_draws_only_what_is_not_written_and_ends_the_same(
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_stop_between_the_stages_goes_on_with_the_second(
     asks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_waiting_for_ever_is_ended_by_the_clock(tier: Tier) -> None:
     assert found.ended == "wall_time" and time.monotonic() - begun < 5
 
 
+@pytest.mark.slow
 @both_tiers
 def test_computing_for_ever_is_ended_by_its_processor_time(tier: Tier) -> None:
     limits = Limits(wall_seconds=60, cpu_seconds=1)
@@ -63,6 +64,7 @@ def test_computing_for_ever_is_ended_by_its_processor_time(tier: Tier) -> None:
     assert ran("while True: pass", tier, limits).ended == "cpu_time"
 
 
+@pytest.mark.slow
 @both_tiers
 def test_signals_cannot_be_caught_to_live_on(tier: Tier) -> None:
     source = """
@@ -171,6 +173,7 @@ except OSError as error:
     assert found.stdout == "3 BlockingIOError\n"
 
 
+@pytest.mark.slow
 @needs_namespaces
 def test_a_wild_fork_bomb_is_ended() -> None:
     begun = time.monotonic()
