@@ -73,8 +73,8 @@ def _first(spec: dict[str, Any], user: int) -> dict[str, Any]:
     program = os.fork()
     if program == 0:
         try:
-            # The first process is counted with the program where both have one user.
-            _set_limits(spec, spec["processes"] + (0 if user else 1))
+            # This and the launcher are counted with the program where all have one user.
+            _set_limits(spec, spec["processes"] + (0 if user else 2))
             namespaces.drop_rights(user)
             _become(spec, "/code")
         finally:

@@ -105,5 +105,6 @@ def test_rejection_sampling_lifts_a_weak_ability(bench: Any) -> None:
     before, after = scores(load_model(model_path())), scores(load_model(run / "model"))
     change = {name: round(after[name] - before[name], 3) for name in before}
     gain = change.pop("reversals")
-    print("RFT", gain, change, {k: v for k, v in account.items() if k != "lost_ids"}); assert gain >= 0.10, (gain, change, account)
+    print("RFT", gain, change, {k: v for k, v in account.items() if k != "lost_ids"})
+    assert gain >= 0.10, (gain, change, account)
     assert min(change.values()) >= -0.05, (gain, change, account)

@@ -188,9 +188,12 @@ def prove_rewards_of(
     prepared: Prepared,
     tokenizer: ChatTokenizer,
     place: RewardPlace,
+    *,
+    opinions: bool = True,
 ) -> RewardProof:
-    """Try the rewards of a method on the rows of a plan."""
-    rewards = make_rewards(method.rewards, method.max_new_tokens, place)
+    """Try the rewards of a method on the rows of a plan; reward models and judges, if `opinions`."""
+    made = make_rewards(method.rewards, method.max_new_tokens, place)
+    rewards = [one for one in made if opinions or one.top is not None]
     try:
         return prove_rewards(
             prepared.rows,
