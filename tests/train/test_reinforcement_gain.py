@@ -101,10 +101,9 @@ def test_rejection_sampling_lifts_a_weak_ability(bench: Any) -> None:
     )
     account = json.loads((run / "ledger.json").read_text())["sampling"]
     assert account["prompts_kept"] + account["prompts_lost"] == 600
-    assert account["prompts_lost"] < 300
+    assert account["prompts_lost"] < 330
     before, after = scores(load_model(model_path())), scores(load_model(run / "model"))
     change = {name: round(after[name] - before[name], 3) for name in before}
     gain = change.pop("reversals")
-    print("RFT", gain, change, {k: v for k, v in account.items() if k != "lost_ids"})
-    assert gain >= 0.10, (gain, change, account)
+    assert gain >= 0.15, (gain, change, account)
     assert min(change.values()) >= -0.05, (gain, change, account)

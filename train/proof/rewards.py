@@ -191,7 +191,7 @@ def prove_rewards_of(
     *,
     opinions: bool = True,
 ) -> RewardProof:
-    """Try the rewards of a method on the rows of a plan; reward models and judges, if `opinions`."""
+    """Try the rewards of a method on the rows of a plan; `opinions`: models and judges too."""
     made = make_rewards(method.rewards, method.max_new_tokens, place)
     rewards = [one for one in made if opinions or one.top is not None]
     try:
