@@ -53,7 +53,7 @@ def augment(
     if dry_run:
         _show(run_augment(loaded, workspace, dry_run=True), as_json=as_json)
         return
-    from curate.synth.desk import Interrupted
+    from evalsuite.asking.desk import Interrupted
     from workspace.jobs import run_job
 
     with ExitStack() as stack:
@@ -75,8 +75,8 @@ def augment(
 
 def _claim_device(recipe: Recipe, stack: ExitStack) -> None:
     """Take a GPU, where there is one, before torch is imported for a local model."""
-    from curate.synth.backends.configs import LocalConfig
     from curate.synth.recipe import AugmentSection
+    from evalsuite.asking.backends.configs import LocalConfig
     from workspace.gpus import claim
 
     section = recipe.required("augment", AugmentSection, command="temper curate augment")

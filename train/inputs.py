@@ -10,6 +10,8 @@ from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_m
 from train.plan import Prepared, prepare
 from train.plan.facts import ModelFacts, read_facts
 from train.recipe import TrainSection
+from train.reinforcement_sections import RewardedSection
+from train.reward_opinions import demand_rewards
 from workspace.errors import ModelError
 from workspace.layout import Workspace
 from workspace.recipe import Recipe
@@ -60,6 +62,8 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
     section = recipe.required("train", TrainSection, command=command)
     model_section = recipe.required("model", ModelSection, command=command)
     _check_precision(section, model_section)
+    if isinstance(section.method, RewardedSection):
+        demand_rewards(section.method.rewards, recipe.base_dir)
     dataset = workspace.dataset(section.dataset or recipe.name)
     replay = (
         workspace.dataset(section.tempering.replay.dataset) if section.tempering.replay else None

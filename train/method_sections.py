@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from train.reinforcement_sections import GrpoSection, RlooSection
+from train.reinforcement_sections import GrpoSection, RftSection, RlooSection
 from workspace.recipe import Section
 
 DpoLoss = Literal[
@@ -172,6 +172,7 @@ _AnyMethod = (
     | RewardSection
     | GrpoSection
     | RlooSection
+    | RftSection
 )
 MethodSection = Annotated[
     Annotated[_AnyMethod, Field(discriminator="kind")], BeforeValidator(_by_name)

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from train.alarm_section import RunAlarms
 from train.method_sections import MethodSection, SftSection
-from train.reinforcement_sections import ReinforcementSection
+from train.reinforcement_sections import RewardedSection
 from train.speed_section import Packing, Speed, Switch
 from train.tempering_sections import Replay, Share, Tempering
 from workspace.recipe import Section
@@ -175,7 +175,7 @@ class TrainSection(Section):
 
     @model_validator(mode="after")
     def _whole_prompts(self) -> TrainSection:
-        if isinstance(self.method, ReinforcementSection) and self.too_long == "cut":
+        if isinstance(self.method, RewardedSection) and self.too_long == "cut":
             raise ValueError(
                 f"too_long drop or stop with method {self.method.kind}: a prompt without its end "
                 "asks something else"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from evalsuite.asking.judge_config import JudgeConfig
 from evalsuite.scorers import ScorerConfig
 from workspace.recipe import Section
 
@@ -21,8 +22,8 @@ class ScoreReward(Section):
     kind: Literal["score"] = "score"
     """What a scorer of the suites gives."""
     scorer: ScorerConfig
-    """exact, normalised, contains, numeric, json or json_schema, by name or with its settings, as
-    in a suite's tasks."""
+    """exact, normalised, contains, numeric, maths, regex, json, json_schema or code, by name or
+    with its settings, as in a suite's tasks."""
     weight: float = Field(default=1.0, gt=0.0)
     """The reward is the sum of all, each times its weight."""
     name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -81,6 +82,45 @@ class LengthReward(Section):
         return self.name or self.kind
 
 
+class ModelReward(Section):
+    """What a reward model gives prompt and completion: any number, higher is better."""
+
+    kind: Literal["model"]
+    """A reward model."""
+    model: str
+    """A run of `method: reward` (`runs/ID`), or the directory (relative to the recipe) or hub name
+    of a sequence classification model with one label and a chat template."""
+    revision: str | None = None
+    """Hub names only."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of its weights."""
+    weight: float = Field(default=1.0, gt=0.0)
+    """The reward is the sum of all, each times its weight."""
+    name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """In events and samples. Left out: `model`."""
+
+    @property
+    def shown(self) -> str:
+        """The name in events."""
+        return self.name or self.kind
+
+
+class JudgeReward(JudgeConfig):
+    """The grade that a judge gives a completion: from 0 (the scale's lowest) to 1."""
+
+    kind: Literal["judge"]
+    """A judge."""
+    weight: float = Field(default=1.0, gt=0.0)
+    """The reward is the sum of all, each times its weight."""
+    name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """In events and samples. Left out: `judge`."""
+
+    @property
+    def shown(self) -> str:
+        """The name in events."""
+        return self.name or self.kind
+
+
 def _reward_by_name(value: Any) -> Any:
     """Accept `exact` and `{scorer: exact, weight: 2}` for `{kind: score, scorer: exact, …}`."""
     if isinstance(value, str):
@@ -91,10 +131,13 @@ def _reward_by_name(value: Any) -> Any:
 
 
 RewardSection = Annotated[
-    Annotated[ScoreReward | FormatReward | LengthReward, Field(discriminator="kind")],
+    Annotated[
+        ScoreReward | FormatReward | LengthReward | ModelReward | JudgeReward,
+        Field(discriminator="kind"),
+    ],
     BeforeValidator(_reward_by_name),
 ]
-"""A scorer by its name, `{scorer: …, weight: …}`, `{kind: format, …}` or `{kind: length, …}`."""
+"""A scorer by its name, `{scorer: …, weight: …}`, or `{kind: …}`: format, length, model, judge."""
 
 
 class Alarms(Section):
@@ -115,8 +158,8 @@ class Alarms(Section):
     """Stop the run at an alarm (exit code 6) instead of going on."""
 
 
-class ReinforcementSection(Section):
-    """What GRPO and RLOO share: prompts, completions that the model writes, and their reward."""
+class RewardedSection(Section):
+    """What all methods share in which the model writes and what it wrote is scored."""
 
     rewards: tuple[RewardSection, ...] = Field(min_length=1)
     """What a completion is worth: a list, summed with weights. Each is tested on known good and bad
@@ -125,31 +168,12 @@ class ReinforcementSection(Section):
     """What a right completion looks like, `{answer}` standing for the row's own: every reward must
     give it the most that it can give. `<think>…</think> {answer}` where a format asks for more
     than the answer alone."""
-    num_generations: int = Field(default=8, ge=2, le=1024)
-    """Completions of each prompt, which are compared with each other. `batch_size` and
-    `micro_batch_size` count prompts: a step computes `batch_size` times as many completions."""
     max_new_tokens: int = Field(default=256, ge=1)
     """Where a completion is cut; each costs as much memory as a row that is so much longer."""
     temperature: float = Field(default=1.0, gt=0.0)
-    """Of sampling; lower finds less that is new. The loss is at the same temperature."""
+    """Of sampling; lower finds less that is new."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Sample from the most likely tokens that have this share together. Below 1 the loss is no
-    longer that of the distribution sampled from."""
-    beta: float = Field(default=0.05, ge=0.0)
-    """Pull back to the model as it was. 0 needs no second computation and was measured to wreck
-    what is not rewarded: other abilities fell from above 0.9 to 0.5."""
-    epsilon: float = Field(default=0.2, gt=0.0)
-    """How far below 1 the ratio of new to old probability counts (PPO's clip); only matters where
-    `iterations` is above 1, for else new and old are the same."""
-    epsilon_high: float | None = Field(default=None, gt=0.0)
-    """How far above 1. Left out: as `epsilon`; DAPO takes 0.28."""
-    iterations: int = Field(default=1, ge=1)
-    """Optimiser steps for each set of completions: more learns more from what was generated, and
-    from ever older completions."""
-    samples_every: int | None = Field(default=None, ge=1)
-    """Steps between completions kept in samples.parquet. Left out: a twentieth of the steps."""
-    alarms: Alarms = Alarms()
-    """When something has gone wrong."""
+    """Sample from the most likely tokens that have this share together."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -172,6 +196,34 @@ class ReinforcementSection(Section):
         if PLACE not in self.example:
             raise ValueError(f"an example with {PLACE} in it, found {self.example!r}")
         return self
+
+
+class ReinforcementSection(RewardedSection):
+    """What GRPO and RLOO share: prompts, completions that the model writes, and their reward."""
+
+    num_generations: int = Field(default=8, ge=2, le=1024)
+    """Completions of each prompt, which are compared with each other. `batch_size` and
+    `micro_batch_size` count prompts: a step computes `batch_size` times as many completions."""
+    temperature: float = Field(default=1.0, gt=0.0)
+    """Of sampling; lower finds less that is new. The loss is at the same temperature."""
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Sample from the most likely tokens that have this share together. Below 1 the loss is no
+    longer that of the distribution sampled from."""
+    beta: float = Field(default=0.05, ge=0.0)
+    """Pull back to the model as it was. 0 needs no second computation and was measured to wreck
+    what is not rewarded: other abilities fell from above 0.9 to 0.5."""
+    epsilon: float = Field(default=0.2, gt=0.0)
+    """How far below 1 the ratio of new to old probability counts (PPO's clip); only matters where
+    `iterations` is above 1, for else new and old are the same."""
+    epsilon_high: float | None = Field(default=None, gt=0.0)
+    """How far above 1. Left out: as `epsilon`; DAPO takes 0.28."""
+    iterations: int = Field(default=1, ge=1)
+    """Optimiser steps for each set of completions: more learns more from what was generated, and
+    from ever older completions."""
+    samples_every: int | None = Field(default=None, ge=1)
+    """Steps between completions kept in samples.parquet. Left out: a twentieth of the steps."""
+    alarms: Alarms = Alarms()
+    """When something has gone wrong."""
 
 
 GrpoLoss = Literal["dapo", "grpo", "dr_grpo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
@@ -212,3 +264,35 @@ class RlooSection(ReinforcementSection):
 
     kind: Literal["rloo"]
     """REINFORCE leave-one-out."""
+
+
+class RftSection(RewardedSection):
+    """Rejection-sampling fine-tuning: sample completions of every prompt from the model as it is,
+    keep those that the rewards call right, and learn to write them (arXiv 2308.01825).
+    """
+
+    kind: Literal["rft"]
+    """Rejection-sampling fine-tuning."""
+    samples: int = Field(default=8, ge=1, le=1024)
+    """Completions of each prompt. More solve harder prompts and take longer."""
+    threshold: float | None = None
+    """Least reward of a completion that is kept. Left out: the most that all rewards give
+    together, which a reward model or judge does not have."""
+    most_kept: int = Field(default=4, ge=1)
+    """Completions kept of one prompt, the best first; equal texts count once. More would let easy
+    prompts outweigh hard ones."""
+
+    @property
+    def least(self) -> float:
+        """The least reward that is kept."""
+        if self.threshold is not None:
+            return self.threshold
+        tops = [one.weight for one in self.rewards if not isinstance(one, LengthReward)]
+        return sum(tops)
+
+    @model_validator(mode="after")
+    def _threshold_is_known(self) -> Self:
+        opinions = [one.shown for one in self.rewards if isinstance(one, ModelReward | JudgeReward)]
+        if opinions and self.threshold is None:
+            raise ValueError(f"a threshold, since {opinions[0]} has no highest value")
+        return self

@@ -21,7 +21,8 @@ from train.plan import Plan, Prepared
 from train.plan.micro_batch import with_micro_batch
 from train.rehearsal.rehearse import unfinished
 from train.reporter import Reporter, Silent
-from train.run import attempt_run, write_run_files
+from train.run import attempt_run, enter_second_stage, write_run_files
+from train.sampling.stage import kept_inputs
 from train.start import Start
 from workspace import gpus
 from workspace.errors import DataError, UsageError
@@ -108,7 +109,12 @@ def open_run(
             cure=f"Evaluate it with `temper eval {run.name}`, or train again.",
         )
     inputs = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
+    second = kept_inputs(run, inputs)
+    inputs = second or inputs
     prepared = inputs.prepare(reporter.working)
+    if second is not None and record["dataset"] != str(inputs.dataset):
+        enter_second_stage(run, inputs, prepared)  # it was killed between the stages
+        record = records.read_record(run)
     prepared = _split_as_recorded(record, inputs, prepared)
     found = list(differences(run, record, inputs, prepared))
     accepted = _checked(run, found, [one for one in accept if one != _LOSS], reporter)

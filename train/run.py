@@ -24,13 +24,15 @@ from train.proof.mask import padding_token
 from train.proof.rewards import prove_rewards_of
 from train.publish import publish_model
 from train.rehearsal import Stage, rehearse
-from train.reinforcement_sections import ReinforcementSection
+from train.reinforcement_sections import RewardedSection, RftSection
 from train.reporter import Reporter, Silent
+from train.rewards import RewardPlace
+from train.sampling.stage import account_of, kept_inputs, sample
 from train.speed import demand_levers, told
 from train.start import Start
 from workspace import gpus
 from workspace.errors import WorkError
-from workspace.files import write_json, write_text
+from workspace.files import read_json, write_json, write_text
 from workspace.jobs import Job
 from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
@@ -96,7 +98,9 @@ def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int 
         done: steps of earlier attempts, whose batches stay recorded as they were.
     """
     write_text(run / "recipe.yaml", inputs.recipe.to_yaml())
-    write_json(run / "ledger.json", prepared.ledger.as_dict())
+    sampled = account_of(run)
+    extra = {"sampling": sampled} if sampled else {}
+    write_json(run / "ledger.json", {**prepared.ledger.as_dict(), **extra})
     write_plan(run, prepared, done=done)
 
 
@@ -106,6 +110,8 @@ def attempt_run(
     """Prove, fit and write: one attempt at a run whose files are there."""
     cure = f"Continue with: temper resume {run.name}"
     prove_run(run, inputs, prepared, reporter)
+    if isinstance(inputs.section.method, RftSection):
+        return _sample_then_fit(run, inputs, prepared, job, reporter)
     job.check_stop(cure=cure)
     with gpus.claim() as claim, _quiet_libraries():
         reporter.note("loading torch and trl (some ten seconds)")
@@ -142,6 +148,31 @@ def attempt_run(
     return run
 
 
+def _sample_then_fit(
+    run: Path, inputs: Inputs, prepared: Prepared, job: Job, reporter: Reporter
+) -> Path:
+    """Draw and keep completions, then plan and fit as for a dataset of them."""
+    proof = read_json(run / "proof.json", kind="proof")
+    with gpus.claim(), _quiet_libraries():
+        sample(run, inputs, prepared, job, reporter)
+    write_json(run / "sampling_proof.json", proof)  # of prompts and rewards; the next is of rows
+    second = kept_inputs(run, inputs)
+    assert second is not None
+    planned = second.prepare(reporter.working)
+    enter_second_stage(run, second, planned)
+    reporter.planned(planned)
+    return attempt_run(run, second, planned, job, reporter, Start())
+
+
+def enter_second_stage(run: Path, inputs: Inputs, prepared: Prepared) -> None:
+    """Write the plan of what was kept in place of that of the prompts."""
+    write_run_files(run, inputs, prepared)
+    record = records.read_record(run)
+    record["settings"] = records.compared_settings(inputs)
+    record["dataset"], record["steps"] = str(inputs.dataset), prepared.plan.steps
+    write_json(run / records.FILE, record)
+
+
 def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter) -> None:
     """Write the mask proof, or that of the rewards, and stop if it fails."""
     proof = prove(
@@ -151,8 +182,9 @@ def prove_run(run: Path, inputs: Inputs, prepared: Prepared, reporter: Reporter)
         seed=inputs.section.seed,
     )
     method = inputs.section.method
-    if isinstance(method, ReinforcementSection):
-        rewards = prove_rewards_of(method, prepared, inputs.tokenizer)
+    if isinstance(method, RewardedSection):
+        place = RewardPlace(inputs.recipe.base_dir, run)
+        rewards = prove_rewards_of(method, prepared, inputs.tokenizer, place)
         passed = {"passed": proof.passed and rewards.passed, "rewards": rewards.as_dict()}
         write_json(run / "proof.json", {**proof.as_dict(), **passed})
         rewards.enforce()
@@ -239,6 +271,7 @@ def _request(
         resume_from=start.checkpoint.path if start.checkpoint else None,
         note=fitting.reporter.note,
         guard=guard,
+        base_dir=fitting.inputs.recipe.base_dir,
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.recipe import CurateSection, Source
-from curate.synth.backends.configs import EndpointConfig, LocalConfig
 from curate.synth.recipe import AugmentSection
+from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
@@ -278,7 +278,8 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     from train.inputs import find_inputs
     from train.proof import prove
     from train.proof.rewards import prove_rewards_of
-    from train.reinforcement_sections import ReinforcementSection
+    from train.reinforcement_sections import JudgeReward, RewardedSection
+    from train.rewards import RewardPlace
     from workspace.errors import DataError
 
     section = recipe.section("train", TrainSection)
@@ -308,8 +309,15 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     for warning in plan.warnings:
         yield Finding("warn", "plan", warning)
     yield from _memory(recipe, prepared)
-    if isinstance(section.method, ReinforcementSection):
-        rewards = prove_rewards_of(section.method, prepared, inputs.tokenizer)
+    if isinstance(section.method, RewardedSection):
+        for one in section.method.rewards:
+            if isinstance(one, JudgeReward):
+                yield from _shown_to("rewards", one.backend)
+        place = RewardPlace(recipe.base_dir, recipe.base_dir)
+        # Opinions cost money or weights: the run asks for them.
+        rewards = prove_rewards_of(
+            section.method, prepared, inputs.tokenizer, place, opinions=False
+        )
         told = [f"{one.place}: {one.reward} {one.problem}" for one in rewards.faults[:3]]
         for text in told or rewards.notes(prepared.rows.parts):
             yield Finding("ok" if rewards.passed else "fail", "rewards", text.removeprefix("! "))

@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.recipe import CurateSection
-from curate.synth.backends.base import Backend
-from curate.synth.backends.opening import open_backend
 from curate.synth.cells import Cell, Cursor
 from curate.synth.deficits import Deficit, find_deficits
-from curate.synth.desk import Counts, Desk, Interrupted
 from curate.synth.generators.base import Bench, Generator
 from curate.synth.generators.registry import make_generator
-from curate.synth.log import RequestLog, open_log
 from curate.synth.making import Maker, Making, Standing
 from curate.synth.novelty import HeldItem, Novelty
 from curate.synth.publishing import curated_from, made_table
-from curate.synth.purse import Purse
 from curate.synth.recipe import AugmentSection
-from curate.synth.requests import Usage
 from curate.synth.seeds import SeedTable, seeds_of
 from curate.synth.templates import Prompts
 from curate.synth.verify import Verifier
+from evalsuite.asking.backends.base import Backend
+from evalsuite.asking.backends.opening import open_backend
+from evalsuite.asking.desk import Counts, Desk, Interrupted
+from evalsuite.asking.log import RequestLog, open_log
+from evalsuite.asking.purse import Purse
+from evalsuite.asking.requests import Usage
 from evalsuite.recipe import EvalSection
 from workspace.errors import UsageError, WorkError
 from workspace.files import read_json

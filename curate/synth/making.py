@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 from curate.reasons import Reason
 from curate.synth.cells import Cell, Cursor, plan_batch
-from curate.synth.desk import Counts, Interrupted, RequestFailed
 from curate.synth.generators.base import Bench, Draft, Lost, Task
 from curate.synth.novelty import Novelty
-from curate.synth.purse import BudgetGone, Purse
-from curate.synth.requests import Receipt
 from curate.synth.seeds import Seed
-from curate.synth.structured import BadOutput
 from curate.synth.verify import Refusal, Verifier
+from evalsuite.asking.desk import Counts, Interrupted, RequestFailed
+from evalsuite.asking.forms import BadOutput
+from evalsuite.asking.purse import BudgetGone, Purse
+from evalsuite.asking.requests import Receipt
 
 Stage = Literal["generate", "verify", "novelty"]
 DRAIN_SECONDS = 30.0

@@ -19,8 +19,8 @@ from curate.report.made import chosen_made
 from curate.schema import TOOL_TURN
 from curate.synth.generators.base import Draft
 from curate.synth.making import LostRow, MadeRow, Making, Stage
-from curate.synth.requests import Receipt, Usage
 from curate.texts import TYPES
+from evalsuite.asking.requests import Receipt, Usage
 
 _STAGES: tuple[Stage, ...] = get_args(Stage)
 _MARKS: dict[str, Any] = {

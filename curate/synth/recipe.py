@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from curate.recipe import Source
-from curate.synth.backends.configs import BackendConfig
-from curate.synth.budget import Budget
 from curate.synth.generators.configs import GeneratorConfig
+from evalsuite.asking.backends.configs import BackendConfig
+from evalsuite.asking.budget import Budget
 from evalsuite.scorers import ScorerConfig
 from workspace.recipe import Section
 

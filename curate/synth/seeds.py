@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.synth.requests import Turn
 from curate.texts import TYPES
+from evalsuite.asking.requests import Turn
 from workspace.errors import DataError
 
 Rows = NDArray[np.int64]

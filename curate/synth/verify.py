@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from curate.reasons import Reason
-from curate.synth.desk import Desk, RequestFailed, all_that_answer
 from curate.synth.generators.answers import score_answer
 from curate.synth.generators.base import Draft, seed_number
 from curate.synth.recipe import AnswerCheck, JudgeCheck, Verify
-from curate.synth.requests import ChatRequest, Receipt, Turn
-from curate.synth.structured import BadOutput, Better, FormT, Grades, ask_form
+from curate.synth.structured import Better, Grades
 from curate.synth.templates import Prompts
+from evalsuite.asking.desk import Desk, RequestFailed, all_that_answer
+from evalsuite.asking.forms import BadOutput, FormT, ask_form
+from evalsuite.asking.requests import ChatRequest, Receipt, Turn
 
 
 @dataclass(frozen=True)

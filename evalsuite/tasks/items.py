@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from evalsuite.scorers import compares
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.rows import Row, read_rows
 from evalsuite.tasks.schema import Task
@@ -144,7 +145,7 @@ class ItemMaker:
         if "gold" not in self._templates:
             if self.task.prompt is None and self.task.kind == "generation":
                 scorer = self.task.scorer
-                if scorer is not None and scorer.kind != "json_schema":
+                if scorer is not None and compares(scorer):
                     raise self._bad(
                         "messages", row, "no last assistant turn and no `gold` in the task",
                         "the right answer in one of them",

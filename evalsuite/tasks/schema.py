@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from evalsuite.scorers import ScorerConfig
+from evalsuite.scorers import ScorerConfig, compares
 from workspace.recipe import Section
 
 TaskKind = Literal["generation", "choice", "perplexity"]
@@ -49,7 +49,8 @@ class Task(Section):
     text: str | None = None
     """Perplexity only: Jinja template of the text, read without a chat template."""
     scorer: ScorerConfig | None = None
-    """Generation only: exact, normalised, contains, numeric, json or json_schema."""
+    """Generation only: exact, normalised, contains, numeric, maths, regex, json, json_schema or
+    code."""
     metric: ChoiceMetric = "acc"
     """Choice only: by log-likelihood, per character (acc_norm) or per byte (acc_bytes)."""
     max_new_tokens: int = Field(default=64, ge=1, le=16384)
@@ -77,7 +78,7 @@ class Task(Section):
             if getattr(self, field) is None:
                 raise ValueError(f"a value for `{field}`, which kind {self.kind} needs")
         answered = self.gold is not None or self.prompt is None
-        if self.scorer is not None and self.scorer.kind != "json_schema" and not answered:
+        if self.scorer is not None and compares(self.scorer) and not answered:
             raise ValueError(f"a value for `gold`, which scorer {self.scorer.kind} needs")
         foreign = {
             "generation": ("choices", "text"),

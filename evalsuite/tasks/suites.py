@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from evalsuite.scorers import demand
 from evalsuite.tasks.fewshot import draw_examples
 from evalsuite.tasks.item import Item, content_digest
 from evalsuite.tasks.items import load_items
@@ -119,6 +120,8 @@ def read_suite(path: Path) -> Suite:
 
 
 def _load_task(task: Task, directory: Path) -> LoadedTask:
+    if task.scorer is not None:
+        demand(task.scorer)
     items = tuple(load_items(task, directory / task.data))
     if task.few_shot is None:
         return LoadedTask(task, items)

@@ -78,3 +78,32 @@ def test_a_weak_ability_is_lifted_and_no_other_is_lost(bench: Any, seed: int) ->
     change = {name: round(after[name] - before[name], 3) for name in before}
     assert change.pop("reversals") >= 0.15, change
     assert min(change.values()) >= -0.05, change
+
+
+@pytest.mark.slow
+def test_rejection_sampling_lifts_a_weak_ability(bench: Any) -> None:
+    from evalsuite.models.load import load_model
+
+    bench.model = model_path()
+    rows = [
+        {"id": f"r-{number}", "prompt": [{"role": "user", "content": prompt}], "answer": answer}
+        for number, (prompt, answer) in enumerate(reversals(600, seed=1))
+    ]
+    bench.dataset("toy", rows)
+    run = bench.train(
+        {
+            "method": {"kind": "rft", "rewards": ["exact"], "max_new_tokens": 24, "samples": 4},
+            "adapter": {"kind": "full"},
+            "learning_rate": 3e-4,
+            "batch_size": 32,
+            "steps": 40,
+        }
+    )
+    account = json.loads((run / "ledger.json").read_text())["sampling"]
+    assert account["prompts_kept"] + account["prompts_lost"] == 600
+    assert account["prompts_lost"] < 330
+    before, after = scores(load_model(model_path())), scores(load_model(run / "model"))
+    change = {name: round(after[name] - before[name], 3) for name in before}
+    gain = change.pop("reversals")
+    assert gain >= 0.15, (gain, change, account)
+    assert min(change.values()) >= -0.05, (gain, change, account)

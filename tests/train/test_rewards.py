@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from train.proof.rewards import prove_rewards
 from train.recipe import TrainSection
-from train.rewards import Completion, make_rewards
+from train.rewards import Completion, Plain, RewardPlace, make_rewards
 from workspace.errors import LimitExceeded
 
 
@@ -18,8 +19,14 @@ def section(*rewards: Any, **changes: Any) -> Any:
     return TrainSection.model_validate({"method": method}).method
 
 
+def parts(method: Any, directory: Path = Path()) -> list[Any]:
+    """Return the parts of a method's reward."""
+    place = RewardPlace(directory, directory)
+    return list(make_rewards(method.rewards, method.max_new_tokens, place))
+
+
 def values(reward: Any, *texts: str, gold: str = "42", tokens: int = 5) -> list[float | None]:
-    (made,) = make_rewards(section(reward, "exact"))[:1]
+    made = parts(section(reward, "exact"))[0]
     return list(made([Completion(text, tokens, gold, "row") for text in texts]))
 
 
@@ -117,7 +124,7 @@ def proved(rows: Any, *rewards: Any, made: Any = None, **changes: Any) -> Any:
     method = section(*(rewards or ("exact",)), **changes)
     return prove_rewards(
         rows,
-        made or make_rewards(method),
+        made or parts(method),
         example=method.example,
         max_new_tokens=method.max_new_tokens,
         count_tokens=len,
@@ -170,7 +177,7 @@ def test_a_reward_that_does_not_tell_right_from_wrong_stops_with_the_row(
     assert "sums.jsonl:" in caught.value.cause
 
 
-class Broken:
+class Broken(Plain):
     """A reward with a fault."""
 
     name, weight, top, compares = "broken", 1.0, 1.0, True

@@ -13,10 +13,13 @@ import numpy as np
 
 from train.data import DataRow, DataType, Message
 from train.methods.base import Method, Unusable
-from train.rows import TokenSequence
+from train.methods.sft import Sft
+from train.reinforcement_sections import RftSection
+from train.rows import JoinedRows, TokenSequence
 
 if TYPE_CHECKING:
     from evalsuite.models.chat import ChatTokenizer
+    from train.recipe import TrainSection
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,22 @@ class Rloo(Reinforcement):
     """Better completions than the mean of the others become more likely."""
 
     name: ClassVar[str] = "rloo"
+
+
+class Rft(Reinforcement):
+    """Completions that are right are learnt as rows; until they are drawn, a row is its prompt."""
+
+    name: ClassVar[str] = "rft"
+    rates: ClassVar[dict[tuple[str, bool], tuple[float, str]]] = Sft.rates
+
+    def inspect(self, section: TrainSection, rows: JoinedRows) -> list[str]:
+        """Return that the figures of a plan are not yet those of the training."""
+        method = section.method
+        assert isinstance(method, RftSection)
+        return [
+            f"{method.samples} completions of each prompt are drawn first; what is kept of them "
+            "decides the rows and steps, which are planned again then"
+        ]
 
 
 def question(row: DataRow) -> Question | Unusable:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from train.methods.base import Unusable
 from train.methods.reinforcement import question
-from train.reinforcement_sections import PLACE, ReinforcementSection
-from train.rewards import Completion, Reward, make_rewards
+from train.reinforcement_sections import PLACE, RewardedSection
+from train.rewards import Completion, Reward, RewardPlace, make_rewards
 from train.rows import TokenRow, TokenRows
-from workspace.errors import LimitExceeded
+from workspace.errors import LimitExceeded, WorkError
 
 if TYPE_CHECKING:
     from evalsuite.models.chat import ChatTokenizer
@@ -27,6 +27,8 @@ _OTHERS = 16
 """Other rows' answers that are tried before a reward is said to take any for right."""
 _SHOWN = 3
 _CLOSE = 1e-6
+_OPINIONS = 8
+"""Rows on which a judge or a reward model is tried: three answers of each are asked for."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class RewardProof:
     """Tokens of the longest right completion, its end token included."""
     rows_out_of_reach: int = 0
     """Rows whose right completion is longer than `max_new_tokens`."""
+    rows_without_solution: int = 0
+    """Rows with tests and no program that is known to pass them."""
+    said: list[str] = field(default_factory=list)
+    """What the rewards tell of themselves: isolation, models, costs."""
     faults: list[RewardFault] = field(default_factory=list)
 
     @property
@@ -79,6 +85,12 @@ class RewardProof:
             f"rewards: {', '.join(one['name'] for one in self.rewards)} tell the right answers of "
             f"{self.rows_tried:,} rows from wrong ones"
         ]
+        told += self.said
+        if self.rows_without_solution:
+            told.append(
+                f"! {self.rows_without_solution:,} of {self.rows_tried:,} rows have tests and no "
+                "`solution`: that a right program gets the reward is not proved for them"
+            )
         if self.same_answer:
             told.append("! all rows have one answer: to always write it will be learnt")
         if self.rows_out_of_reach:
@@ -114,6 +126,8 @@ class RewardProof:
 class _Tried:
     row: TokenRow
     good: Completion
+    known: bool
+    """Whether the completion is known to be right."""
 
 
 def prove_rewards(
@@ -138,38 +152,60 @@ def prove_rewards(
     places: Sequence[int] = range(len(rows))
     if len(rows) > _TRIED_ROWS:
         places = sorted(random.Random(seed).sample(places, _TRIED_ROWS))
-    tried = [_good(rows[place], example, count_tokens) for place in places]
-    lengths = [one.good.tokens for one in tried]
+    tried = [_good(rows[place], example, count_tokens, rewards) for place in places]
+    lengths = [one.good.tokens for one in tried if one.known]
     proof = RewardProof(
         rows_tried=len(tried),
         same_answer=len({one.good.gold.strip() for one in tried}) == 1 and len(tried) > 1,
         longest_answer=max(lengths, default=0),
         rows_out_of_reach=sum(length > max_new_tokens for length in lengths),
+        rows_without_solution=sum(not one.known for one in tried),
     )
     for reward in rewards:
         _Trial(reward, tried, max_new_tokens, proof).run()
+        proof.said += reward.notes()
     return proof
 
 
-def _good(row: TokenRow, example: str, count_tokens: Callable[[str], int]) -> _Tried:
+def _good(
+    row: TokenRow,
+    example: str,
+    count_tokens: Callable[[str], int],
+    rewards: Sequence[Reward],
+) -> _Tried:
     asked = question(row.row)
     assert not isinstance(asked, Unusable)  # such rows were dropped by the plan
-    text = example.replace(PLACE, asked.answer)
-    return _Tried(row, Completion(text, count_tokens(text) + 1, asked.answer, row.row_id))
+    answers = [reward.right_answer(asked.answer) for reward in rewards]
+    # where one reward reads tests, all are tried on the program that passes them
+    other = next((one for one in answers if one != asked.answer), asked.answer)
+    text = example.replace(PLACE, other or "")
+    good = Completion(text, count_tokens(text) + 1, asked.answer, row.row_id, asked.prompt)
+    return _Tried(row, good, other is not None)
 
 
 def prove_rewards_of(
-    method: ReinforcementSection, prepared: Prepared, tokenizer: ChatTokenizer
+    method: RewardedSection,
+    prepared: Prepared,
+    tokenizer: ChatTokenizer,
+    place: RewardPlace,
+    *,
+    opinions: bool = True,
 ) -> RewardProof:
-    """Try the rewards of a method on the rows of a plan."""
-    return prove_rewards(
-        prepared.rows,
-        make_rewards(method),
-        example=method.example,
-        max_new_tokens=method.max_new_tokens,
-        count_tokens=lambda text: len(tokenizer.encode(text)),
-        seed=prepared.plan.seed,
-    )
+    """Try the rewards of a method on the rows of a plan; `opinions`: models and judges too."""
+    made = make_rewards(method.rewards, method.max_new_tokens, place)
+    rewards = [one for one in made if opinions or one.top is not None]
+    try:
+        return prove_rewards(
+            prepared.rows,
+            rewards,
+            example=method.example,
+            max_new_tokens=method.max_new_tokens,
+            count_tokens=lambda text: len(tokenizer.encode(text)),
+            seed=prepared.plan.seed,
+        )
+    finally:
+        for reward in rewards:
+            reward.close()
 
 
 class _Trial:
@@ -181,6 +217,50 @@ class _Trial:
         self.reward, self.tried, self.longest, self.proof = reward, tried, longest, proof
 
     def run(self) -> None:
+        if self.reward.top is None:
+            self._opinions()
+        else:
+            self._exact(self.reward.top)
+
+    def _opinions(self) -> None:
+        """Of an opinion only the mean is proved: single ones may err."""
+        self.tried = self.tried[:_OPINIONS]
+        right = self._asked([one.good for one in self.tried], "a right answer")
+        empty = self._asked([self._changed(one.good, "", 1) for one in self.tried], "an empty one")
+        wrong = self._asked(
+            [self._changed(one.good, other, 1) for one, other in self._strangers()],
+            "another row's answer",
+        )
+        if right is None or empty is None or wrong is None:
+            return
+        means = {"right": _mean(right), "empty": _mean(empty), "other_rows": _mean(wrong)}
+        self._note(None, means)
+        good = means.pop("right")
+        if good is None:
+            return
+        for what, mean in means.items():
+            if mean is not None and mean >= good:
+                self._fault(
+                    self.tried[0],
+                    f"gives {what.replace('_', ' ')} answers {mean:g} in the mean and right ones "
+                    f"{good:g} (of {len(self.tried)} rows)",
+                )
+
+    def _strangers(self) -> list[tuple[_Tried, str]]:
+        """Return rows with the answer of another."""
+        if not self.reward.compares:
+            return []
+        return [
+            (one, other.good.text)
+            for one, other in zip(self.tried, [*self.tried[1:], self.tried[0]], strict=True)
+            if other.good.gold.strip() != one.good.gold.strip()
+        ]
+
+    def _note(self, top: float | None, means: dict[str, float | None]) -> None:
+        known = {"name": self.reward.name, "weight": self.reward.weight, "top": top}
+        self.proof.rewards.append({**known, **means})
+
+    def _exact(self, top: float) -> None:
         good = self._asked([one.good for one in self.tried], "a right answer")
         if good is None:
             return
@@ -193,31 +273,24 @@ class _Trial:
             return
         others = []
         for place, one in enumerate(self.tried):
-            got = good[place]
-            if got is None or got < self.reward.top - _CLOSE:
-                self._fault(one, self._why_not(one, got))
+            got = good[place] if one.known else top
+            if got is None or got < top - _CLOSE:
+                self._fault(one, self._why_not(one, got, top))
                 continue
-            least = empty[place] if self.reward.top > 0 else long[place]
+            least = empty[place] if top > 0 else long[place]
             if least is not None and least >= got - _CLOSE:
-                what = "an empty answer" if self.reward.top > 0 else "the longest answer"
+                what = "an empty answer" if top > 0 else "the longest answer"
                 self._fault(one, f"gives {what} as much as the right one ({got:g})")
-            if self.reward.compares:
+            if self.reward.compares and one.known:
                 others += self._others(place, got)
-        self.proof.rewards.append(
-            {
-                "name": self.reward.name,
-                "weight": self.reward.weight,
-                "top": self.reward.top,
-                "right": _mean(good),
-                "empty": _mean(empty),
-                "longest": _mean(long),
-                "other_rows": _mean(others),
-            }
-        )
+        right = [value for value, one in zip(good, self.tried, strict=True) if one.known]
+        found: dict[str, Sequence[float | None]] = {"right": right, "empty": empty}
+        found |= {"longest": long, "other_rows": others}
+        self._note(top, {name: _mean(values) for name, values in found.items()})
 
-    def _why_not(self, one: _Tried, got: float | None) -> str:
+    def _why_not(self, one: _Tried, got: float | None, top: float) -> str:
         refusal = self.reward.refusal(one.good.gold)
-        shown = "nothing (None)" if got is None else f"{got:g} of {self.reward.top:g}"
+        shown = "nothing (None)" if got is None else f"{got:g} of {top:g}"
         why = f": {refusal}" if refusal else ""
         return f"gives the right answer {one.good.text[:80]!r} {shown}{why}"
 
@@ -240,12 +313,14 @@ class _Trial:
         return seen
 
     def _changed(self, good: Completion, text: str, tokens: int) -> Completion:
-        return Completion(text, tokens, good.gold, good.row_id)
+        return Completion(text, tokens, good.gold, good.row_id, good.prompt)
 
     def _asked(self, answers: Sequence[Completion], what: str) -> list[float | None] | None:
         """Return the reward of each, or None after noting that it fails."""
         try:
             found = list(self.reward(answers))
+        except (LimitExceeded, WorkError):  # no budget, no server: that is no fault of the reward
+            raise
         except Exception as error:  # whatever a reward does wrong is told with its row
             self._fault(self._raising(answers), f"fails on {what}: {error!r}")
             return None

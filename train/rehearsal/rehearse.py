@@ -14,9 +14,11 @@ from train.environment import Device
 from train.inputs import Inputs
 from train.plan import Prepared
 from train.plan.micro_batch import smaller_micro_batch, with_micro_batch
+from train.recipe import TrainSection
 from train.rehearsal import known
 from train.rehearsal.batch import Batch, longest_batch
 from train.rehearsal.record import Measured, Rehearsal, reused
+from train.reinforcement_sections import JudgeReward, RewardedSection
 from train.reporter import Reporter
 from workspace.errors import DiskFullError, LimitExceeded, TemperError, WorkError
 from workspace.jobs import Job
@@ -51,9 +53,10 @@ def rehearse(stage: Stage, prepared: Prepared) -> tuple[Prepared, Rehearsal]:
         Stopped: a signal asked for it.
     """
     section = stage.inputs.section
-    if section.rehearsal == "off":
+    reason = _why_not(section)
+    if reason:
         size = int(prepared.plan["micro_batch_size"])
-        found = Rehearsal("off", "train.rehearsal: off", stage.device.device, size)
+        found = Rehearsal("off", reason, stage.device.device, size)
         return prepared, _told(stage, found)
     cache = stage.inputs.recipe.workspace.cache / "rehearsals"
     tried: list[int] = []
@@ -82,6 +85,16 @@ def rehearse(stage: Stage, prepared: Prepared) -> tuple[Prepared, Rehearsal]:
     _told(stage, found)
     _check_disk(stage, found)
     return prepared, found
+
+
+def _why_not(section: TrainSection) -> str:
+    """Return why nothing is rehearsed; empty if it is."""
+    if section.rehearsal == "off":
+        return "train.rehearsal: off"
+    rewards = section.method.rewards if isinstance(section.method, RewardedSection) else ()
+    if section.rehearsal == "auto" and any(isinstance(one, JudgeReward) for one in rewards):
+        return "a judge is paid for every answer, also for those of a rehearsal"
+    return ""
 
 
 def _performed(stage: Stage, batch: Batch) -> Measured | None:

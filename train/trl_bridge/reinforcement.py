@@ -22,14 +22,14 @@ from train.method_sections import MethodSection
 from train.methods.base import Unusable
 from train.methods.reinforcement import question
 from train.reinforcement_sections import GrpoSection, ReinforcementSection
-from train.rewards import Completion, Reward, make_rewards
+from train.rewards import Completion, Reward, RewardPlace, make_rewards
 from train.samples import FILE, Sample, add_samples
 from train.trl_bridge.arguments import shared_arguments
 from train.trl_bridge.planned import Planned
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.reward_watch import RewardWatch
 from train.trl_bridge.watch import Watch
-from workspace.errors import LimitExceeded, WorkError
+from workspace.errors import LimitExceeded, TemperError, WorkError
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -55,14 +55,19 @@ class RewardFunction:
         """
         answers = self._texts.completions(columns["row"], completion_ids)
         found = self._asked(answers)
-        for one, value in zip(answers, found, strict=True):
+        if len(found) != len(answers):
+            raise self._failed(answers[0], f"It returned {len(found)} for {len(answers)}.")
+        known = filled(found, columns["row"]) if self.reward.gaps else list(found)
+        for one, value in zip(answers, known, strict=True):
             if value is None or not np.isfinite(value):
                 raise self._failed(one, f"It returned {value}.")
-        return [float(value) for value in found if value is not None]
+        return [float(value) for value in known if value is not None]
 
     def _asked(self, answers: Sequence[Completion]) -> Sequence[float | None]:
         try:
             return self.reward(answers)
+        except TemperError:  # says what it is: no budget left, no server
+            raise
         except Exception:
             for one in answers:
                 try:
@@ -79,6 +84,29 @@ class RewardFunction:
             cure="Choose a scorer that takes any text; `temper resume` goes on from the newest "
             "checkpoint.",
         )
+
+
+def filled(found: Sequence[float | None], rows: Sequence[int]) -> list[float | None]:
+    """Return the values with the mean of its group for each that is missing: it then counts
+    neither for nor against the completion. Of a group without any, the mean of all; None where
+    there is none at all.
+
+    >>> filled([1.0, None, 0.0, None], [7, 7, 7, 8])
+    [1.0, 0.5, 0.0, 0.5]
+    """
+    every = [value for value in found if value is not None]
+    groups: dict[int, list[float]] = {}
+    for value, row in zip(found, rows, strict=True):
+        if value is not None:
+            groups.setdefault(row, []).append(value)
+    return [
+        _mean(groups.get(row) or every) if value is None else value
+        for value, row in zip(found, rows, strict=True)
+    ]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 class _Texts:
@@ -100,6 +128,7 @@ class _Texts:
                 len(tokens),
                 self._asked(row).answer,
                 self.rows.row_id(row)[0],
+                self._asked(row).prompt,
             )
             for row, tokens in zip(rows, ids, strict=True)
         ]
@@ -123,6 +152,7 @@ class PlannedReinforcement(Planned):
     _texts: _Texts
     _method: ReinforcementSection
     eos_token_ids: list[int]
+    _rewards: list[Reward]
     _scored: torch.Tensor
     """Of the newest set: each reward of each completion; shape (completions, rewards)."""
 
@@ -142,21 +172,34 @@ class PlannedReinforcement(Planned):
         callbacks: Sequence[TrainerCallback],
     ) -> Self:
         method, texts = _method(request), _Texts(request)
+        place = RewardPlace(request.base_dir, request.store.directory.parent)
+        rewards = make_rewards(method.rewards, method.max_new_tokens, place)
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(request.pad_id)
         trainer = cls(
             request=request,
             model=model,
-            reward_funcs=[RewardFunction(one, texts) for one in make_rewards(method)],
+            reward_funcs=[RewardFunction(one, texts) for one in rewards],
             args=arguments,
             train_dataset=_numbers(request, method.iterations),
             processing_class=tokenizer,
             peft_config=adapter,
             callbacks=list(callbacks),
         )
-        trainer._texts, trainer._method = texts, method
+        trainer._texts, trainer._method, trainer._rewards = texts, method, rewards
         # trl would stop at the tokenizer's end token as well; evaluation stops at these alone
         trainer.eos_token_ids = arguments.generation_kwargs["eos_token_id"]
         return trainer
+
+    def train(self, *given: Any, **options: Any) -> Any:
+        """Train, tell what judges cost, and let go of their logs."""
+        parent: Any = super()
+        try:
+            return parent.train(*given, **options)
+        finally:
+            for reward in self._rewards:
+                for text in reward.notes() if reward.top is None else ():
+                    self.request.note(text)
+                reward.close()
 
     def _prove_batch(self, inputs: Any, step: int, number: int) -> None:
         """Prove that the numbers of the rows are the planned ones, each for its whole group."""

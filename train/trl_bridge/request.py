@@ -48,3 +48,5 @@ class FitRequest:
     """Tells a person one fact."""
     guard: Guard = field(default_factory=Guard)
     """What to watch for."""
+    base_dir: Path = Path()
+    """Of the recipe: its relative paths begin here."""

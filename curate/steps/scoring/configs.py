@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_serializer, model_validator
 
 from curate.amounts import Share
-from curate.synth.backends.configs import BackendConfig
-from curate.synth.budget import Budget
+from evalsuite.asking.backends.configs import BackendConfig
+from evalsuite.asking.budget import Budget
 from workspace.recipe import Section
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -7,7 +7,6 @@ from typing import Any
 
 from curate.steps.base import StepContext
 from curate.steps.scoring.base import Found, Measured, Record
-from curate.steps.scoring.batches import TOKENS, batches
 from curate.steps.scoring.chats import (
     NotScored,
     Passage,
@@ -29,6 +28,7 @@ from curate.steps.scoring.perplexity import (
     finite,
     unmarked_note,
 )
+from evalsuite.engine.passes import TOKENS, batches
 from workspace.errors import DataError
 
 Pair = tuple[Passage, Passage]

@@ -15,8 +15,8 @@ from curate.steps.scoring.cache import fingerprint_name
 from curate.steps.scoring.chats import supervised
 from curate.steps.scoring.configs import Judge
 from curate.steps.scoring.room import JudgeRoom
-from curate.synth.backends.configs import EndpointConfig
 from curate.synth.templates import Prompts
+from evalsuite.asking.backends.configs import EndpointConfig
 from evalsuite.models import ModelSection, resolve_model
 
 VERSION = 1

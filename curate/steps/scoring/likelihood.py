@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
-from curate.steps.scoring.batches import NUMBERS, TOKENS, batches
 from curate.steps.scoring.chats import Passage
 from evalsuite.engine.forward import (
     Engine,
-    is_out_of_memory,
     pad_right,
     positions_of,
     token_logprobs,
 )
+from evalsuite.engine.passes import NUMBERS, TOKENS, batches, in_halves
 from evalsuite.models import load
 
 
@@ -47,24 +46,6 @@ def surprises(
 
     for places in batches([len(one.ids) for one in passages], fits):
         yield from in_halves(places, lambda some: _sums(engine, [passages[i] for i in some]))
-
-
-def in_halves(
-    places: list[int], work: Callable[[list[int]], list[float]]
-) -> Iterator[tuple[list[int], list[float | None]]]:
-    """Do work on rows together; where memory does not suffice, on half of them at a time."""
-    try:
-        found: list[float | None] = list(work(places))
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        if len(places) > 1:
-            middle = len(places) // 2
-            yield from in_halves(places[:middle], work)
-            yield from in_halves(places[middle:], work)
-            return
-        found = [None]
-    yield places, found
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from curate.steps.scoring.models import scoring_model
 from curate.steps.scoring.perplexity import TOO_LARGE, by_passages, finite
 
 if TYPE_CHECKING:
-    from curate.steps.scoring.classifier import Classifier
+    from evalsuite.engine.classifier import Classifier
 
 VERSION = 1
 Chats = tuple[list[int], ...]
@@ -64,7 +64,7 @@ class RewardScorer:
         return chats
 
     def _measure(self, rows: Sequence[Chats]) -> Found:
-        from curate.steps.scoring.classifier import Classifier
+        from evalsuite.engine.classifier import Classifier
 
         if self._classifier is None:
             pad = self.model.tokenizer.pad_id

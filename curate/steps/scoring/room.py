@@ -8,30 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import threading
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 from curate.steps.scoring.base import Found, Measured
 from curate.steps.scoring.configs import Judge
-from curate.synth.backends.base import Backend
-from curate.synth.backends.opening import open_backend
-from curate.synth.desk import Desk, Interrupted, RequestFailed
-from curate.synth.log import open_log
-from curate.synth.purse import BudgetGone, Purse
-from curate.synth.requests import ChatRequest, Turn
-from curate.synth.structured import BadOutput, ask_form, scored_from
 from curate.synth.templates import Prompts
+from evalsuite.asking.desk import Interrupted, RequestFailed
+from evalsuite.asking.forms import BadOutput, ask_form, scored_from
+from evalsuite.asking.purse import BudgetGone
+from evalsuite.asking.requests import ChatRequest, Turn
+from evalsuite.asking.room import Room
 from workspace.errors import WorkError
 
-Result = TypeVar("Result")
 _POLL_SECONDS = 0.2
 """How often a wait for answers is interrupted, so that a stop is noticed."""
 
 
-class JudgeRoom:
+class JudgeRoom(Room):
     """Asks one judge for grades; what was paid for is in the log before anyone sees it."""
 
     def __init__(self, config: Judge, prompts: Prompts, base_dir: Path, log: Path) -> None:
@@ -44,26 +38,14 @@ class JudgeRoom:
         self.config = config
         self.prompts = prompts
         self.form = scored_from(*config.scale)
-        self._held = ExitStack()
-        try:
-            self.log = self._held.enter_context(
-                open_log(log, what="judging", cure="Wait for it, or give the judge another rubric.")
-            )
-            self._loop = asyncio.new_event_loop()
-            self._held.callback(self._loop.close)
-            thread = threading.Thread(target=self._loop.run_forever, name="judge", daemon=True)
-            thread.start()
-            self._held.callback(thread.join)
-            self._held.callback(lambda: self._loop.call_soon_threadsafe(self._loop.stop))
-            self.backend, self.desk = self._run(self._opened(base_dir))
-        except BaseException:
-            self._held.close()
-            raise
-
-    async def _opened(self, base_dir: Path) -> tuple[Backend, Desk]:
-        backend = open_backend(self.config.backend, base_dir)
-        purse = Purse(self.config.budget, spent=self.log.spent, unsure=self.log.unsure)
-        return backend, Desk(backend, self.log, purse)
+        super().__init__(
+            config.backend,
+            config.budget,
+            base_dir=base_dir,
+            log=log,
+            what="judging",
+            cure="Wait for it, or give the judge another rubric.",
+        )
 
     def grades(self, entries: Sequence[str]) -> Found:
         """Yield grades as they come; an empty batch now and then, while none does.
@@ -116,14 +98,6 @@ class JudgeRoom:
             self.desk.stopping.set()
             raise
         return Measured((float(found.score),))
-
-    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def close(self) -> None:
-        """Close the model, the loop and the log, in this order."""
-        with self._held:
-            self._run(self.backend.close())
 
 
 def _batch(

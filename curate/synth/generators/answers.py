@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 from curate.reasons import Reason
 from curate.synth.generators.base import Bench, Draft, Lost, NewIn, OneParent, Task, asked_in
 from curate.synth.generators.configs import Preference, Ranking, Rejection
-from curate.synth.requests import Turn
 from curate.synth.seeds import Seed
+from evalsuite.asking.requests import Turn
 from evalsuite.scorers import Scorer
 from evalsuite.tasks.item import Item
 

@@ -9,12 +9,13 @@ from random import Random
 from typing import ClassVar, Literal, Protocol
 
 from curate.reasons import Reason
-from curate.synth.desk import Answer, Desk, all_that_answer
 from curate.synth.generators.configs import Sampling
-from curate.synth.requests import ChatRequest, Receipt, Turn
 from curate.synth.seeds import Seed
-from curate.synth.structured import BadOutput, Better, FormT, ask_form
+from curate.synth.structured import Better
 from curate.synth.templates import Prompts
+from evalsuite.asking.desk import Answer, Desk, all_that_answer
+from evalsuite.asking.forms import BadOutput, FormT, ask_form
+from evalsuite.asking.requests import ChatRequest, Receipt, Turn
 
 NewIn = Literal["bytes", "question", "answer"]
 """Where a draft must be new. `bytes`: it must differ at all, being near its parent by nature

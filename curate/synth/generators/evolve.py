@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from curate.reasons import Reason
 from curate.synth.generators.base import Bench, Draft, Lost, NewIn, OneParent, Task, asked_in
 from curate.synth.generators.configs import Evolve
-from curate.synth.requests import Turn
 from curate.synth.seeds import Seed
 from curate.synth.structured import Question
+from evalsuite.asking.requests import Turn
 
 
 class EvolveGenerator(OneParent):

@@ -18,8 +18,8 @@ from curate.synth.generators.base import (
     seed_number,
 )
 from curate.synth.generators.configs import Slots
-from curate.synth.requests import Turn
 from curate.synth.seeds import Seed
+from evalsuite.asking.requests import Turn
 
 
 class SlotsGenerator(OneParent):

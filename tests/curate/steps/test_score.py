@@ -19,8 +19,8 @@ import curate as package
 from curate.frame import ROW
 from curate.steps.base import Outcome
 from curate.steps.scoring import likelihood, perplexity
-from curate.steps.scoring.batches import batches
 from evalsuite.builtin import model_path
+from evalsuite.engine.passes import batches
 from evalsuite.models import ChatTokenizer, load
 from workspace.errors import DataError, ModelError, UsageError, WorkError
 

@@ -178,7 +178,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off in hundredths of a second."""
-    from curate.synth import desk
+    from evalsuite.asking import desk
 
     monkeypatch.setattr(desk, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(desk, "_LONGEST_WAIT", 0.1)

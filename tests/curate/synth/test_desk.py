@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from curate.synth.backends.configs import EndpointConfig
-from curate.synth.backends.endpoint import EndpointBackend
-from curate.synth.desk import Desk, Interrupted, RequestFailed
-from curate.synth.log import open_log
-from curate.synth.purse import BudgetGone, Purse
 from curate.synth.recipe import Budget
-from curate.synth.requests import ChatRequest, Reply, Turn, Usage
+from evalsuite.asking.backends.configs import EndpointConfig
+from evalsuite.asking.backends.endpoint import EndpointBackend
+from evalsuite.asking.desk import Desk, Interrupted, RequestFailed
+from evalsuite.asking.log import open_log
+from evalsuite.asking.purse import BudgetGone, Purse
+from evalsuite.asking.requests import ChatRequest, Reply, Turn, Usage
 from workspace.errors import UsageError, WorkError
 
 Served = Any
@@ -196,7 +196,7 @@ def test_a_date_in_retry_after_is_understood() -> None:
     import email.utils
     import time
 
-    from curate.synth.backends.endpoint import _retry_after
+    from evalsuite.asking.backends.endpoint import _retry_after
 
     date = email.utils.formatdate(time.time() + 30, usegmt=True)
     assert 27 < (_retry_after({"retry-after": date}) or 0) <= 30

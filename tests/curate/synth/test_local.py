@@ -9,13 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate.synth.backends.configs import LocalConfig
-from curate.synth.backends.local import LocalBackend
-from curate.synth.desk import Desk, RequestFailed
-from curate.synth.log import open_log
-from curate.synth.purse import Purse
 from curate.synth.recipe import Budget
-from curate.synth.requests import ChatRequest, Turn
+from evalsuite.asking.backends.configs import LocalConfig
+from evalsuite.asking.backends.local import LocalBackend
+from evalsuite.asking.desk import Desk, RequestFailed
+from evalsuite.asking.log import open_log
+from evalsuite.asking.purse import Purse
+from evalsuite.asking.requests import ChatRequest, Turn
 from evalsuite.builtin.general import general_items
 from workspace.errors import UsageError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from curate.synth.log import NAME, open_log
-from curate.synth.requests import ChatRequest, Reply, Turn, Usage
+from evalsuite.asking.log import NAME, open_log
+from evalsuite.asking.requests import ChatRequest, Reply, Turn, Usage
 from workspace.errors import DataError, UsageError
 
 REQUEST = ChatRequest((Turn("user", "Warum – why?"),), 0.5, 1.0, 20, 1)

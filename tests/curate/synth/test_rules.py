@@ -12,10 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.synth.desk import Interrupted
 from curate.synth.generators.documents import pieces, stands_in
 from curate.synth.generators.noise import noisy
-from curate.synth.structured import QuestionAnswer, read_form
+from curate.synth.structured import QuestionAnswer
+from evalsuite.asking.desk import Interrupted
+from evalsuite.asking.forms import read_form
 
 KINDS = ("typos", "casing", "dropped_words")
 texts = st.text(max_size=300)

@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from curate.synth.requests import Reply, Usage
+from evalsuite.asking.requests import Reply, Usage
 from workspace.errors import DataError, UsageError
 from workspace.files import telling_disk_errors
 

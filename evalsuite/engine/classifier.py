@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from curate.steps.scoring.batches import TOKENS, batches
-from curate.steps.scoring.likelihood import in_halves
 from evalsuite.engine.forward import pad_right
+from evalsuite.engine.passes import TOKENS, batches, in_halves
 from evalsuite.models import load
 
 

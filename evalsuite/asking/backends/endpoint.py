@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import openai
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from curate.synth.backends.base import AttemptFailed
-from curate.synth.backends.configs import FREE, EndpointConfig
-from curate.synth.backends.pace import Pace
-from curate.synth.requests import ChatRequest, Reply, Usage
+from evalsuite.asking.backends.base import AttemptFailed
+from evalsuite.asking.backends.configs import FREE, EndpointConfig
+from evalsuite.asking.backends.pace import Pace
+from evalsuite.asking.requests import ChatRequest, Reply, Usage
 from workspace.secrets import redact, secret_of
 
 _TURN_OVERHEAD, _CHAT_OVERHEAD = 16, 64

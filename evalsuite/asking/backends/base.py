@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
-from curate.synth.requests import ChatRequest, Reply, Usage
+from evalsuite.asking.requests import ChatRequest, Reply, Usage
 
 FailureKind = Literal["transient", "refused", "unreachable", "rejected", "fatal"]
 """transient: try again, a few times (500, a cut reply, a stall). refused: no room now (429, 503).

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from curate.synth.budget import Budget
-from curate.synth.requests import Usage
+from evalsuite.asking.budget import Budget
+from evalsuite.asking.requests import Usage
 
 
 class BudgetGone(Exception):

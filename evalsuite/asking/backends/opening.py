@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from curate.synth.backends.base import Backend
-from curate.synth.backends.configs import EndpointConfig, LocalConfig
+from evalsuite.asking.backends.base import Backend
+from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
 
 
 def open_backend(config: EndpointConfig | LocalConfig, base_dir: Path) -> Backend:
@@ -16,9 +16,9 @@ def open_backend(config: EndpointConfig | LocalConfig, base_dir: Path) -> Backen
         ModelError: there is no such local model.
     """
     if isinstance(config, EndpointConfig):
-        from curate.synth.backends.endpoint import EndpointBackend
+        from evalsuite.asking.backends.endpoint import EndpointBackend
 
         return EndpointBackend(config)
-    from curate.synth.backends.local import LocalBackend
+    from evalsuite.asking.backends.local import LocalBackend
 
     return LocalBackend(config, base_dir)

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate.synth.backends.base import AttemptFailed
-from curate.synth.backends.configs import LocalConfig
-from curate.synth.requests import ChatRequest, Reply, Usage
+from evalsuite.asking.backends.base import AttemptFailed
+from evalsuite.asking.backends.configs import LocalConfig
+from evalsuite.asking.requests import ChatRequest, Reply, Usage
 from evalsuite.models import ChatTokenizer, ModelSection, resolve_model
 from evalsuite.models.context import context_length
 from evalsuite.models.source import check_model_directory
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
-    from curate.synth.backends.sampling import Drawn, SamplingEngine
+    from evalsuite.asking.backends.sampling import Drawn, SamplingEngine
 
 _GATHER_SECONDS = 0.01
 """How long the first of a batch waits for others."""
@@ -107,7 +107,7 @@ class LocalBackend:
                     answer.set_result(one)
 
     def _draw(self, batch: Sequence[tuple[ChatRequest, list[int]]]) -> list[Drawn]:
-        from curate.synth.backends.sampling import SamplingEngine
+        from evalsuite.asking.backends.sampling import SamplingEngine
 
         if self._engine is None:
             self._engine = SamplingEngine.load(self._path, self.tokenizer, self.config.dtype)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from curate.synth.backends.base import AttemptFailed, Backend
-from curate.synth.log import RequestLog
-from curate.synth.purse import Purse
-from curate.synth.requests import ChatRequest, Receipt, Reply, Usage
+from evalsuite.asking.backends.base import AttemptFailed, Backend
+from evalsuite.asking.log import RequestLog
+from evalsuite.asking.purse import Purse
+from evalsuite.asking.requests import ChatRequest, Receipt, Reply, Usage
 from workspace.errors import WorkError
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0

@@ -29,3 +29,23 @@ def batches(lengths: Sequence[int], cost: Callable[[int, int], bool]) -> Iterato
         group.append(place)
     if group:
         yield group
+
+
+def in_halves(
+    places: list[int], work: Callable[[list[int]], list[float]]
+) -> Iterator[tuple[list[int], list[float | None]]]:
+    """Do work on rows together; where memory does not suffice, on half of them at a time."""
+    from evalsuite.engine.forward import is_out_of_memory
+
+    try:
+        found: list[float | None] = list(work(places))
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(places) > 1:
+            middle = len(places) // 2
+            yield from in_halves(places[:middle], work)
+            yield from in_halves(places[middle:], work)
+            return
+        found = [None]
+    yield places, found

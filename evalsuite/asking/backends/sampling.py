@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from curate.synth.requests import ChatRequest
+from evalsuite.asking.requests import ChatRequest
 from evalsuite.engine.forward import Engine, is_out_of_memory, prefill
 from evalsuite.models import ChatTokenizer
 from evalsuite.models.load import choose_placement, choose_threads, load_model

@@ -1,0 +1,138 @@
+"""A judge of answers: one grade for each, by a rubric, never paid for twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from evalsuite.asking.desk import RequestFailed
+from evalsuite.asking.forms import BadOutput, ask_form, scored_from
+from evalsuite.asking.judge_config import JudgeConfig
+from evalsuite.asking.purse import BudgetGone
+from evalsuite.asking.requests import ChatRequest, Turn
+from evalsuite.asking.room import Room
+from evalsuite.tasks.templates import Template
+from workspace.errors import LimitExceeded
+
+_PROMPTS = Path(__file__).parent / "prompts"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One answer to be graded."""
+
+    question: str
+    answer: str
+    reference: str = ""
+    """A right answer, or nothing."""
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What the judge says of one answer."""
+
+    value: float | None
+    """From 0 (the scale's lowest) to 1; None: no grade came."""
+    reason: str = ""
+    """Why there is none."""
+
+
+class _Words:
+    """The prompts beside this file."""
+
+    def render(self, name: str, **fields: Any) -> str:
+        return _template(name).text(fields).strip()
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((_PROMPTS / f"{name}.jinja").read_text(encoding="utf-8"))
+
+
+class AnswerJudge(Room):
+    """Grades answers. A grade that was paid for is in the log before anyone sees it, so that the
+    same answer to the same question costs nothing again.
+    """
+
+    def __init__(self, config: JudgeConfig, *, base_dir: Path, log: Path) -> None:
+        """Open the log and the model.
+
+        Args:
+            config: who judges, by what.
+            base_dir: where a local model's path begins.
+            log: directory of the request log.
+
+        Raises:
+            UsageError: another process uses the log, or the key is not in the environment.
+            ModelError: there is no such local model.
+        """
+        self.config = config
+        self.form = scored_from(*config.scale)
+        super().__init__(
+            config.backend,
+            config.budget,
+            base_dir=base_dir,
+            log=log,
+            what="judging",
+            cure="Wait for it.",
+        )
+
+    def grades(self, answers: Sequence[Judged]) -> list[Grade]:
+        """Return the grade of each answer.
+
+        Raises:
+            LimitExceeded: the budget is gone; what was answered is kept.
+            WorkError: the endpoint answers nobody.
+        """
+        return self.run(self._all(answers))
+
+    @property
+    def spent(self) -> str:
+        """What it cost so far, for people."""
+        counts, spent = self.desk.counts, self.desk.purse.spent
+        money = f", {spent.money:.2f} in money" if spent.money else ""
+        return (
+            f"{counts.answered:,} grades asked for, {counts.remembered:,} known from the log; "
+            f"{spent.requests:,} requests, {spent.tokens:,} tokens{money} in all"
+        )
+
+    async def _all(self, answers: Sequence[Judged]) -> list[Grade]:
+        found = await asyncio.gather(*map(self._grade, answers), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BudgetGone):
+                raise LimitExceeded(
+                    f"the judge's budget is gone: {one.limit}",
+                    where=self.backend.described,
+                    cause=f"{self.spent}. Going on without it would teach something else.",
+                    cure="Raise its budget with --set; `temper resume` goes on, and asks "
+                    "nothing twice.",
+                )
+            if isinstance(one, BaseException):
+                raise one
+        return [one for one in found if isinstance(one, Grade)]
+
+    async def _grade(self, one: Judged) -> Grade:
+        least, most = self.config.scale
+        text = _Words().render(
+            "judge_answer",
+            question=one.question,
+            reference=one.reference if self.config.show_answer else "",
+            answer=one.answer,
+            rubric=self.config.rubric,
+            least=least,
+            most=most,
+        )
+        request = ChatRequest(
+            (Turn("user", text),), 0.0, 1.0, self.config.max_tokens, self.config.seed
+        )
+        try:
+            found, _ = await ask_form(self.desk, _Words(), request, self.form, self.config.repairs)
+        except BadOutput as error:
+            return Grade(None, f"the judge's reply is no grade: {error.problem}")
+        except RequestFailed as error:
+            return Grade(None, f"the request failed: {error}")
+        return Grade((found.score - least) / (most - least))

@@ -1,0 +1,43 @@
+"""The examples of docs/scorers.md and docs/train-rl.md are what the schema takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from ruamel.yaml import YAML
+
+from evalsuite.scorers import CodeScorer, Scorer, ScorerConfig, ScorerKind
+from train.recipe import TrainSection
+
+DOCS = Path(__file__).parents[2] / "docs"
+ADAPTER: TypeAdapter[Scorer] = TypeAdapter(ScorerConfig)
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """Return the code blocks of a page."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_scorers_page_names_every_scorer_and_its_examples_hold() -> None:
+    page = (DOCS / "scorers.md").read_text(encoding="utf-8")
+    assert all(f"`{kind.value}`" in page for kind in ScorerKind)
+    (gold,) = blocks("scorers.md", "json")
+    assert CodeScorer().refusal(gold) is None and json.loads(gold)["solution"]
+    (recipe,) = blocks("scorers.md", "yaml")
+    assert isinstance(ADAPTER.validate_python(YAML().load(recipe)["scorer"]), CodeScorer)
+
+
+def test_the_recipes_of_the_rewards_page_are_valid() -> None:
+    found: list[Any] = [YAML().load(text) for text in blocks("train-rl.md", "yaml")]
+    kinds = set()
+    for document in found:
+        section = document.get("train") or {
+            "method": {"kind": "grpo", "rewards": document["rewards"]}
+        }
+        kinds.add(TrainSection.model_validate(section).method.kind)
+    assert kinds == {"grpo", "rft"}
