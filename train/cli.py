@@ -1,4 +1,4 @@
-"""`temper train`, `temper plan`, `temper preview`, `temper resume`.
+"""`temper train`, `temper plan`, `temper preview`, `temper resume`; what ships is in `ship_cli`.
 
 Rendering only: what is told comes from `train.run`, `train.plan` and `train.proof`.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from train import ship_cli
 from train.terminal import Terminal, print_plan, print_row
 from workspace.context import Context, emit_json, note
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("preview")(preview)
     app.command("train")(train)
     app.command("resume")(resume)
+    ship_cli.register(app)
 
 
 RecipePath = Annotated[
