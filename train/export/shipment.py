@@ -14,6 +14,7 @@ from train.checkpoints import fault_of
 from train.export.standing import Standing, find_standing
 from workspace.errors import ModelError, TemperError, UsageError
 from workspace.layout import Workspace
+from workspace.secrets import redact
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Shipment:
             found.headline,
             found.judged,
             found.unreadable,
-            "" if found.passed else override,
+            "" if found.passed else redact(override),
         )
 
 

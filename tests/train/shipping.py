@@ -1,21 +1,19 @@
-"""A finished run, its workspace, and verdicts on it."""
+"""A finished run in its workspace, and verdicts on it, for tests of what ships."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from evalsuite.report import ComparisonRecord, Results, SuiteRecord, write_results
 from evalsuite.report.document import ModelRecord
 from evalsuite.verdict import AbilityResult, Verdict
-from tests.train.conftest import SECTIONS, chats, make_tiny_model, write_dataset
+from tests.train.conftest import SECTIONS, chats, write_dataset
 from train.export.base import Options
 from train.export.run import Exported, export_run
 from train.export.shipment import Shipment, open_shipment
@@ -112,31 +110,3 @@ def train(root: Path, model: Path, settings: dict[str, Any]) -> Path:
     recipe = load_recipe(root / "temper.yaml", SECTIONS, [])
     with run_job(Workspace(root), "train", ["temper", "train"]) as job:
         return run_train(recipe, Workspace(root), job)
-
-
-@pytest.fixture(scope="session")
-def own_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("ship") / "tiny")
-
-
-@pytest.fixture(scope="session")
-def trained(own_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Yard:
-    """A LoRA run with trained token rows; read only."""
-    root = tmp_path_factory.mktemp("yard")
-    adapter = {"kind": "lora", "r": 4, "trainable_tokens": ["<|im_end|>"]}
-    return Yard(root, train(root, own_model, {"adapter": adapter}))
-
-
-@pytest.fixture
-def yard(trained: Yard, tmp_path: Path) -> Yard:
-    """A copy of it, to be changed."""
-    import shutil
-
-    root = tmp_path / "workspace"
-    shutil.copytree(trained.root, root, symlinks=True)
-    return Yard(root, root / "runs" / trained.run.name)
-
-
-@pytest.fixture(scope="session")
-def trainer() -> Callable[[Path, Path, dict[str, Any]], Path]:
-    return train
