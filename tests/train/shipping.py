@@ -104,7 +104,7 @@ def train(root: Path, model: Path, settings: dict[str, Any]) -> Path:
     document = {
         "name": "toy",
         "model": {"path": str(model)},
-        "train": {"batch_size": 8, "steps": 8, "learning_rate": 0.02, **settings},
+        "train": {"batch_size": 8, "steps": 24, "learning_rate": 0.01, **settings},
     }
     (root / "temper.yaml").write_text(json.dumps(document))
     recipe = load_recipe(root / "temper.yaml", SECTIONS, [])

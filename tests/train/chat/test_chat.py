@@ -31,7 +31,7 @@ def session(voices: Voices, **options: Any) -> Session:
 def test_both_answer_in_turns_and_each_remembers_its_own(voices: Voices) -> None:
     talk = session(voices)
     order = [side.name for side in talk.ask("train: card")]
-    assert order[:4] == ["base", "toy", "base", "toy"][: len(order[:4])]
+    assert order[:3] == ["base", "toy", "base"]
     base, tuned = talk.sides
     assert base.said and base.said != tuned.said
     assert base.history[-1] == {"role": "assistant", "content": base.said}

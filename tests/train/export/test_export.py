@@ -186,8 +186,8 @@ def test_the_card_has_everything_and_hostile_text_is_inert(merged: Path) -> None
     )
     for section in ("Use", "Measured", "Data", "Parity", "Proof", "Cost", "Recipe"):
         assert re.search(rf"^## {section}", body, re.MULTILINE), section
-    assert "Mask proof passed: " in body and "8 steps; " in body
-    assert "learning_rate: 0.02" in body
+    assert "Mask proof passed: " in body and "24 steps; " in body
+    assert "learning_rate: 0.01" in body
     assert "no row was compared with any test item" in body
     assert "THIS_DIRECTORY" not in body and "{{" not in body
 
@@ -277,6 +277,7 @@ export_run(shipment, "merged", Options(out=sys.argv[3]), override="x")
 """
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_nothing_under_the_final_name(trained: Any, tmp_path: Path) -> None:
     out = tmp_path / "m"
     arguments = [sys.executable, "-P", "-c", KILLED, str(trained.run), str(trained.root), str(out)]
