@@ -69,7 +69,7 @@ def test_parity_is_measured_against_the_noise_of_the_precision(merged: Path) -> 
 
 def test_in_float32_nothing_but_the_order_of_sums_differs(trained: Any, tmp_path: Path) -> None:
     done = trained.export("merged", tmp_path / "m", override="x", precision="float32")
-    assert done.parity.artefact.kl_mean < 1e-9 and done.parity.artefact.other_top_tokens == 0
+    assert done.parity.artefact.kl_mean < 1e-6 and done.parity.artefact.other_top_tokens == 0
     assert done.parity.texts_differing == 0
 
 

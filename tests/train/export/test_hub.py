@@ -32,6 +32,11 @@ class Hub(http.server.ThreadingHTTPServer):
         self.tokens: set[str] = set()
 
 
+def _is_private(asked: dict[str, Any]) -> bool:
+    """Read what releases of the hub's library before and after 2 send."""
+    return bool(asked.get("private")) or asked.get("visibility") == "private"
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Hub
@@ -62,8 +67,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             asked = json.loads(body)
             name = f"{asked.get('organization') or 'me'}/{asked['name']}"
             known = name in self.server.repositories
-            self.server.repositories.setdefault(name, bool(asked.get("private")))
-            self._send(409 if known else 200, {"url": f"http://x/{name}", "error": "exists"})
+            self.server.repositories.setdefault(name, _is_private(asked))
+            self._send(409 if known else 200, {"url": f"{self._home()}/{name}", "error": "exists"})
         elif "/preupload/" in self.path:
             files = [
                 {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False}
@@ -78,9 +83,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.server.files[value["path"]] = base64.b64decode(value["content"])
             self.server.commits += 1
             oid = "b" * 40
-            self._send(200, {"commitUrl": f"http://x/c/{oid}", "commitOid": oid, "success": True})
+            self._send(
+                200,
+                {
+                    "commitUrl": f"{self._home()}/me/triage/commit/{oid}",
+                    "commitOid": oid,
+                    "success": True,
+                },
+            )
         else:
             self._send(200, {})
+
+    def _home(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def _seen(self) -> None:
         self.server.tokens.add(self.headers.get("Authorization", ""))

@@ -129,7 +129,7 @@ def test_without_llama_cpp_the_way_out_is_told(
     with pytest.raises(WorkError, match="converter was not found") as caught:
         trained.export("gguf", tmp_path / "out", override="x")
     assert "git clone" in caught.value.cure
-    with pytest.raises(UsageError, match="no llama.cpp here"):
+    with pytest.raises(UsageError, match="there is no llama"):
         trained.export("gguf", tmp_path / "out", override="x", llama_cpp=tmp_path)
     with pytest.raises(UsageError, match="no GGUF type") as typo:
         trained.export("gguf", tmp_path / "out", override="x", quantize="q8_1")
