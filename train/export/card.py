@@ -229,7 +229,17 @@ def _cost(cost: Cost) -> str:
 
 
 def _recipe(shipment: Shipment) -> str:
+    """Return the recipe as it was resolved, without this machine's directories."""
     try:
-        return (shipment.run / "recipe.yaml").read_text(encoding="utf-8")
+        text = (shipment.run / "recipe.yaml").read_text(encoding="utf-8")
     except OSError:
-        return json.dumps(shipment.record.get("settings") or {}, indent=2)
+        text = json.dumps(shipment.record.get("settings") or {}, indent=2)
+    base = shipment.base.path
+    for path, shown in (
+        (base, base.name),
+        (shipment.workspace.root, "."),
+        (Path.home(), "~"),
+    ):
+        if len(path.parts) > 1:
+            text = text.replace(str(path), shown)
+    return text
