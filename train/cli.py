@@ -1,4 +1,4 @@
-"""`temper train`, `temper plan`, `temper preview`, `temper resume`.
+"""`temper train`, `temper plan`, `temper preview`, `temper resume`; what ships is in `ship_cli`.
 
 Rendering only: what is told comes from `train.run`, `train.plan` and `train.proof`.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from train import ship_cli
 from train.cli_dial import dial
 from train.curve.command import curve
 from train.speed_view import print_levers
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command("resume")(resume)
     app.command("curve")(curve)
     app.command("dial")(dial)
+    ship_cli.register(app)
 
 
 RecipePath = Annotated[

@@ -39,16 +39,26 @@ def publish_model(
         fields: further fields of the manifest.
     """
     with publish_directory(target) as directory:
-        model.save_pretrained(directory)
-        (directory / "README.md").unlink(missing_ok=True)  # peft's form, not filled in
-        (directory / "generation_config.json").unlink(missing_ok=True)
-        for name in _TOKENIZER_FILES:
-            if (base / name).is_file():
-                shutil.copyfile(base / name, directory / name)
-        if (directory / "config.json").is_file():
-            _keep_stop_ids(directory / "config.json", base / "config.json", pad_id)
-        _name_stop_ids(directory / "generation_config.json", base)
+        fill_model(directory, model, base, pad_id=pad_id)
         write_manifest(directory, **fields)
+
+
+def fill_model(directory: Path, model: Any, base: Path, *, pad_id: int | None = None) -> None:
+    """Write a model with its base's tokenizer into a directory; arguments as `publish_model`."""
+    model.save_pretrained(directory)
+    (directory / "README.md").unlink(missing_ok=True)  # peft's form, not filled in
+    (directory / "generation_config.json").unlink(missing_ok=True)
+    copy_tokenizer(base, directory)
+    if (directory / "config.json").is_file():
+        _keep_stop_ids(directory / "config.json", base / "config.json", pad_id)
+    _name_stop_ids(directory / "generation_config.json", base)
+
+
+def copy_tokenizer(source: Path, directory: Path) -> None:
+    """Copy tokenizer, template and generation config, byte for byte."""
+    for name in _TOKENIZER_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, directory / name)
 
 
 def _keep_stop_ids(saved: Path, base: Path, pad_id: int | None) -> None:

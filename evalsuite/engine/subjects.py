@@ -66,7 +66,7 @@ def find_subject(name: str, workspace: Workspace) -> Subject:
     """Return the tuned model that a run's id, name or path, or a model directory, means.
 
     Raises:
-        UsageError: there is no such run or directory.
+        UsageError: there is no such run or directory, or it is a reward model.
         ModelError: the run has no finished model, or the directory is none.
     """
     path = Path(name).expanduser()
@@ -75,14 +75,20 @@ def find_subject(name: str, workspace: Workspace) -> Subject:
         return _plain(path.resolve())
     if is_model and (path.is_absolute() or name.startswith(".")):
         check_model_directory(path)  # says what is missing
-    return _run(workspace.run(name))
+    subject, record = run_subject(workspace.run(name))
+    if record.get("method") == "reward":
+        raise _does_not_write(subject.path)
+    return subject
 
 
-def _run(directory: Path) -> Subject:
+def run_subject(directory: Path) -> tuple[Subject, dict[str, Any]]:
+    """Return what a run published, also a reward model, and the run's record.
+
+    Raises:
+        ModelError: the run has no finished model, or does not say what its base is.
+    """
     record = read_json(directory / "run.json", kind="run record")
     path = directory / str(record.get("model") or "model")
-    if record.get("method") == "reward":
-        raise _does_not_write(path)
     if not path.is_dir():
         raise ModelError(
             "this run has no finished model",
@@ -93,7 +99,7 @@ def _run(directory: Path) -> Subject:
     kind: Literal["adapter", "full"] = "adapter" if (path / _ADAPTER).is_file() else "full"
     base = _recorded_base(record, directory)
     has_tokenizer = (path / "tokenizer.json").is_file()
-    return Subject(
+    subject = Subject(
         name=str(record.get("name") or directory.name),
         run=directory.name,
         kind=kind,
@@ -104,6 +110,7 @@ def _run(directory: Path) -> Subject:
         trained=_at_training(record),
         quantization=_quantization(path),
     )
+    return subject, record
 
 
 def _recorded_base(record: dict[str, Any], directory: Path) -> NamedBase:

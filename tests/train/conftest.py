@@ -257,3 +257,25 @@ def zygote() -> Iterator[Zygote]:
     made = Zygote()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A finished LoRA run with a trained token row (`tests.train.shipping.Yard`); read only."""
+    from tests.train.shipping import Yard, train
+
+    root = tmp_path_factory.mktemp("yard")
+    adapter = {"kind": "lora", "r": 4, "trainable_tokens": ["<|im_end|>"]}
+    return Yard(root, train(root, tiny_model, {"adapter": adapter}))
+
+
+@pytest.fixture
+def yard(trained: Any, tmp_path: Path) -> Any:
+    """A copy of it, to be changed."""
+    import shutil
+
+    from tests.train.shipping import Yard
+
+    root = tmp_path / "workspace"
+    shutil.copytree(trained.root, root, symlinks=True)
+    return Yard(root, root / "runs" / trained.run.name)

@@ -1,0 +1,341 @@
+"""The server, asked by OpenAI's own client and by clients that mean no good."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from evalsuite.engine.generate import generate
+from evalsuite.engine.requests import GenerateRequest
+from evalsuite.engine.voices import Voices, open_voices
+from evalsuite.models.load import Placement
+from train.serve.server import MOST_BODY_BYTES, Server
+from train.serve.vllm import vllm_command
+from train.serve.worker import Worker
+
+KEY = "local-" + "0123456789" * 4
+ASK = [{"role": "user", "content": "train: card refund"}]
+
+
+@dataclass
+class Running:
+    server: Server
+    voices: Voices
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    def client(self, key: str = KEY) -> openai.OpenAI:
+        return openai.OpenAI(
+            base_url=f"http://127.0.0.1:{self.port}/v1", api_key=key, max_retries=0, timeout=60
+        )
+
+    def raw(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        given = {"Authorization": f"Bearer {KEY}", **headers}
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        connection.request(method, path, data, given)
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+        connection.close()
+        return answer.status, found
+
+
+@pytest.fixture(scope="module")
+def running(trained: Any) -> Iterator[Running]:
+    shipment = trained.open()
+    place = Placement("cpu", "float32", "")
+    with open_voices(shipment.subject, "toy", shipment.base, place) as voices:
+        worker = Worker(voices)
+        server = Server(0, worker, KEY)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield Running(server, voices)
+        server.shutdown()
+        worker.close()
+        server.server_close()
+
+
+def test_base_and_tuned_are_models_and_answer_as_in_evaluation(running: Running) -> None:
+    client = running.client()
+    assert [model.id for model in client.models.list()] == ["base", "toy"]
+    assert client.models.retrieve("toy").owned_by == "welltempered"
+    prompt = tuple(running.voices.prompt(ASK))
+    answers = {}
+    for name in ("base", "toy"):
+        engine, within = running.voices.engines[name]
+        with within():
+            known = generate(engine, [GenerateRequest(prompt, 20, (2,))])[0]
+        found = client.chat.completions.create(model=name, messages=ASK, max_tokens=20)
+        text = running.voices.tokenizer.decode(known.output)
+        assert found.choices[0].message.content == text
+        assert found.choices[0].finish_reason == ("stop" if known.stopped else "length")
+        assert found.usage.completion_tokens == len(known.output)
+        assert found.usage.prompt_tokens == len(prompt)
+        answers[name] = text
+    assert answers["base"] != answers["toy"]
+
+
+def test_a_stream_is_the_same_answer_in_pieces(running: Running) -> None:
+    client = running.client()
+    whole = client.chat.completions.create(model="base", messages=ASK, max_tokens=20)
+    stream = client.chat.completions.create(
+        model="base", messages=ASK, max_tokens=20, stream=True,
+        stream_options={"include_usage": True},
+    )  # fmt: skip
+    events = list(stream)
+    pieces = [event.choices[0].delta.content for event in events if event.choices]
+    assert "".join(pieces) == whole.choices[0].message.content and len(pieces) > 5
+    assert events[0].choices[0].delta.role == "assistant"
+    assert events[-2].choices[0].finish_reason == whole.choices[0].finish_reason
+    assert events[-1].usage.total_tokens == whole.usage.total_tokens
+
+
+def test_completions_of_text_and_of_token_ids(running: Running) -> None:
+    client = running.client()
+    ids = running.voices.tokenizer.encode("card refund")
+    text = client.completions.create(model="base", prompt="card refund", max_tokens=8)
+    same = client.completions.create(model="base", prompt=[ids], max_tokens=8)
+    assert text.choices[0].text == same.choices[0].text
+    assert text.usage.completion_tokens == 8 and text.choices[0].finish_reason == "length"
+    pieces = client.completions.create(model="base", prompt=ids, max_tokens=8, stream=True)
+    assert "".join(piece.choices[0].text for piece in pieces) == text.choices[0].text
+
+
+def test_seeds_and_stop_texts_are_obeyed(running: Running) -> None:
+    def ask(**options: Any) -> str:
+        found = running.client().chat.completions.create(
+            model="base", messages=ASK, max_tokens=16, **options
+        )
+        return str(found.choices[0].message.content)
+
+    assert ask(temperature=1.5, seed=7) == ask(temperature=1.5, seed=7)
+    whole = ask()
+    middle = whole[len(whole) // 2]
+    assert ask(stop=middle) == whole[: whole.index(middle)]
+
+
+# ---- refusals
+
+
+def test_refusals_have_openais_shape(running: Running) -> None:
+    with pytest.raises(openai.AuthenticationError):
+        running.client("wrong-key").models.list()
+    client = running.client()
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.chat.completions.create(model="gpt-4", messages=ASK)
+    assert missing.value.code == "model_not_found" and "base, toy" in str(missing.value)
+    with pytest.raises(openai.BadRequestError) as long:
+        client.chat.completions.create(
+            model="toy", messages=[{"role": "user", "content": "card " * 500}]
+        )
+    assert long.value.code == "context_length_exceeded"
+    with pytest.raises(openai.BadRequestError) as many:
+        client.chat.completions.create(model="toy", messages=ASK, n=3)
+    assert many.value.param == "n"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"messages": ASK}, "model"),
+        ({"model": "toy", "messages": []}, "messages"),
+        ({"model": "toy", "messages": [{"role": "owner", "content": "x"}]}, "messages"),
+        ({"model": "toy", "messages": [{"role": "user", "content": None}]}, "messages"),
+        ({"model": "toy", "messages": ASK, "temperature": "hot"}, "temperature"),
+        ({"model": "toy", "messages": ASK, "max_tokens": 0}, "max_tokens"),
+        ({"model": "toy", "messages": ASK, "tools": [{}]}, "tools"),
+        ({"model": "toy", "messages": ASK, "response_format": {"type": "json"}}, "response_format"),
+        ({"model": "toy", "messages": ASK, "stop": ["a"] * 9}, "stop"),
+        ({"model": "toy", "messages": ASK, "temprature": 1}, "temprature"),
+        ([], None),
+    ],
+)
+def test_what_is_not_done_here_is_refused_by_name(running: Running, body: Any, param: str) -> None:
+    status, found = running.raw("POST", "/v1/chat/completions", body)
+    assert status == 400 and found["error"]["param"] == param
+    assert found["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1:1"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Authorization": ""}, 401),
+        ({"Authorization": "Bearer " + KEY[:-1]}, 401),
+        ({"Authorization": "Bearer \xe4"}, 401),
+    ],
+)
+def test_pages_of_other_origins_and_wrong_keys_are_refused(
+    running: Running, headers: dict[str, str], status: int
+) -> None:
+    assert running.raw("GET", "/v1/models", **headers)[0] == status
+    same = f"http://127.0.0.1:{running.port}"
+    assert running.raw("GET", "/v1/models", Origin=same)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        (
+            "POST /v1/completions HTTP/1.1\r\nHost: {host}\r\n{key}Content-Length: {huge}\r\n\r\n",
+            413,
+        ),
+        ("POST /v1/completions HTTP/1.1\r\nHost: {host}\r\n{key}\r\n", 411),
+        (
+            "POST /v1/completions HTTP/1.1\r\nHost: {host}\r\n{key}"
+            "Transfer-Encoding: chunked\r\n\r\n",
+            411,
+        ),
+        ("POST /v1/completions HTTP/1.1\r\nHost: {host}\r\n{key}Content-Length: 2\r\n\r\n[[", 400),
+        ("GET /v1/models HTTP/1.1\r\nHost: {host}\r\nHost: evil\r\n{key}\r\n", 403),
+        ("GET /etc/passwd HTTP/1.1\r\nHost: {host}\r\n{key}\r\n", 404),
+    ],
+)
+def test_sizes_and_forms_are_bounded(running: Running, request_text: str, status: int) -> None:
+    text = request_text.format(
+        host=f"127.0.0.1:{running.port}",
+        key=f"Authorization: Bearer {KEY}\r\n",
+        huge=MOST_BODY_BYTES + 1,
+    )
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer[:200]
+
+
+# ---- many at once
+
+
+def test_requests_at_once_are_all_answered_alike(running: Running) -> None:
+    answers: list[str] = []
+
+    def ask() -> None:
+        found = running.client().chat.completions.create(model="toy", messages=ASK, max_tokens=12)
+        answers.append(str(found.choices[0].message.content))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(answers) == 8 and len(set(answers)) == 1
+
+
+def raw_stream(port: int) -> socket.socket:
+    """Ask for a stream of a long answer, and read nothing of it."""
+    body = json.dumps({"model": "base", "messages": ASK, "stream": True, "max_tokens": 90}).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def test_slow_clients_and_those_that_leave_do_not_hold_up_others(running: Running) -> None:
+    slow = [raw_stream(running.port) for _ in range(3)]
+    gone = [raw_stream(running.port) for _ in range(3)]
+    for connection in gone:
+        connection.close()
+    started = time.monotonic()
+    found = running.client().chat.completions.create(model="toy", messages=ASK, max_tokens=4)
+    assert found.usage.completion_tokens <= 4 and time.monotonic() - started < 30
+    for connection in slow:
+        text = b""
+        while b"[DONE]" not in text:
+            text += connection.recv(65536)
+        connection.close()
+
+
+def test_more_than_can_wait_are_told_so(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    from train.serve import worker as module
+
+    monkeypatch.setattr(module, "MOST_WAITING", 0)
+    status, found = running.raw("POST", "/v1/completions", {"model": "toy", "prompt": "x"})
+    assert status == 429 and found["error"]["type"] == "rate_limit_error"
+
+
+def test_a_request_that_breaks_the_model_ends_alone(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(Voices, "say", broken)
+    status, found = running.raw("POST", "/v1/completions", {"model": "toy", "prompt": "x"})
+    assert status == 500 and "secret detail" not in json.dumps(found)
+    monkeypatch.undo()
+    assert running.raw("POST", "/v1/completions", {"model": "toy", "prompt": "x"})[0] == 200
+
+
+# ---- the command
+
+
+def start(trained: Any, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "tui", *arguments],
+        cwd=trained.root,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "OMP_NUM_THREADS": "1",
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_it_is_told_to_stop(yard: Any) -> None:
+    process = start(yard, "serve", yard.run.name, "--port", "0", "--key-env", "MY_KEY", MY_KEY=KEY)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("serving http://127.0.0.1:"), process.stderr
+    client = openai.OpenAI(base_url=line.split()[1], api_key=KEY, max_retries=0)
+    assert [model.id for model in client.models.list()] == ["base", "toy"]
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert KEY not in out + err
+    for file in (yard.root / "jobs").rglob("*"):
+        assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
+
+
+def test_a_made_key_is_not_written_where_there_is_no_terminal(trained: Any) -> None:
+    process = start(trained, "serve", trained.run.name, "--port", "0", "--engine", "transformers")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and "--key-env" in err and "local-" not in out + err
+
+
+def test_vllm_is_told_to_serve_on_loopback_without_the_key(trained: Any) -> None:
+    command = vllm_command("vllm", trained.open(), "toy", 8123)
+    text = " ".join(command.argv)
+    assert "--host 127.0.0.1 --port 8123" in text and "--max-lora-rank 8" in text
+    assert f"--lora-modules toy={trained.run / 'model'}" in text and "key" not in text
+    process = start(trained, "serve", trained.run.name, "--print")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4 and "trained token rows" in err

@@ -1,0 +1,262 @@
+"""`temper export`, `temper serve` and `temper chat`. Rendering only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from workspace.context import Context, emit_json, note
+
+if TYPE_CHECKING:
+    from train.export.run import Exported
+    from train.export.shipment import Shipment
+    from train.serve.run import Serving
+    from train.serve.vllm import VllmCommand
+
+Run = Annotated[str, typer.Argument(help="Id, name or path of a run, or `latest`.")]
+Base = Annotated[
+    str | None, typer.Option(help="Where the base is now, if it has moved: a directory.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the root."""
+    app.command("export")(export)
+    app.command("serve")(serve)
+    app.command("chat")(chat)
+
+
+def export(
+    ctx: typer.Context,
+    run: Run,
+    out: Annotated[str, typer.Argument(help="A new directory; for the hub owner/name.")],
+    to: Annotated[
+        Literal["adapter", "merged", "gguf", "ollama", "hub"],
+        typer.Option(help="The form: docs/ship.md says what each is for."),
+    ],
+    override: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Export although the gate did not pass; on the card."),
+    ] = None,
+    precision: Annotated[
+        Literal["bfloat16", "float16", "float32"], typer.Option(help="Of merged weights.")
+    ] = "bfloat16",
+    llama_cpp: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A llama.cpp checkout; left out: looked for on PATH."),
+    ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", help="GGUF type, e.g. q8_0 or Q4_K_M; the gate runs again."),
+    ] = None,
+    push: Annotated[
+        Literal["adapter", "merged"] | None, typer.Option(help="What goes to the hub.")
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Let everybody read it on the hub.")
+    ] = False,
+    base: Base = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run → what others use, behind the gate and a parity check, with a model card.
+
+    Exit codes: 0 exported, 1 the gate refused this run, 3 it was undecided or never asked, 6 the
+    export is not the model that was trained.
+    """
+    from train.export import Options
+    from train.export.run import export_run
+    from train.export.shipment import open_shipment
+    from train.export.standing import checked_reason
+    from workspace.jobs import run_job
+    from workspace.layout import Workspace
+
+    context: Context = ctx.obj
+    reason = checked_reason(override)
+    shipment = open_shipment(run, Workspace.find(), base=base)
+    shipment.standing(reason).enforce(shipment.run.name)  # before anything is written
+    options = Options(
+        out=out,
+        precision=precision,
+        llama_cpp=llama_cpp,
+        quantize=quantize,
+        push=push,
+        public=public,
+        note=note,
+    )
+    with run_job(shipment.workspace, "export", context.argv) as job:
+        done = export_run(
+            shipment,
+            to,
+            options,
+            override=reason,
+            device=_device,
+            check_stop=lambda: job.check_stop(cure="Nothing was left under this name."),
+        )
+        job.result(Path(done.place))
+    _tell(done, to, as_json=as_json)
+
+
+@contextmanager
+def _device() -> Iterator[str]:
+    from workspace.gpus import claim
+
+    with claim() as claimed:
+        note(f"Working on {claimed.device}: {claimed.reason}.")
+        yield claimed.device
+
+
+def _tell(done: Exported, to: str, *, as_json: bool) -> None:
+    parity = done.parity
+    if as_json:
+        emit_json(
+            {
+                "to": to,
+                "place": done.place,
+                "gate": done.standing.status,
+                "override": done.standing.override or None,
+                "parity": parity.as_dict(),
+            }
+        )
+        return
+    print(f"exported  {done.place}")
+    print(f"gate      {done.standing.status}{', overridden' if done.standing.override else ''}")
+    if parity.artefact and parity.floor:
+        print(
+            f"parity    {parity.artefact.kl_mean:.2g} nats per token from the run (noise floor "
+            f"{parity.floor.kl_mean:.2g}); {parity.texts_differing} of {parity.prompts} greedy "
+            "answers have other words"
+        )
+    else:
+        print(f"parity    {parity.status}: {parity.reason or 'token ids and rewards agree'}")
+
+
+Dtype = Annotated[
+    Literal["auto", "float32", "bfloat16"], typer.Option(help="Precision of the weights.")
+]
+
+
+def serve(
+    ctx: typer.Context,
+    run: Run,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8000,
+    key_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Environment variable with the key; left out: made."),
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "transformers", "vllm"],
+        typer.Option(help="auto: vLLM where it is installed and can serve the run."),
+    ] = "auto",
+    show_command: Annotated[
+        bool, typer.Option("--print", help="Print vLLM's command instead of running it.")
+    ] = False,
+    dtype: Dtype = "auto",
+    base: Base = None,
+) -> None:
+    """Answer as OpenAI's API does, on this machine alone: the run and its base as two models."""
+    from train.serve.key import given_key, made_key, show_key
+    from train.serve.run import run_vllm, serve_run
+    from workspace.gpus import claim
+    from workspace.jobs import run_job
+
+    context: Context = ctx.obj
+    shipment = _writer(run, base, "be served")
+    command = _vllm(shipment, engine, port, dtype, wanted=show_command)
+    if show_command:
+        import shlex
+
+        assert command is not None
+        print(shlex.join(command.argv))
+        return
+    key = given_key(key_env) if key_env else made_key()
+    if not key_env:
+        show_key(key)
+    with claim() as device, run_job(shipment.workspace, "serve", context.argv) as job:
+        note(f"Working on {device.device}: {device.reason}.")
+        if command is not None:
+            run_vllm(command, key, job)
+        else:
+            serve_run(shipment, port=port, key=key, dtype=dtype, job=job, ready=_ready)
+
+
+def _vllm(
+    shipment: Shipment, engine: str, port: int, dtype: str, *, wanted: bool
+) -> VllmCommand | None:
+    from train.serve.run import tuned_name
+    from train.serve.vllm import find_vllm, refusal, vllm_command
+    from workspace.errors import WorkError
+
+    if engine == "transformers" and not wanted:
+        return None
+    found, why = find_vllm(), refusal(shipment)
+    if found is None and not wanted:
+        why = "vLLM is not installed"
+    if why:
+        if engine == "vllm" or wanted:
+            raise WorkError(
+                "vLLM cannot serve this run",
+                cause=f"{why}.",
+                cure="--engine transformers, or temper export --to merged and serve that.",
+            )
+        note(f"engine: transformers ({why})")
+        return None
+    command = vllm_command(found or "vllm", shipment, tuned_name(shipment), port, dtype=dtype)
+    for said in command.notes:
+        note(f"! {said}")
+    return command
+
+
+def _ready(serving: Serving) -> None:
+    for said in serving.notes:
+        note(f"! {said}")
+    print(f"serving {serving.address}\nmodels  {', '.join(serving.models)}", flush=True)
+    note("Ctrl-C finishes the answer being written and stops.")
+
+
+def chat(
+    run: Run,
+    system: Annotated[str, typer.Option(help="A system turn before every conversation.")] = "",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, max=2.0, help="0: as evaluated, the likeliest tokens.")
+    ] = 0.0,
+    seed: Annotated[int | None, typer.Option(help="Of the draws, with a temperature.")] = None,
+    dtype: Dtype = "auto",
+    base: Base = None,
+) -> None:
+    """Talk to base and tuned model side by side. In a pipe, each line is a question."""
+    from evalsuite.engine.stream import Sampling
+    from evalsuite.engine.voices import open_voices
+    from evalsuite.models.load import choose_placement
+    from train.chat.session import Session
+    from train.chat.terminal import HELP, converse
+    from train.serve.run import tuned_name
+    from workspace.gpus import claim
+
+    shipment = _writer(run, base, "be talked to")
+    with claim() as device:
+        note(f"Working on {device.device}: {device.reason}.")
+        place = choose_placement(dtype)
+        name = tuned_name(shipment)
+        with open_voices(shipment.subject, name, shipment.base, place) as voices:
+            for said in voices.notes:
+                note(f"! {said}")
+            note(HELP)
+            sampling = Sampling(temperature, 1.0, seed)
+            converse(
+                Session(voices, system=system, max_new_tokens=max_new_tokens, sampling=sampling)
+            )
+
+
+def _writer(run: str, base: str | None, what: str) -> Shipment:
+    from train.export.shipment import open_shipment, refuse_reward
+    from workspace.layout import Workspace
+
+    shipment = open_shipment(run, Workspace.find(), base=base)
+    refuse_reward(shipment, what=what)
+    return shipment
