@@ -511,7 +511,7 @@ def test_a_killed_run_continues_bit_for_bit(asks: Any, zygote: Any) -> None:
     import os
     import time
 
-    train = {**GRPO, "steps": 30, "checkpoint_every": 3}
+    train = {**GRPO, "steps": 18, "checkpoint_every": 3}
     straight = asks.train(train)
     wanted = trajectory(straight)
     model = (straight / "model/model.safetensors").read_bytes()
