@@ -159,6 +159,19 @@ def test_the_same_input_and_recipe_give_the_same_digest_and_one_directory(
     assert (other.path.parent / "current").readlink() == Path(other.path.name)
 
 
+def test_verifiable_rows_are_the_same_when_they_are_curated_again(
+    curate: Curate, lines: Lines
+) -> None:
+    rows = [{"prompt": f"{number} + 1?", "answer": str(number + 1)} for number in range(9)]
+    first = curate({"sources": [str(lines(rows))], "type": "answer"})
+    assert first.path is not None
+    again = curate({"sources": [str(first.path / "train.parquet")], "type": "answer"})
+    assert again.path is not None
+    before, after = (pl.read_parquet(one.path / "train.parquet") for one in (first, again))  # type: ignore[operator]
+    assert before["answer"].to_list() == [str(number + 1) for number in range(9)]
+    assert after.select("prompt", "answer").equals(before.select("prompt", "answer"))
+
+
 def test_ids_stay_when_other_rows_come_and_go(curate: Curate, lines: Lines) -> None:
     def ids(rows: list[Any]) -> dict[str, str]:
         result = curate({"sources": [str(lines(rows))]})
