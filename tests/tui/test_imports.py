@@ -39,6 +39,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("tui.schema; tui.schema.compose()", HEAVY),
         ("evalsuite.models, train.plan", {"torch", "transformers", "trl", "peft", "polars"}),
         ("evalsuite.gate, evalsuite.report", {"torch", "transformers", "polars"}),
+        ("curate.curating, curate.pipeline, curate.enough", {"torch", "transformers", "scipy"}),
     ],
 )
 def test_each_floor_imports_only_what_it_may(module: str, forbidden: set[str]) -> None:
