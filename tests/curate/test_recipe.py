@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from curate.recipe import CurateSection
 from curate.steps.configs import StepConfig
+from workspace.describing import described_schema
 
 
 def section(**settings: Any) -> CurateSection:
@@ -56,7 +57,7 @@ def test_what_cannot_be_meant_is_refused(settings: dict[str, Any]) -> None:
 
 
 def test_the_schema_lists_the_steps() -> None:
-    schema = StepConfig.model_json_schema()
+    schema = described_schema(StepConfig)
     assert "near_duplicates" in schema["properties"]
 
 

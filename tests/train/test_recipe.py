@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from train.recipe import FullAdapter, LoraAdapter, TrainSection
+from workspace.describing import described_schema
 from workspace.errors import RecipeError
 
 
@@ -59,7 +60,7 @@ def test_what_cannot_be_is_refused_with_its_key(
 
 
 def test_every_field_is_described_in_the_schema() -> None:
-    schema = TrainSection.model_json_schema()
+    schema = described_schema(TrainSection)
     models = [schema, *schema["$defs"].values()]
     bare = [
         f"{model['title']}.{name}"
