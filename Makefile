@@ -20,12 +20,13 @@ demo: setup
 	$(BIN)/temper demo demo
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	@# worksteal: neighbouring tests stay in one process, which makes models and fixtures once
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-all: setup
 	@# large (spaCy), so only here; without it the tests that need it are skipped
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[pii]"
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

@@ -150,7 +150,7 @@ class Steps:
         if altered.height or outcome.marked:
             base = rewritten(rows.base, outcome.kept, self.work, name, self.stop)
         if outcome.scores is not None:
-            base = scored_base(base or rows.base, outcome.scores, f"{name}-scored")
+            base = scored_base(base or rows.base, outcome.scores, f"{name}-scored", self.stop)
         if base is not None and altered.height:
             base = _recounted(base, altered[ROW], self.context)
         usual = base is not None or _columns(outcome.kept) == _columns(rows.base.scan())

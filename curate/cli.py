@@ -5,6 +5,7 @@ Rendering only: what is told comes from `curate.curating` and `curate.files_out`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -187,8 +188,7 @@ def _show(result: CurateResult, *, as_json: bool) -> None:
         )
         return
     show_ledger(f"{result.name}: what became of every row", result.ledger)
-    for text in result.notes:
-        note(f"· {text}")
+    show_notes(result.notes, result.ledger)
     if result.path is None:
         note("Nothing was written (--dry-run).")
         return
@@ -210,6 +210,17 @@ def show_ledger(title: str, ledger: Ledger) -> None:
         for name, count in ledger.splits.items()
     ]
     note(f"{ledger.balance}; {', '.join(parts)}")
+
+
+def show_notes(notes: Iterable[str], ledger: Ledger) -> None:
+    """Print notes, each with the step that says it."""
+    steps: dict[str, list[str]] = {}
+    for time in ledger.times:
+        for text in time.notes:
+            steps.setdefault(text, []).append(time.step)
+    for text in notes:
+        by = steps.get(text)
+        note(f"· {by.pop(0)}: {text}" if by else f"· {text}")
 
 
 cli_steps.add_to(app)

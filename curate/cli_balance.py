@@ -7,20 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli_steps import (
-    AsJson,
-    Columns,
-    DryRun,
-    Force,
-    Format,
-    Inputs,
-    Out,
-    Quarantine,
-    _run,
-    _section,
-)
+from curate.cli_request import Request, on_rows
 from workspace.errors import UsageError
 
+Datasets = Annotated[
+    list[str],
+    typer.Argument(metavar="A B…", help="Datasets by name or directory, or files of rows."),
+]
 Count = Annotated[
     str, typer.Option(help="tokens: what training learns from; or rows.", metavar="tokens|rows")
 ]
@@ -43,9 +36,9 @@ def add_to(app: typer.Typer) -> None:
     app.command("mix")(mix)
 
 
+@on_rows()
 def balance(
-    inputs: Inputs,
-    out: Out,
+    request: Request,
     by: Annotated[
         str,
         typer.Option(help="label, topic, source, answer, length, script or a column; a,b: both."),
@@ -68,12 +61,6 @@ def balance(
     max_repeats: Repeats = 4,
     seed: Seed = 0,
     model: Model = None,
-    columns: Columns = "",
-    file_format: Format = "auto",
-    max_quarantine: Quarantine = "1%",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
 ) -> None:
     """Give each label, source, length or language its share."""
     step = {
@@ -88,15 +75,12 @@ def balance(
         "max_repeats": max_repeats,
         "seed": seed,
     }
-    section = _section(
-        inputs, columns, file_format, steps=[{"balance": step}], max_quarantine=max_quarantine
-    )
-    _run(section, out, force=force, dry_run=dry_run, as_json=as_json, model=model)
+    request.make(steps=[{"balance": step}], model=model)
 
 
+@on_rows()
 def select(
-    inputs: Inputs,
-    out: Out,
+    request: Request,
     rows: Annotated[str, typer.Option(metavar="N", help="How many: a number, or a share (10%).")],
     method: Annotated[
         str, typer.Option(help="facility_location, k_centre or mmr.")
@@ -112,12 +96,6 @@ def select(
         str, typer.Option(metavar="EMBEDDER", help="lexical, or a folder with an embedder.")
     ] = "lexical",
     seed: Seed = 0,
-    columns: Columns = "",
-    file_format: Format = "auto",
-    max_quarantine: Quarantine = "1%",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
 ) -> None:
     """Keep a subset of the rows that represents them all."""
     step = {
@@ -129,18 +107,12 @@ def select(
         "vectors": vectors,
         "seed": seed,
     }
-    section = _section(
-        inputs, columns, file_format, steps=[{"select": step}], max_quarantine=max_quarantine
-    )
-    _run(section, out, force=force, dry_run=dry_run, as_json=as_json)
+    request.make(steps=[{"select": step}])
 
 
+@on_rows(without=("columns", "file_format"), inputs=Datasets)
 def mix(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="A B…", help="Datasets by name or directory, or files of rows."),
-    ],
-    out: Out,
+    request: Request,
     weights: Annotated[
         str, typer.Option(metavar="A,B,…", help="A weight for each, in their order: 0.7,0.3.")
     ],
@@ -150,27 +122,23 @@ def mix(
     max_repeats: Repeats = 4,
     seed: Seed = 0,
     model: Model = None,
-    max_quarantine: Quarantine = "1%",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
 ) -> None:
     """Make one dataset of several, by weight; of a dataset the train rows are taken."""
     from curate.one_step import mix_section
 
     parts = [part.strip() for part in weights.split(",")]
-    if len(parts) != len(inputs):
+    if len(parts) != len(request.inputs):
         raise UsageError(
             "each dataset needs a weight",
             where="--weights",
-            cause=f"There are {len(inputs)} datasets and {len(parts)} weights.",
+            cause=f"There are {len(request.inputs)} datasets and {len(parts)} weights.",
         )
     settings = {"size": _number(size), "count": count, "keep": keep}
     settings |= {"max_repeats": max_repeats, "seed": seed}
     section = mix_section(
-        [_rows_of(name) for name in inputs], parts, settings, max_quarantine=max_quarantine
+        [_rows_of(name) for name in request.inputs], parts, settings, **request.limits
     )
-    _run(section, out, force=force, dry_run=dry_run, as_json=as_json, model=model)
+    request.make_of(section, model=model)
 
 
 def _rows_of(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli_steps import Columns, Format, Inputs, Quarantine, _section
+from curate.cli_request import Request, on_rows
 from workspace.context import Progress, emit_json, emit_table, note
 from workspace.text import plain
 
@@ -23,17 +23,15 @@ def add_to(app: typer.Typer) -> None:
     app.command("calibrate")(calibrate)
 
 
+@on_rows("max_quarantine", writes=False)
 def calibrate(
-    inputs: Inputs,
+    request: Request,
     precision: Annotated[
         float, typer.Option(help="Wanted share of true copies among the rows removed.")
     ] = 0.99,
     seed: Annotated[int, typer.Option(help="Another seed makes other plants.")] = 0,
     plants: Annotated[int, typer.Option(help="Rows to plant, half of them copies.")] = 2000,
     sample: Annotated[int, typer.Option(help="Most rows to draw plants from.")] = 20_000,
-    columns: Columns = "",
-    file_format: Format = "auto",
-    max_quarantine: Quarantine = "1%",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Plant copies and siblings among your rows; see what each threshold removes."""
@@ -41,10 +39,9 @@ def calibrate(
     from curate.cli import Speaker
     from curate.one_step import curated_rows
 
-    section = _section(inputs, columns, file_format, max_quarantine=max_quarantine)
     with Progress("calibrating", unit="rows") as progress:
         speaker = Speaker(progress)
-        with curated_rows(section, speaker.reporter(), base=Path.cwd()) as curated:
+        with curated_rows(request.section(), speaker.reporter(), base=Path.cwd()) as curated:
             speaker.tell("planting copies and siblings")
             found = measure(
                 curated.kept, precision=precision, seed=seed, plants=plants, sample=sample

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli_steps import Columns, Force, Format
+from curate.cli_request import Columns, Force, Format
 from workspace.context import Progress, emit_json, emit_table, note
 from workspace.errors import UsageError
 

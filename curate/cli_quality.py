@@ -7,19 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli_steps import (
-    AsJson,
-    Breaker,
-    Columns,
-    DryRun,
-    Force,
-    Format,
-    Inputs,
-    Out,
-    Quarantine,
-    _run,
-    _section,
-)
+from curate.cli_request import Request, on_rows
 from workspace.errors import UsageError
 
 
@@ -30,30 +18,23 @@ def add_to(app: typer.Typer) -> None:
     app.command("redact")(redact)
 
 
+@on_rows()
 def repair(
-    inputs: Inputs,
-    out: Out,
+    request: Request,
     encoding: Annotated[bool, typer.Option(help="Undo mojibake.")] = True,
     controls: Annotated[
         bool, typer.Option(help="Take out control, zero-width and bidi characters.")
     ] = True,
     nfc: Annotated[bool, typer.Option(help="Write each character in one way.")] = True,
-    columns: Columns = "",
-    file_format: Format = "auto",
-    max_quarantine: Quarantine = "1%",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
 ) -> None:
     """Repair encoding damage; code in backticks, digits and operators stay as they are."""
     step = {"repair": {"encoding": encoding, "controls": controls, "nfc": nfc}}
-    section = _section(inputs, columns, file_format, steps=[step], max_quarantine=max_quarantine)
-    _run(section, out, force=force, dry_run=dry_run, as_json=as_json)
+    request.make(steps=[step])
 
 
+@on_rows("circuit_breaker")
 def filter_rows(
-    inputs: Inputs,
-    out: Out,
+    request: Request,
     preset: Annotated[
         str | None, typer.Option(help="A set of rules: chat, solutions or web.")
     ] = None,
@@ -74,33 +55,18 @@ def filter_rows(
         str | None,
         typer.Option(help="builtin, or a model directory: its tokenizer counts length.*_tokens."),
     ] = None,
-    columns: Columns = "",
-    file_format: Format = "auto",
-    max_quarantine: Quarantine = "1%",
-    circuit_breaker: Breaker = "50%",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
 ) -> None:
     """Drop rows by named rules: none is on unless it is named."""
     step: dict[str, Any] = {"preset": preset} if preset else {}
     step |= _rules(rule or [])
     if pattern:
         step["patterns"] = [_pattern(one) for one in pattern]
-    section = _section(
-        inputs,
-        columns,
-        file_format,
-        steps=[{"filter": step}],
-        max_quarantine=max_quarantine,
-        circuit_breaker=circuit_breaker,
-    )
-    _run(section, out, force=force, dry_run=dry_run, as_json=as_json, model=model)
+    request.make(steps=[{"filter": step}], model=model)
 
 
+@on_rows("circuit_breaker")
 def redact(
-    inputs: Inputs,
-    out: Out,
+    request: Request,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -126,13 +92,6 @@ def redact(
     ] = None,
     language: Annotated[str | None, typer.Option(help="For --presidio, such as en.")] = None,
     score: Annotated[float | None, typer.Option(help="For --presidio: the least score.")] = None,
-    columns: Columns = "",
-    file_format: Format = "auto",
-    max_quarantine: Quarantine = "1%",
-    circuit_breaker: Breaker = "50%",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
 ) -> None:
     """Replace e-mail addresses, phone numbers, cards, IBANs, IPs and keys by placeholders."""
     from curate.private import refuse_within
@@ -149,16 +108,8 @@ def redact(
     if presidio is not None:
         step["presidio"] = {"model": presidio, **told}
     if map_file is not None:
-        refuse_within(Path(map_file), Path(out))
-    section = _section(
-        inputs,
-        columns,
-        file_format,
-        steps=[{"redact": step}],
-        max_quarantine=max_quarantine,
-        circuit_breaker=circuit_breaker,
-    )
-    _run(section, out, force=force, dry_run=dry_run, as_json=as_json)
+        refuse_within(Path(map_file), Path(request.out))
+    request.make(steps=[{"redact": step}])
 
 
 def _rules(named: list[str]) -> dict[str, Any]:

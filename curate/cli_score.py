@@ -6,19 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli_steps import (
-    AsJson,
-    Breaker,
-    Columns,
-    DryRun,
-    Force,
-    Format,
-    Inputs,
-    Out,
-    Quarantine,
-    _run,
-    _section,
-)
+from curate.cli_request import Request, on_rows
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,10 +14,10 @@ def add_to(app: typer.Typer) -> None:
     app.command("score")(score)
 
 
+@on_rows("type", "circuit_breaker")
 def score(
+    request: Request,
     kind: Annotated[str, typer.Argument(help="perplexity, ifd, judge or reward.")],
-    inputs: Inputs,
-    out: Out,
     model: Annotated[
         str | None,
         typer.Option(help="builtin, a model directory or a hub name; for all but judge."),
@@ -52,16 +40,6 @@ def score(
             help="Another setting, e.g. keep=lowest or backend.base_url=…; repeatable.",
         ),
     ] = None,
-    columns: Columns = "",
-    file_format: Format = "auto",
-    to: Annotated[str, typer.Option("--type", help="The dataset type; auto: what most are.")] = (
-        "auto"
-    ),
-    max_quarantine: Quarantine = "1%",
-    circuit_breaker: Breaker = "50%",
-    force: Force = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
 ) -> None:
     """Give every row a number by a model; other thresholds later compute nothing again."""
     from curate.one_step import step_config
@@ -71,13 +49,4 @@ def score(
     options = {"model": model, "min": least, "max": most, "keep_share": keep_share}
     given |= {name: value for name, value in options.items() if value is not None}
     config = step_config("score", {kind: given})
-    section = _section(
-        inputs,
-        columns,
-        file_format,
-        type=to,
-        steps=[config.model_dump()],
-        max_quarantine=max_quarantine,
-        circuit_breaker=circuit_breaker,
-    )
-    _run(section, out, force=force, dry_run=dry_run, as_json=as_json)
+    request.make(steps=[config.model_dump()])

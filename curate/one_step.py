@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from curate.recipe import CurateSection
 from curate.steps.configs import StepConfig
@@ -16,6 +16,8 @@ from workspace.layout import Workspace
 
 if TYPE_CHECKING:
     from curate.pipeline import Curated, Reporter
+
+Config = TypeVar("Config", bound=BaseModel)
 
 
 def section_for(
@@ -42,7 +44,9 @@ def section_for(
         usual, _, own = pair.partition("=")
         named[usual.strip()] = own.strip()
     source = {"format": file_format, "columns": named, **(table or {})}
-    return _checked({"sources": [{"path": path, **source} for path in inputs], **settings})
+    return validated(
+        CurateSection, {"sources": [{"path": path, **source} for path in inputs], **settings}
+    )
 
 
 def mix_section(
@@ -61,12 +65,17 @@ def mix_section(
     """
     pairs = zip(inputs, weights, strict=True)
     sources = [{"path": path, "weight": weight} for path, weight in pairs]
-    return _checked({"sources": sources, "mix": mix, **settings})
+    return validated(CurateSection, {"sources": sources, "mix": mix, **settings})
 
 
-def _checked(settings: dict[str, Any]) -> CurateSection:
+def validated(config: type[Config], settings: Mapping[str, Any]) -> Config:
+    """Return settings as a section takes them.
+
+    Raises:
+        UsageError: the first that it does not.
+    """
     try:
-        return CurateSection.model_validate(settings)
+        return config.model_validate(dict(settings))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -87,14 +96,7 @@ def step_config(name: str, settings: Mapping[str, Any]) -> StepConfig:
         hint = did_you_mean(name, list(StepConfig.model_fields))
         known = f"There is: {', '.join(StepConfig.model_fields)}."
         raise UsageError("there is no such step", where=name, cause=known, cure=hint)
-    try:
-        return StepConfig.model_validate({name: dict(settings)})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            "this value cannot be used", where=place, cause=f"{first['msg']}."
-        ) from None
+    return validated(StepConfig, {name: dict(settings)})
 
 
 @contextlib.contextmanager

@@ -102,7 +102,7 @@ def _of_dataset(directory: Path, splits: tuple[str, ...]) -> pl.LazyFrame:
 
 def _opened(frame: pl.LazyFrame, work: Path, unusable: int, report: Reporter | None) -> Opened:
     """Write the rows to one file, so that slices of them cost no more than reading."""
-    from curate.api import completed
+    from curate.api.frames import completed
 
     whole, kind = completed(frame)
     path = work / "opened.parquet"

@@ -13,7 +13,7 @@ def dataset_notes(directory: Path) -> tuple[str, ...]:
     """
     import polars as pl
 
-    from curate.api import completed
+    from curate.api.frames import completed
     from curate.enough import amount_notes, amounts, split_size_notes
     from curate.ledger import Count
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
 from curate.frame import ROW, BaseFrame
+from curate.sinking import sink
 
 SCORES = "scores"
 
@@ -51,14 +53,17 @@ def with_scores(frame: pl.LazyFrame, values: pl.DataFrame) -> pl.LazyFrame:
     return joined.with_columns(pl.struct(fields).alias(SCORES)).drop(*new.values())
 
 
-def scored_base(base: BaseFrame, scores: Scores, name: str) -> BaseFrame:
+def scored_base(
+    base: BaseFrame, scores: Scores, name: str, check: Callable[[], None] = lambda: None
+) -> BaseFrame:
     """Write all rows anew, with scores.
 
     Args:
         base: all rows.
         scores: of those that were still there.
         name: of the file.
+        check: called while it is written; what it raises ends that.
     """
     path = base.path.with_name(f"{name}.parquet")
-    with_scores(base.scan(), scores.values).sink_parquet(path, compression="lz4")
+    sink(with_scores(base.scan(), scores.values), path, check=check)
     return BaseFrame(path, base.type, base.misfits)

@@ -333,7 +333,7 @@ def _chosen(prepared: Prepared, count: int, row_id: str | None) -> list[TokenRow
 
 def _row_json(row: TokenRow, inputs: Inputs) -> dict[str, Any]:
     from train.methods import METHODS
-    from train.proof.mask import example
+    from train.proof.examples import example
 
     shown = example(row, inputs.tokenizer)
     if len(row.sequences) == 1:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from workspace.errors import WorkError
@@ -19,8 +20,14 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", 
 
 def versions() -> dict[str, str]:
     """Return the versions in use, Python's included."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    found = {name: _version(name) for name in PACKAGES}
     return {"python": platform.python_version(), **found}
+
+
+@cache
+def _version(name: str) -> str:
+    """Return the version of a package; each look reads and parses a long file."""
+    return importlib.metadata.version(name)
 
 
 @dataclass(frozen=True)

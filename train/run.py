@@ -20,8 +20,8 @@ from train.inputs import Inputs, find_inputs
 from train.methods import METHODS
 from train.plan import Prepared
 from train.proof import prove
-from train.proof.mask import padding_token
 from train.proof.rewards import prove_rewards_of
+from train.proof.template import padding_token
 from train.publish import publish_model
 from train.rehearsal import Stage, rehearse
 from train.reinforcement_sections import RewardedSection, RftSection

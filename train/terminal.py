@@ -173,7 +173,7 @@ def print_row(row: TokenRow, tokenizer: ChatTokenizer, method: str) -> None:
     from rich.text import Text
 
     from train.methods import METHODS
-    from train.proof.mask import segments
+    from train.proof.examples import segments
     from workspace.text import plain
 
     out = console()

@@ -40,21 +40,28 @@ def background(vectors: Vectors, *, pairs: int = PAIRS) -> Background | None:
 
     Args:
         vectors: of all rows; zero ones are left out.
-        pairs: how many to draw; the same ones every time.
+        pairs: how many to draw, the same ones every time; where there are no more, all of them.
     """
     filled = np.flatnonzero(vectors.norms() > 0)
     if filled.size < 2:
         return None
-    first = _drawn(pairs, 1) % np.uint64(filled.size)
-    step = 1 + _drawn(pairs, 2) % np.uint64(filled.size - 1)
-    second = (first + step) % np.uint64(filled.size)
+    first, second = _places(filled.size, pairs)
     parts = []
-    for begin in range(0, pairs, _BLOCK):
+    for begin in range(0, first.size, _BLOCK):
         some = slice(begin, begin + _BLOCK)
-        left, right = (filled[side[some].astype(np.int64)] for side in (first, second))
-        parts.append(paired(vectors.of(left), vectors.of(right)))
+        parts.append(paired(vectors.of(filled[first[some]]), vectors.of(filled[second[some]])))
     median, p99, p999 = np.percentile(np.concatenate(parts), [50, 99, 99.9]).tolist()
     return Background(median, p99, p999)
+
+
+def _places(rows: int, pairs: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the two sides of each pair."""
+    if rows * (rows - 1) // 2 <= pairs:
+        first, second = np.triu_indices(rows, 1)
+        return first.astype(np.int64), second.astype(np.int64)
+    left = _drawn(pairs, 1) % np.uint64(rows)
+    step = 1 + _drawn(pairs, 2) % np.uint64(rows - 1)
+    return left.astype(np.int64), ((left + step) % np.uint64(rows)).astype(np.int64)
 
 
 def _drawn(count: int, stream: int) -> NDArray[np.uint64]:

@@ -14,6 +14,7 @@ from curate.formats.pairs import (
     QUESTION_KEYS,
     alpaca,
     labelled,
+    prompt_answer,
     prompt_completion,
     question_answer,
 )
@@ -33,6 +34,7 @@ class RowFormat(StrEnum):
     ALPACA = "alpaca"
     PROMPT_COMPLETION = "prompt_completion"
     QUESTION_ANSWER = "question_answer"
+    PROMPT_ANSWER = "prompt_answer"
     TEXT = "text"
 
 
@@ -67,6 +69,7 @@ _FITS: dict[RowFormat, tuple[Callable[[_Keys], bool], Callable[[Raw], Row]]] = {
         lambda keys: any({*pair} <= keys for pair in QUESTION_KEYS),
         question_answer,
     ),
+    RowFormat.PROMPT_ANSWER: (lambda keys: {"prompt", "answer"} <= keys, prompt_answer),
     RowFormat.TEXT: (lambda keys: "text" in keys, _text),
 }
 

@@ -1,8 +1,8 @@
 """Datasets of the Hugging Face hub: resolved to a commit, downloaded once, read row by row.
 
 Files that came whole stay in the hub's cache, so that a download that was stopped goes on. What a
-name was resolved to is kept in the workspace's `cache/hub`, so that the same source is read again
-where the hub cannot be reached.
+name was resolved to is kept in the workspace's `cache/hub` (beside the hub's own cache where there
+is no workspace), so that the same source is read again where the hub cannot be reached.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from curate.recipe import Source
 from evalsuite.models.source import hub_error, hub_offline
 from workspace.errors import DataError, TemperError
 from workspace.files import read_json, write_json
-from workspace.layout import Workspace
+from workspace.layout import RECIPE, Workspace
 
 Tell = Callable[[str], None]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -195,11 +195,20 @@ def _unreachable(error: BaseException) -> bool:
 def _record_path(source: Source, base: Path) -> Path:
     asked = [source.hub, source.revision, source.config, source.split]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
-    return Workspace.find(base).root / "cache" / "hub" / f"{key}.json"
+    return _records(Workspace.find(base)) / f"{key}.json"
+
+
+def _records(workspace: Workspace) -> Path:
+    """Return where records are; a directory that is no workspace gets nothing written into it."""
+    from huggingface_hub import constants
+
+    if (workspace.root / RECIPE).is_file():
+        return workspace.cache / "hub"
+    return Path(constants.HF_HOME) / "welltempered" / "datasets"
 
 
 def _remember(record: Path, told: dict[str, str], paths: Sequence[str], features: Any) -> None:
-    record.parent.parent.mkdir(mode=0o700, exist_ok=True)
+    record.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     record.parent.mkdir(mode=0o700, exist_ok=True)
     found = {"schema_version": _VERSION, **told, "files": [*paths], "features": features}
     write_json(record, found)

@@ -92,6 +92,18 @@ def question_answer(row: Raw) -> Row:
     )
 
 
+def prompt_answer(row: Raw) -> Row:
+    """Return a row of `prompt`, text or turns, and the `answer` that is right, also kept as gold.
+
+    So are verifiable rows written for reinforcement learning, by trl and by ourselves.
+    """
+    prompt = turns_of(row.get("prompt"), "prompt", "user", Reason.NULL_PROMPT)
+    answer = text_of(row.get("answer"), "answer", null=Reason.NULL_ANSWER)
+    turns = after_system(row, [*prompt, assistant(answer)])
+    gold = final_answer(answer) or answer
+    return Row("messages", messages=turns, tools=json_text(row.get("tools")), answer=gold)
+
+
 def final_answer(text: str) -> str | None:
     """Return what follows `####` at the end of a worked solution, without thousands separators."""
     final = _FINAL.search(text) if "####" in text else None

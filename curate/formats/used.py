@@ -60,6 +60,7 @@ _CONTENT: dict[RowFormat, Callable[[Raw], tuple[str, ...]]] = {
     RowFormat.ALPACA: _alpaca,
     RowFormat.PROMPT_COMPLETION: lambda row: ("prompt", first_filled(row, COMPLETION_KEYS)),
     RowFormat.QUESTION_ANSWER: question_keys,
+    RowFormat.PROMPT_ANSWER: lambda row: ("prompt", "answer"),
     RowFormat.TEXT: lambda row: ("text",),
 }
 

@@ -9,14 +9,20 @@ that needs tokens uses it, training and evaluation included.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from evalsuite.models.pieces import Pieces, token_spans
 from evalsuite.models.template import ChatTemplate, Rendered
+from evalsuite.models.tokenizer_files import (
+    named_tokens,
+    read_document,
+    read_template_file,
+    stop_ids,
+)
 from evalsuite.models.turns import Conversation, Frame, find_turns, read_frame
 from workspace.errors import ModelError
 
@@ -27,8 +33,6 @@ if TYPE_CHECKING:
 
 Message = Mapping[str, Any]
 """`{"role": …, "content": …}` and what else the template knows."""
-
-_SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token")
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,14 @@ class ChatTokenizer:
             ) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        config = _read(path / "tokenizer_config.json")
-        special = _special_tokens(config, _read(path / "special_tokens_map.json"))
+        config = read_document(path / "tokenizer_config.json")
+        special = named_tokens(config, read_document(path / "special_tokens_map.json"))
         return cls(
             path=path,
             tokenizer=tokenizer,
             special_tokens=special,
-            eos_ids=_eos_ids(path, tokenizer, special),
-            template=_template(path, config, special),
+            eos_ids=stop_ids(path, tokenizer, special),
+            template=read_template_file(path, config, special),
         )
 
     @property
@@ -231,7 +235,7 @@ class ChatTokenizer:
             return self._encode_unmarked(messages, tools)
         text, spans = self.render(messages, tools=tools)
         pieces = self._pieces(text)
-        mask, turns = _token_spans(pieces, spans)
+        mask, turns = token_spans(pieces, spans)
         return TokenisedChat(list(pieces.ids), mask, text, turns)
 
     def find_turns(
@@ -261,7 +265,7 @@ class ChatTokenizer:
                 left_out[place] = "prompt_joined"
         turns = enumerate(found.turns)
         learnt = [(turn.start, turn.end) for place, turn in turns if place not in left_out]
-        mask, spans = _token_spans(pieces, learnt)
+        mask, spans = token_spans(pieces, learnt)
         rest = iter(spans)
         return TokenisedChat(
             input_ids=list(pieces.ids),
@@ -272,11 +276,11 @@ class ChatTokenizer:
             additions=found.additions,
         )
 
-    def _pieces(self, text: str) -> _Pieces:
+    def _pieces(self, text: str) -> Pieces:
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        return _Pieces(encoding.ids, encoding.offsets)
+        return Pieces(encoding.ids, encoding.offsets)
 
-    def _pieces_behind(self, text: str, start: int) -> _Pieces | None:
+    def _pieces_behind(self, text: str, start: int) -> Pieces | None:
         """Return prompt and answer tokenised apart, as generation has them.
 
         None where the tokenizer would begin the answer as if it began a text, with a space.
@@ -286,9 +290,9 @@ class ChatTokenizer:
         if first.startswith(("\N{LOWER ONE EIGHTH BLOCK}", "Ġ")) and text[start] != " ":
             return None
         moved = [(begin + start, end + start) for begin, end in answer.offsets]
-        return _Pieces([*prompt.ids, *answer.ids], [*prompt.offsets, *moved])
+        return Pieces([*prompt.ids, *answer.ids], [*prompt.offsets, *moved])
 
-    def _prompt_stays(self, pieces: _Pieces, text: str, start: int) -> bool:
+    def _prompt_stays(self, pieces: Pieces, text: str, start: int) -> bool:
         """Return whether a prompt has the tokens alone that it has before its answer.
 
         Added tokens split a text before the rest is tokenised, so what follows the last of them
@@ -302,13 +306,6 @@ class ChatTokenizer:
         last = next(added, 0)
         beginning = offsets[last][0] if last else 0
         return self.encode(text[beginning:start]) == list(ids[last:first])
-
-
-class _Pieces(NamedTuple):
-    """Tokens of a text, with their (start, end) character positions in it."""
-
-    ids: Sequence[int]
-    offsets: Sequence[tuple[int, int]]
 
 
 def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) -> ModelError:
@@ -328,69 +325,3 @@ def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) 
         cure="Use the tokenizer that came with the weights, or resize_token_embeddings and save "
         "the model again.",
     )
-
-
-def _token_spans(
-    pieces: _Pieces, spans: Sequence[tuple[int, int]]
-) -> tuple[list[bool], tuple[tuple[int, int], ...]]:
-    mask = [False] * len(pieces.ids)
-    turns = []
-    token = 0
-    offsets = pieces.offsets
-    for start, end in spans:
-        while token < len(offsets) and offsets[token][1] <= start:
-            token += 1
-        first = token
-        while token < len(offsets) and offsets[token][0] < end:
-            mask[token] = True
-            token += 1
-        turns.append((first, token))
-    return mask, tuple(turns)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise ModelError("this is not JSON", where=str(path), cause=f"{error}.") from error
-    return document if isinstance(document, dict) else {}
-
-
-def _token_text(value: Any) -> str | None:
-    if isinstance(value, dict):
-        value = value.get("content")
-    return value if isinstance(value, str) else None
-
-
-def _special_tokens(config: Mapping[str, Any], older: Mapping[str, Any]) -> dict[str, str]:
-    found = {name: _token_text(config.get(name, older.get(name))) for name in _SPECIAL}
-    return {name: text for name, text in found.items() if text is not None}
-
-
-def _eos_ids(path: Path, tokenizer: Tokenizer, special: Mapping[str, str]) -> frozenset[int]:
-    """Where generation stops, as transformers decides it: generation config, config, tokenizer."""
-    for name in ("generation_config.json", "config.json"):
-        value = _read(path / name).get("eos_token_id")
-        if value is not None:
-            return frozenset(value if isinstance(value, list) else [value])
-    own = special.get("eos_token")
-    number = tokenizer.token_to_id(own) if own else None
-    return frozenset() if number is None else frozenset([number])
-
-
-def _template(
-    path: Path, config: Mapping[str, Any], special: Mapping[str, str]
-) -> ChatTemplate | None:
-    file = path / "chat_template.jinja"
-    if file.is_file():
-        return ChatTemplate(
-            file.read_text(encoding="utf-8"), where=str(file), special_tokens=special
-        )
-    source = config.get("chat_template")
-    if isinstance(source, list):
-        source = {entry["name"]: entry["template"] for entry in source}.get("default")
-    if not isinstance(source, str):
-        return None
-    return ChatTemplate(source, where=str(path / "tokenizer_config.json"), special_tokens=special)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ HOUSE_STYLE = "house.css"
 """Colours, type and tables that all reports share; in `TEMPLATES`."""
 
 
+@cache
 def report_environment(*templates: Path) -> jinja2.Environment:
     """Return an environment in which every printed value passes through `plain` and autoescape.
+
+    It is one for all reports, since to compile a page takes longer than to print it.
 
     Args:
         templates: directories in which templates are looked for.

@@ -1,6 +1,7 @@
-/* The inner loops of near-duplicate search: tokens of ASCII text, and band keys of token hashes.
+/* The inner loops of near-duplicate search: tokens of ASCII text, band keys, sets, what they share.
 
-   Each does bit for bit what numpy does in plain_text.py and minhash.py; the tests compare them.
+   Each does bit for bit what numpy does in plain_text.py, minhash.py, shingles.py and verify.py; the
+   tests compare them.
    Plain C without Python's headers, loaded by ctypes: one build serves every version of Python, and
    where there is none, numpy does the work. For little-endian machines. Nothing here allocates, and
    no index leaves the arrays whose sizes the caller gives.
@@ -168,5 +169,74 @@ void band_keys(const uint64_t *const *hashes, const int64_t *const *offsets, con
             for (int64_t k = 0; k < functions; k++) key = mix(key ^ ends[band * functions + k]);
             keys[band * stride + place] = key;
         }
+    }
+}
+
+/* Sort numbers below 2^40, byte by byte from the lowest; `spare` has room for as many. */
+static void sort_40_bits(uint64_t *keys, uint64_t *spare, int64_t count) {
+    for (int shift = 0; shift < 40; shift += 8) {
+        int64_t places[257] = {0};
+        for (int64_t k = 0; k < count; k++) places[(keys[k] >> shift & 255) + 1]++;
+        for (int byte = 0; byte < 256; byte++) places[byte + 1] += places[byte];
+        for (int64_t k = 0; k < count; k++) spare[places[keys[k] >> shift & 255]++] = keys[k];
+        uint64_t *sorted = spare;
+        spare = keys, keys = sorted;
+    }
+    /* After an odd number of passes the sorted ones are in what was the spare room. */
+    memcpy(spare, keys, count * sizeof *keys);
+}
+
+/* The distinct tokens of rows, sorted, as 40 bits of which the lowest is the class.
+
+   hashes, offsets, rows, count: as of band_keys.
+   spare: room for the tokens of the longest row.
+   sets: what is found, row after row; room for all tokens of the rows.
+   sizes: how many each row has.
+*/
+void distinct(const uint64_t *const *hashes, const int64_t *const *offsets, const int64_t *rows,
+              int64_t count, uint64_t *spare, uint64_t *sets, int64_t *sizes) {
+    for (int64_t place = 0; place < count; place++) {
+        int64_t size = 0;
+        for (int table = 0; table < 2; table++) {
+            const int64_t stop = offsets[table][rows[place] + 1];
+            for (int64_t at = offsets[table][rows[place]]; at < stop; at++) {
+                const uint64_t hash = hashes[table][at];
+                sets[size++] = (mix(hash) >> 24 & ~(uint64_t)1) | (hash & 1);
+            }
+        }
+        sort_40_bits(sets, spare, size);
+        int64_t kept = size > 0;
+        for (int64_t at = 1; at < size; at++)
+            if (sets[at] != sets[kept - 1]) sets[kept++] = sets[at];
+        sizes[place] = kept;
+        sets += kept;
+    }
+}
+
+/* What the sets of each pair share: the weights of all tokens, those of symbols, and how many.
+
+   left, right, their offsets: sets from `distinct`.
+   first, second: `count` pairs of rows, one of each.
+   table, mask: the weight of token t is table[t >> 1 & mask]; without a table it is 1.
+   shared, symbols, tokens: what is found of each pair.
+*/
+void shared(const uint64_t *left, const int64_t *left_offsets, const uint64_t *right,
+            const int64_t *right_offsets, const int64_t *first, const int64_t *second,
+            int64_t count, const float *table, uint64_t mask, double *shared, double *symbols,
+            double *tokens) {
+    for (int64_t pair = 0; pair < count; pair++) {
+        int64_t a = left_offsets[first[pair]], b = right_offsets[second[pair]];
+        const int64_t a_stop = left_offsets[first[pair] + 1];
+        const int64_t b_stop = right_offsets[second[pair] + 1];
+        double all = 0, marked = 0, number = 0;
+        while (a < a_stop && b < b_stop) {
+            const uint64_t token = left[a], other = right[b];
+            if (token == other) {
+                const double weight = table ? table[token >> 1 & mask] : 1;
+                all += weight, marked += token & 1 ? weight : 0, number++;
+            }
+            a += token <= other, b += other <= token;
+        }
+        shared[pair] = all, symbols[pair] = marked, tokens[pair] = number;
     }
 }

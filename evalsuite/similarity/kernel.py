@@ -24,6 +24,9 @@ R = TypeVar("R")
 Hashes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 
+Tables = Sequence[tuple[Hashes, Counts]]
+"""Hashes and offsets of two tables, whose rows are taken one after the other."""
+
 SOURCE = Path(__file__).with_name("kernel.c")
 LONGEST = 16
 """Longest token, in bytes, that the kernel hashes itself."""
@@ -54,6 +57,17 @@ def library() -> Any:
         *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
         *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
         *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64),
+    ]
+    found.distinct.restype = None
+    found.distinct.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64),
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
+    ]
+    found.shared.restype = None
+    found.shared.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
+        *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_uint64),
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
     ]
     return found
 
@@ -102,8 +116,15 @@ def scan(
     return hashes[: counts.sum()].copy(), counts, long_tokens[:long_count]
 
 
+def _pointers(tables: Tables) -> list[Any]:
+    """Return the addresses of the hashes of both tables, and those of the offsets."""
+    return [
+        (ctypes.c_void_p * 2)(*(table[part].ctypes.data for table in tables)) for part in (0, 1)
+    ]
+
+
 def band_keys(
-    tables: Sequence[tuple[Hashes, Counts]],
+    tables: Tables,
     rows: Counts,
     lengths: Counts,
     whole: Hashes,
@@ -125,13 +146,51 @@ def band_keys(
     bands, longest = keys.shape[0], int(lengths.max())
     tokens, values = np.empty(longest, np.uint64), np.empty(longest, np.uint32)
     ends = np.empty(factors.size + 1, np.uint32)
-    pointers = [
-        (ctypes.c_void_p * 2)(*(table[part].ctypes.data for table in tables)) for part in (0, 1)
-    ]
     library().band_keys(
-        *pointers,
+        *_pointers(tables),
         *(rows.ctypes.data, rows.size, multipliers.size, multipliers.ctypes.data),
         *(whole.ctypes.data, factors.ctypes.data, bands, factors.size // bands),
         *(tokens.ctypes.data, values.ctypes.data, ends.ctypes.data),
         *(keys.ctypes.data, keys.strides[0] // keys.itemsize),
+    )
+
+
+def distinct(tables: Tables, rows: Counts, lengths: Counts) -> tuple[Hashes, Counts]:
+    """Return the distinct tokens of rows, each row's sorted, and how many each has.
+
+    Args:
+        tables: hashes and offsets of both tables.
+        rows: of the tables.
+        lengths: tokens of each of `rows`.
+    """
+    sets, sizes = np.empty(int(lengths.sum()), np.uint64), np.empty(rows.size, np.int64)
+    spare = np.empty(int(lengths.max(initial=0)), np.uint64)
+    library().distinct(
+        *_pointers(tables),
+        *(rows.ctypes.data, rows.size, spare.ctypes.data, sets.ctypes.data, sizes.ctypes.data),
+    )
+    return sets[: sizes.sum()], sizes
+
+
+def shared(
+    left: tuple[Hashes, Counts],
+    right: tuple[Hashes, Counts],
+    pairs: tuple[Counts, Counts],
+    weights: NDArray[np.float32] | None,
+    out: Sequence[NDArray[np.float64]],
+) -> None:
+    """Write what the sets of each pair share.
+
+    Args:
+        left, right: sets from `distinct`, and their offsets.
+        pairs: rows of `left`, and rows of `right`.
+        weights: of the tokens, by their bits above the lowest; a power of two of them. None: 1.
+        out: for the weight of all tokens that both have, for that of symbols, and for how many.
+    """
+    first, second = pairs
+    library().shared(
+        *(part.ctypes.data for side in (left, right) for part in side),
+        *(first.ctypes.data, second.ctypes.data, first.size),
+        *((None, 0) if weights is None else (weights.ctypes.data, weights.size - 1)),
+        *(one.ctypes.data for one in out),
     )

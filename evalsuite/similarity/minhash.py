@@ -22,11 +22,11 @@ from evalsuite.similarity.kernel import in_threads, library
 from evalsuite.similarity.shingles import multipliers, shingles
 from evalsuite.similarity.tokens import (
     Hashes,
-    Joined,
     Tokens,
     TokenTable,
     mix,
     sequence_hashes,
+    sides,
 )
 
 _BLOCK_TOKENS = 1 << 16  # what stays in the second-level cache while every function runs over it
@@ -78,7 +78,7 @@ def _compiled_keys(
     table: Tokens, shingle: int, bands: Bands, tick: Callable[[int, int, str], None]
 ) -> Hashes:
     """Return `band_keys`, from the kernel."""
-    first, second, rows = _sides(table)
+    tables, rows = sides(table)
     lengths = table.lengths
     factors, _ = bands.functions()
     keys = np.empty((bands.count, len(table)), np.uint64)
@@ -89,7 +89,7 @@ def _compiled_keys(
         short = np.flatnonzero(lengths[some] < shingle)
         whole[short] = sequence_hashes(table.take(short + begin))
         kernel.band_keys(
-            [(first.hashes, first.offsets), (second.hashes, second.offsets)],
+            tables,
             rows[some],
             lengths[some],
             whole,
@@ -104,15 +104,6 @@ def _compiled_keys(
         tick(begins[begin], len(table), "rows indexed")
         in_threads(block, begins[begin : begin + at_once])
     return keys
-
-
-def _sides(table: Tokens) -> tuple[TokenTable, TokenTable, NDArray[np.int64]]:
-    """Return two tables whose rows together are rows of `table`, and which."""
-    if isinstance(table, Joined):
-        return table.first, table.second, np.ascontiguousarray(table.rows, np.int64)
-    assert isinstance(table, TokenTable)
-    empty = TokenTable(np.empty(0, np.uint64), np.zeros(len(table) + 1, np.int64))
-    return table, empty, np.arange(len(table))
 
 
 def _cuts(lengths: NDArray[np.int64]) -> list[int]:

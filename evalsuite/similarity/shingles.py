@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.similarity.kernel import in_threads
+from evalsuite.similarity import kernel
+from evalsuite.similarity.kernel import in_threads, library
 from evalsuite.similarity.tokens import (
     Hashes,
     Tokens,
     TokenTable,
     mix,
     sequence_hashes,
+    sides,
     starts,
 )
 
@@ -94,6 +96,10 @@ def unique_of(table: Tokens, rows: NDArray[np.integer]) -> TokenTable:
 
     def part(begin: int) -> tuple[Hashes, NDArray[np.int64]]:
         mine = rows[begin : begin + _ROWS_OF_A_THREAD]
+        if library() is not None:
+            tables, of_tables = sides(table)
+            some = lengths[begin : begin + _ROWS_OF_A_THREAD]
+            return kernel.distinct(tables, of_tables[mine], some)
         room = int(lengths[begin : begin + _ROWS_OF_A_THREAD].sum())  # at most
         return _unique(table, mine, np.empty(room, np.uint64))
 

@@ -23,7 +23,7 @@ import polars as pl
 import polars_hash as plh
 from numpy.typing import NDArray
 
-from evalsuite.similarity.kernel import library
+from evalsuite.similarity.kernel import Tables, library
 from evalsuite.similarity.plain_text import scan, scan_compiled
 
 Hashes = NDArray[np.uint64]
@@ -363,6 +363,18 @@ class Joined:
         """Return the joined table of these rows, in this order."""
         both = self.rows[rows]
         return joined(self.first.take(both), self.second.take(both))
+
+
+def sides(table: Tokens) -> tuple[Tables, Counts]:
+    """Return two tables as the kernel takes them, and which of their rows are those of `table`."""
+    if isinstance(table, Joined):
+        first, second, rows = table.first, table.second, table.rows
+    else:
+        assert isinstance(table, TokenTable)
+        first, rows = table, np.arange(len(table))
+        second = TokenTable(np.empty(0, np.uint64), np.zeros(len(table) + 1, np.int64))
+    tables = [(one.hashes, one.offsets) for one in (first, second)]
+    return tables, np.ascontiguousarray(rows, np.int64)
 
 
 def mix(values: Hashes) -> Hashes:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.similarity import kernel
 from evalsuite.similarity.edges import Candidates
-from evalsuite.similarity.kernel import in_threads
+from evalsuite.similarity.kernel import in_threads, library
 from evalsuite.similarity.shingles import unique_per_row
 from evalsuite.similarity.tokens import Hashes, TokenTable
 
@@ -157,6 +158,15 @@ def overlap(
 
     def verify(begin: int) -> None:
         chunk = slice(begin, begin + _CHUNK)
+        if library() is not None:
+            kernel.shared(
+                (left.hashes, left.offsets),
+                (right.hashes, right.offsets),
+                (pairs.first[chunk], pairs.second[chunk]),
+                weights.table if weights else None,
+                [shared[chunk], shared_symbols[chunk], shared_tokens[chunk]],
+            )
+            return
         pair, token = _shared(left, right, pairs.first[chunk], pairs.second[chunk])
         value = weigh(token)
         length = pairs.first[chunk].size

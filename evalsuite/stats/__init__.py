@@ -11,8 +11,21 @@ Nothing here reads files, imports torch or keeps state; random draws take a seed
 checked against reference values computed apart from this code.
 """
 
-from evalsuite.stats.interval import Interval
-from evalsuite.stats.paired import PairedCounts, mcnemar
-from evalsuite.stats.paired_interval import tango_bound, tango_interval
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalsuite.stats.interval import Interval
+    from evalsuite.stats.paired import PairedCounts, mcnemar
+    from evalsuite.stats.paired_interval import tango_bound, tango_interval
 
 __all__ = ["Interval", "PairedCounts", "mcnemar", "tango_bound", "tango_interval"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only what is asked for is imported: scipy takes longer to load than small curations run.
+    if name not in __all__:
+        raise AttributeError(f"module 'evalsuite.stats' has no attribute {name!r}")
+    from evalsuite.stats import interval, paired, paired_interval
+
+    holder = next(one for one in (interval, paired, paired_interval) if hasattr(one, name))
+    return getattr(holder, name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
-from scipy import special
+_NORMAL = NormalDist()
 
 
 def _z_sum(alpha: float, power: float, two_sided: bool) -> float:
-    return float(special.ndtri(power) - special.ndtri(alpha / 2 if two_sided else alpha))
+    return _NORMAL.inv_cdf(power) - _NORMAL.inv_cdf(alpha / 2 if two_sided else alpha)
 
 
 def minimum_detectable_effect(

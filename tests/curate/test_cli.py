@@ -50,6 +50,24 @@ def write_recipe(directory: Path, name: str = "temper.yaml") -> None:
     (directory / name).write_text(json.dumps({"name": "made", "curate": section}))
 
 
+def test_notes_name_the_step_that_says_them(typed: Type, lines: Lines, tmp_path: Path) -> None:
+    lines([*rows(3), {"instruction": "Write to a.b@example.org", "output": "done"}])
+    told = "· redact: Found 1 e-mail address."
+    assert told in typed("redact", "rows.jsonl", "-o", "out.jsonl").stderr.splitlines()
+    section = {"sources": ["rows.jsonl"], "steps": ["redact"]}
+    (tmp_path / "temper.yaml").write_text(json.dumps({"name": "made", "curate": section}))
+    assert told in typed().stderr.splitlines()
+
+
+def test_shared_options_come_after_a_commands_own_and_its_arguments_before_the_files(
+    typed: Type,
+) -> None:
+    shown = typed("score", "--help").output
+    assert "{kind} {IN…}" in shown
+    places = [shown.index(name) for name in ("--keep-share", "--columns", "--type", "--json")]
+    assert places == sorted(places)
+
+
 def test_without_a_step_the_recipe_is_run(typed: Type, lines: Lines, tmp_path: Path) -> None:
     lines([*rows(20), *rows(2)])
     write_recipe(tmp_path)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.api import _prepared
+from curate.api.frames import prepared
 from curate.recipe import Split
 from curate.splitting import SPLITS, Assignment, split_rows
 
@@ -40,7 +40,7 @@ def assign(rows: list[dict[str, Any]], **asked: Any) -> tuple[dict[int, str], As
         )
     }
     ids = [row.get("id", f"r{number}") for number, row in enumerate(rows)]
-    context, frame = _prepared(pl.DataFrame({"id": ids, "messages": turns, **marks}), loosest=0.7)
+    context, frame = prepared(pl.DataFrame({"id": ids, "messages": turns, **marks}), loosest=0.7)
     kept = np.array([number for number, row in enumerate(rows) if not row.get("gone")])
     found = split_rows(kept, frame.filter(pl.col("_row").is_in(kept)), Split(**asked), context)
     return {int(r): SPLITS[s] for r, s in zip(kept, found.split.tolist(), strict=True)}, found

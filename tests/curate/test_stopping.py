@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from curate.curating import CurateResult, run_curate
+from curate.frame import ROW, BaseFrame
 from curate.pipeline import Reporter
 from curate.recipe import CurateSection
+from curate.scores import Scores, scored_base
 from curate.sinking import sink
 from evalsuite.models import ModelSection
 from workspace.errors import Stopped
@@ -108,6 +110,21 @@ def test_writing_is_given_up_at_once(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         sink(frame, tmp_path / "a.parquet", check=stop)
     assert time.monotonic() - begun < 2
+
+
+def test_writing_scores_is_given_up_too(tmp_path: Path) -> None:
+    rows = pl.DataFrame({ROW: range(400_000)}).with_columns(pl.lit("x" * 200).alias("text"))
+    rows.write_parquet(tmp_path / "base.parquet")
+    base = BaseFrame(tmp_path / "base.parquet", "text", pl.DataFrame())
+    values = pl.DataFrame({ROW: range(400_000), "good": [0.5] * 400_000})
+
+    def stop() -> None:
+        raise Stopped(2)
+
+    with pytest.raises(Stopped):
+        scored_base(base, Scores(values, "x"), "scored", stop)
+    scored = scored_base(base, Scores(values, "x"), "scored").scan()
+    assert scored.select(pl.col("scores").struct.field("good").sum()).collect().item() == 200_000
 
 
 def test_writing_says_what_polars_says(tmp_path: Path) -> None:

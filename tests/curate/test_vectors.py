@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.api import _prepared
+from curate.api.frames import prepared
 from curate.embedding import rows as module
 from curate.embedding.cache import VectorCache, keys_of
 from curate.embedding.room import room_for
@@ -132,7 +132,7 @@ def test_keys_of_many_shards_are_found(tmp_path: Path) -> None:
 
 def test_what_is_embedded_is_the_part_asked_for(embedder: Counting, tmp_path: Path) -> None:
     turns = [{"role": "user", "content": "ask"}, {"role": "assistant", "content": "say"}]
-    frame = _prepared(pl.DataFrame({"messages": [turns]}))[1]
+    frame = prepared(pl.DataFrame({"messages": [turns]}))[1]
     context = StepContext(frame, "messages", Workspace(tmp_path), tmp_path)
     for text in ("whole", "prompt", "answer"):
         embedded(np.arange(1), "some", text, context)

@@ -291,10 +291,11 @@ def flipping(
     return PairedAbility(name, "retention", base, tuned, ids)
 
 
-def test_honest_models_pass_and_a_loss_of_the_margin_does_not() -> None:
-    """Eight abilities of 500 items, margin 5 points; 300 evaluations each, seeded."""
+@pytest.mark.parametrize("total", [120, pytest.param(600, marks=pytest.mark.slow)])
+def test_honest_models_pass_and_a_loss_of_the_margin_does_not(total: int) -> None:
+    """Eight abilities of 500 items, margin 5 points; seeded evaluations."""
     draw = np.random.default_rng(20)
-    honest, guilty, total = [], [], 300
+    honest, guilty = [], []
     for _ in range(total):
         rows = [flipping(draw, f"a{index}", 0.025, 0.025) for index in range(8)]
         honest.append(judge(rows).status)

@@ -244,6 +244,10 @@ class Zygote:
         """Return the exit code of a fork; minus the signal if one killed it."""
         return int(self._ask({"do": "wait", "pid": pid}))
 
+    def modules(self) -> set[str]:
+        """Return the top-level modules that training and evaluating have loaded."""
+        return set(self._ask({"do": "modules"}))
+
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()

@@ -330,6 +330,8 @@ def test_what_does_not_fit_the_model_is_told_before_it_is_loaded(
 
 
 def test_a_tuner_is_checked_and_counted_without_torch_in_this_process(bench: Any) -> None:
+    import peft  # noqa: F401  # so that only the other process has to ask another one
+
     adapter = {"kind": "peft", "tuner": "VERA", "options": {"r": 32}}
     expected = bench.prepare({"adapter": adapter}).plan.trainable_parameters
     script = (

@@ -143,7 +143,7 @@ def test_resume_goes_on_from_the_newest_checkpoint(bench: Any, temper: Any) -> N
 def test_a_detached_run_is_stopped_and_goes_on_detached_as_the_same_job(
     bench: Any, temper: Any, losses: Any
 ) -> None:
-    long = ("--set", "train.steps=400", "--set", "train.checkpoint_every=1000")
+    long = ("--set", "train.steps=150", "--set", "train.checkpoint_every=1000")
     job_id = json.loads(temper("train", "--detach", "--json", *long).stdout)["job"]
     directory = bench.workspace.jobs / job_id
     run = wait_for(lambda: next(iter(bench.workspace.runs.glob("*/run.json")), None)).parent
@@ -151,12 +151,12 @@ def test_a_detached_run_is_stopped_and_goes_on_detached_as_the_same_job(
     stop_job(read_job(directory))
     assert wait_for(lambda: ended(directory)).state == "stopped"
     done = len(losses(run))
-    assert 0 < done < 400
+    assert 0 < done < 150
 
     again = json.loads(temper("resume", run.name, "--detach", "--json").stdout)["job"]
     assert again == job_id
     assert wait_for(lambda: ended(directory)).state == "finished"
-    assert read_job(directory).attempt == 2 and len(losses(run)) == 400
+    assert read_job(directory).attempt == 2 and len(losses(run)) == 150
     assert (run / "model").is_dir()
     with pytest.raises(UsageError, match="this run is finished"):
         temper("resume", run.name, "--detach")

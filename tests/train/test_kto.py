@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.train.preferences import (
+from train.recipe import TrainSection
+from workspace.errors import DataError, LimitExceeded, UsageError
+
+from .preferences import (
     WORDS,
     build,
     disturb,
@@ -19,8 +22,6 @@ from tests.train.preferences import (
     metrics,
     resumes_bit_for_bit,
 )
-from train.recipe import TrainSection
-from workspace.errors import DataError, LimitExceeded, UsageError
 
 LORA = {"kind": "lora", "r": 4}
 KTO: dict[str, Any] = {

@@ -15,13 +15,14 @@ import pytest
 from curate.recipe import CurateSection
 from evalsuite.builtin import model_path
 from evalsuite.models import ChatTokenizer, ModelSection
-from tests.train.preferences import likelihoods
 from train.data import DataRow
 from train.methods import METHODS
 from train.recipe import TrainSection
 from workspace.jobs import run_job
 from workspace.layout import Workspace
 from workspace.recipe import Recipe, load_recipe
+
+from .preferences import likelihoods
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "methods"
 SECTIONS = {"model": ModelSection, "train": TrainSection, "curate": CurateSection}

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.train.preferences import (
+from train.methods import reference_free
+from train.recipe import TrainSection
+from workspace.errors import DataError, LimitExceeded, UsageError
+
+from .preferences import (
     build,
     disturb,
     first_loss,
@@ -19,9 +23,6 @@ from tests.train.preferences import (
     pair,
     resumes_bit_for_bit,
 )
-from train.methods import reference_free
-from train.recipe import TrainSection
-from workspace.errors import DataError, LimitExceeded, UsageError
 
 LORA = {"kind": "lora", "r": 4}
 COMMON: dict[str, Any] = {

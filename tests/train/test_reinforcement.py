@@ -411,7 +411,7 @@ def test_batches_and_samples_are_recorded(asks: Any) -> None:
     assert first["prompt"].endswith("<|im_start|>assistant\n")
     for row in samples:
         assert row["reward"] == row["rewards"]["format"] == float("a" in row["completion"])
-        assert 1 <= row["tokens"] <= 8 and row["ended"] == (row["tokens"] < 8 or row["ended"])
+        assert 1 <= row["tokens"] <= 8 and (row["ended"] or row["tokens"] == 8)
 
 
 def test_a_run_without_signal_raises_the_alarm_once(asks: Any) -> None:
@@ -510,7 +510,7 @@ def test_a_killed_run_continues_bit_for_bit(asks: Any, zygote: Any) -> None:
     import os
     import time
 
-    train = {**GRPO, "steps": 30, "checkpoint_every": 3}
+    train = {**GRPO, "steps": 18, "checkpoint_every": 3}
     straight = asks.train(train)
     wanted = trajectory(straight)
     model = (straight / "model/model.safetensors").read_bytes()

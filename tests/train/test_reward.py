@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.train.preferences import (
+from train.recipe import TrainSection
+from workspace.errors import DataError, LimitExceeded, ModelError, UsageError
+
+from .preferences import (
     build,
     disturb,
     first_loss,
@@ -19,8 +22,6 @@ from tests.train.preferences import (
     pair,
     resumes_bit_for_bit,
 )
-from train.recipe import TrainSection
-from workspace.errors import DataError, LimitExceeded, ModelError, UsageError
 
 LORA = {"kind": "lora", "r": 4}
 REWARD: dict[str, Any] = {

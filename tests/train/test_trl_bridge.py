@@ -25,6 +25,12 @@ def test_the_loss_trajectory_is_the_golden_one(
     assert found == pytest.approx(json.loads(GOLDEN.read_text())[name], abs=1e-5)
 
 
+def test_training_and_evaluating_load_no_polars(zygote: Any) -> None:
+    loaded = zygote.modules()
+    assert {"torch", "trl", "evalsuite", "train"} <= loaded
+    assert "polars" not in loaded
+
+
 def build(bench: Any, train: dict[str, Any]) -> Any:
     """Return trl's trainer for a recipe, not yet run."""
     from transformers import AutoTokenizer

@@ -1,10 +1,11 @@
 """Forks trainers from a process that has torch and trl loaded: seconds instead of tens of them.
 
-Reads one JSON request a line: train, resume, wait. Run as a script by the tests.
+Reads one JSON request a line: train, resume, wait, modules. Run as a script by the tests.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -17,7 +18,9 @@ warnings.simplefilter("ignore")
 import transformers.models.llama.modeling_llama  # noqa: E402
 import transformers.models.llama.tokenization_llama  # noqa: E402, F401
 
-import evalsuite.models.load  # noqa: E402, F401
+import evalsuite.engine  # noqa: E402
+import evalsuite.models.load  # noqa: E402
+import evalsuite.run  # noqa: E402, F401
 import train.adapters  # noqa: E402
 import train.trl_bridge  # noqa: E402, F401
 from evalsuite.models import ModelSection  # noqa: E402
@@ -50,11 +53,15 @@ def _work(request: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    gc.freeze()  # so that forks neither look through what is here already nor copy it
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "wait":
             _, status = os.waitpid(request["pid"], 0)
             print(os.waitstatus_to_exitcode(status), flush=True)
+            continue
+        if request["do"] == "modules":
+            print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), flush=True)
             continue
         pid = os.fork()
         if pid == 0:

@@ -166,7 +166,7 @@ def prepare(
     datasets = [_read(dataset, "train", method)]
     if replay is not None:
         datasets.append(_read(replay, "replay", method))
-    from train.proof.mask import check_template, padding_token  # imports this package
+    from train.proof.template import check_template, padding_token  # imports this package
 
     if method.makes == "language" and any(one.uses_template for one in datasets):
         check_template(tokenizer)

@@ -43,8 +43,8 @@ class Masks:
         return masker.mask(text)
 
     def notes(self, notes: Iterable[str]) -> tuple[str, ...]:
-        """Return what steps say; they name labels, which may be anything, but quote no row."""
-        return tuple(self.mark(note) for note in notes)
+        """Return what steps say: they name labels, topics and words of rows."""
+        return tuple(self.text(note) for note in notes)
 
     def mark(self, text: str) -> str:
         """Return a label or a key with placeholders: it may be anything, but is not language."""
@@ -64,7 +64,7 @@ class Masks:
             yield
         except TemperError as error:
             for part in ("title", "cause", "cure"):
-                setattr(error, part, self.mark(getattr(error, part)))
+                setattr(error, part, self.text(getattr(error, part)))
             raise
 
     def rows(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -28,6 +28,11 @@ CONVERSATIONS = [
     ({"question": "2+2?", "answer": "4"}, RowFormat.QUESTION_ANSWER),
     ({"problem": "2+2?", "solution": "4"}, RowFormat.QUESTION_ANSWER),
     ({"prompt": "2+2?", "completion": 4}, RowFormat.PROMPT_COMPLETION),
+    ({"prompt": "2+2?", "answer": "4"}, RowFormat.PROMPT_ANSWER),
+    ({"prompt": [ASK], "answer": 4}, RowFormat.PROMPT_ANSWER),
+    ({"prompt": [ASK], "answer": "4", "text": "2+2?4"}, RowFormat.PROMPT_ANSWER),
+    ({"prompt": "2+2?", "completion": "4", "answer": "5"}, RowFormat.PROMPT_COMPLETION),
+    ({"question": "2+2?", "answer": "4", "prompt": "x"}, RowFormat.QUESTION_ANSWER),
 ]
 
 
@@ -108,6 +113,13 @@ def test_the_answer_is_the_first_key_that_has_one() -> None:
 def test_the_final_number_of_gsm8k_is_kept_as_the_gold() -> None:
     _, row = normalise({"question": "?", "answer": "2*600=<<2*600=1200>>1200\n#### 1,200"})
     assert row.answer == "1200"
+
+
+def test_the_answer_of_a_prompt_is_the_gold() -> None:
+    assert normalise({"prompt": "2+2?", "answer": "4"})[1].answer == "4"
+    assert normalise({"prompt": [ASK], "answer": "2+2 is 4. #### 4"})[1].answer == "4"
+    with pytest.raises(Misfit, match="`answer` is null"):
+        normalise({"prompt": "2+2?", "answer": None})
 
 
 def test_tool_arguments_of_any_shape_become_json_text() -> None:

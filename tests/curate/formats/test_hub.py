@@ -18,6 +18,8 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 
+from curate.recipe import Source
+
 COMMIT = "d" * 40
 _CARD = """---
 configs:
@@ -236,6 +238,27 @@ def test_rows_are_read_one_by_one_and_the_commit_is_recorded(online: Found) -> N
     assert name == f"some/plain@{COMMIT[:12]}/train.jsonl"
     assert digest == hashlib.sha256(REPOSITORIES["some/plain"]["train.jsonl"]).hexdigest()
     assert told["commit"] == COMMIT and told["split"] == "train"
+
+
+@pytest.mark.parametrize("is_workspace", [True, False])
+def test_only_a_workspace_gets_a_cache_of_what_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_workspace: bool
+) -> None:
+    from huggingface_hub import constants
+
+    from curate.formats.hub import _record_path, _remember
+
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "hf" / "home"))
+    here = tmp_path / "here"
+    here.mkdir()
+    if is_workspace:
+        (here / "temper.yaml").write_text("name: x\n")
+    record = _record_path(Source.model_validate("hub:some/plain"), here)
+    _remember(record, {"name": "some/plain"}, ["train.jsonl"], None)
+    assert json.loads(record.read_text())["files"] == ["train.jsonl"]
+    kept = here / "cache" / "hub" if is_workspace else tmp_path / "hf" / "home"
+    assert record.is_relative_to(kept)
+    assert is_workspace or not list(here.iterdir())
 
 
 def test_a_configuration_and_a_split_are_what_was_named(online: Found) -> None:

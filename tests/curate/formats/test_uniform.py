@@ -62,9 +62,21 @@ def account(result: ReadResult) -> str:
     return "\n".join([*shown, *map(str, counts)])
 
 
-@settings(max_examples=150, deadline=None)
-@given(files(), st.sampled_from([{}, {"id": "id"}, {"label": "topic"}, {"text": "text"}]))
+COLUMNS = st.sampled_from([{}, {"id": "id"}, {"label": "topic"}, {"text": "text"}])
+
+
+@settings(max_examples=50, deadline=None)
+@given(files(), COLUMNS)
 def test_both_ways_give_the_same_rows_and_counts(
+    lines: list[dict[str, Any]], columns: dict[str, str]
+) -> None:
+    assert read(lines, 1, columns) == read(lines, 10**6, columns)
+
+
+@pytest.mark.slow
+@settings(max_examples=500, deadline=None)
+@given(files(), COLUMNS)
+def test_both_ways_give_the_same_for_many_files(
     lines: list[dict[str, Any]], columns: dict[str, str]
 ) -> None:
     assert read(lines, 1, columns) == read(lines, 10**6, columns)

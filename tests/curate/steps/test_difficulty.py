@@ -36,9 +36,9 @@ def groups(frame: pl.DataFrame, name: str, rows: list[int] | None = None) -> lis
 
 
 def _context(frame: pl.DataFrame) -> StepContext:
-    from curate.api import _prepared
+    from curate.api.frames import prepared
 
-    return _prepared(frame)[0]
+    return prepared(frame)[0]
 
 
 def test_thirds_are_easy_medium_and_hard() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate.api import _prepared
+from curate.api.frames import prepared
 from curate.frame import ROW
 from curate.steps.base import Outcome
 from curate.steps.configs import StepConfig
@@ -23,7 +23,7 @@ def apply(step: object, pairs: list[tuple[str, str]], system: str = "") -> Outco
         [*turns, {"role": "user", "content": ask}, {"role": "assistant", "content": say}]
         for ask, say in pairs
     ]
-    context, frame = _prepared(pl.DataFrame({"id": _ids(pairs), "messages": rows}))
+    context, frame = prepared(pl.DataFrame({"id": _ids(pairs), "messages": rows}))
     return make_step(StepConfig.model_validate(step)).apply(frame, context)
 
 
@@ -125,7 +125,7 @@ def test_another_system_prompt_is_another_prompt() -> None:
     first = [{"role": "system", "content": "Be polite."}]
     turns = [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "x"}]
     other = [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "y"}]
-    context, frame = _prepared(pl.DataFrame({"messages": [first + turns, other]}))
+    context, frame = prepared(pl.DataFrame({"messages": [first + turns, other]}))
     step = make_step(StepConfig.model_validate("contradictions"))
     assert step.apply(frame, context).dropped.is_empty()
 

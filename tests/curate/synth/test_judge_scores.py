@@ -142,7 +142,7 @@ def test_a_killed_judging_pays_nothing_twice(served: Served) -> None:
 
 
 def test_a_stop_waits_for_what_is_under_way_and_keeps_it(served: Served) -> None:
-    from curate.api import _prepared
+    from curate.api.frames import prepared
     from curate.steps.score import ScoreStep
     from curate.steps.scoring.configs import Score
 
@@ -157,7 +157,7 @@ def test_a_stop_waits_for_what_is_under_way_and_keeps_it(served: Served) -> None
     served.script.seconds = 0.4
     backend = served.backend(concurrency=3)
     config = Score.model_validate({"judge": {"backend": backend, "rubric": RUBRIC}})
-    context, frame = _prepared(rows(10))
+    context, frame = prepared(rows(10))
     context.advance = stop_early
     with pytest.raises(Stop):
         ScoreStep(config).apply(frame, context)

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.curate.synth.conftest import Served, question_rows
+from .conftest import Served, question_rows
 
 CONCURRENCY = 4
 WANTED = 40

@@ -73,7 +73,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
                 piece = body[begin : begin + 2**20]
                 self.wfile.write(piece)
                 sent += len(piece)
-                time.sleep(1.0 if shard and shard == self.slow else 0)
+                time.sleep(0.35 if shard and shard == self.slow else 0)
         except OSError:
             pass  # the other side went away
         finally:

@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.similarity import kernel, minhash, tokens
+from evalsuite.similarity import kernel, minhash, shingles, tokens, verify
+from evalsuite.similarity.edges import Candidates
 from evalsuite.similarity.minhash import Bands, band_keys
+from evalsuite.similarity.shingles import unique_of
 from evalsuite.similarity.tokens import Joined, TokenTable, starts, tokenise
+from evalsuite.similarity.verify import Weights, overlap
 
 needs_kernel = pytest.mark.skipif(kernel.library() is None, reason="there is no kernel here")
 
@@ -120,3 +123,37 @@ def test_many_rows_are_cut_into_parts_that_fit_together(monkeypatch: pytest.Monk
     plain = tokenise(pl.Series(rows))
     assert np.array_equal(compiled.hashes, plain.hashes)
     assert np.array_equal(keys, band_keys(plain.take(full), 2, Bands()))
+
+
+@needs_kernel
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 60), min_size=2, max_size=30),
+    st.integers(1, 80),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_sets_and_what_they_share_are_those_of_numpy(
+    lengths: list[int], words: int, weighed: bool, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    vocabulary = random.integers(0, 2**64, words, dtype=np.uint64)
+
+    def table() -> TokenTable:
+        return TokenTable(random.choice(vocabulary, sum(lengths)), starts(np.array(lengths)))
+
+    both = Joined(table(), table(), random.permutation(len(lengths)))
+    rows = random.integers(0, len(lengths), 40)
+    pairs = Candidates(random.integers(0, 40, 90), random.integers(0, 40, 90), 0)
+    compiled = unique_of(both, rows)
+    weights = Weights.learn(compiled) if weighed else None
+    compared = overlap(compiled, compiled, pairs, weights)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (shingles, verify):
+            patch.setattr(module, "library", lambda: None)
+        plain = unique_of(both, rows)
+        expected = overlap(plain, plain, pairs, weights)
+    assert np.array_equal(compiled.hashes, plain.hashes)
+    assert np.array_equal(compiled.offsets, plain.offsets)
+    for name, value in vars(expected).items():
+        assert np.array_equal(getattr(compared, name), value), name

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from evalsuite.models import ChatTokenizer
 from train.proof import prove
-from train.proof.mask import check_template, padding_token, segments
+from train.proof.examples import segments
+from train.proof.template import check_template, padding_token
 from train.rows import TokenRow
 from workspace.errors import LimitExceeded, ModelError
 

@@ -22,7 +22,7 @@ from curate.steps.quality.masks import Masks
 from curate.steps.quality.placeholders import Masker, told
 from curate.steps.quality.spans import LONGEST_PIECE, Named, fitted, pieces
 from curate.steps.quality.views import view
-from workspace.errors import UsageError
+from workspace.errors import DataError, UsageError
 
 NAMES = re.compile(
     r"(?P<person>Jane Doe|René|Bob)|(?P<location>Berlin)|(?P<us_ssn>\d{3}-\d\d-\d{4})"
@@ -138,6 +138,22 @@ def test_rows_that_are_not_kept_lose_names_but_no_roles_labels_or_definitions() 
     ]
     assert (first["detail"], first["tools"], first["user_label"]) == ("Bob", "Bob", "Bob")
     assert (second["detail"], second["raw"]) == ("role '<PERSON_1>'", "{<PERSON_1>")
+
+
+def test_names_are_in_no_note_and_in_no_error() -> None:
+    said = ("Topics: Berlin, x.", "Found <PERSON_1> and Jane Doe, bob@mail.org.")
+    assert MASKS.notes(said) == (
+        "Topics: <LOCATION_1>, x.",
+        "Found <PERSON_1> and <PERSON_2>, <EMAIL_1>.",
+    )
+    with pytest.raises(DataError) as caught, MASKS.in_errors():
+        raise DataError("no label Berlin", cause="There is: Bob.", cure="Ask Jane Doe.")
+    error = caught.value
+    assert (error.title, error.cause, error.cure) == (
+        "no label <LOCATION_1>",
+        "There is: <PERSON_1>.",
+        "Ask <PERSON_1>.",
+    )
 
 
 def test_a_long_text_is_cut_between_lines_sentences_or_words() -> None:
