@@ -82,7 +82,10 @@ def resumed_is_straight(
         {"adapter": {"kind": "qlora", "r": 4, "dropout": 0.1}, "neftune": 5},
         {"adapter": {"kind": "lora", "r": 4, "init": "pissa_fast", "trainable_tokens": ["card"]}},
         {"adapter": {"kind": "peft", "tuner": "ADALORA", "options": ADALORA}},
-        {"adapter": {"kind": "full", "freeze": ["embeddings"]}, "optimizer": "adafactor"},
+        pytest.param(
+            {"adapter": {"kind": "full", "freeze": ["embeddings"]}, "optimizer": "adafactor"},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["qlora neftune", "pissa", "adalora", "frozen adafactor"],
 )
@@ -99,7 +102,16 @@ def dtypes(states: Any) -> set[Any]:
     return {states.dtype} if hasattr(states, "dtype") else set()
 
 
-@pytest.mark.parametrize("optimizer", ["adamw_8bit", "paged_adamw_8bit", "lion", "lion_8bit"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "adamw_8bit",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("paged_adamw_8bit", "lion", "lion_8bit")
+        ),
+    ],
+)
 def test_the_optimisers_of_bitsandbytes_continue_bit_for_bit(
     tmp_path: Path,
     make_bench: Any,

@@ -178,7 +178,13 @@ def test_preferences_are_learnt_for_prompts_that_were_not_trained_on(pairs: Any)
     assert steps[0]["values"]["rewards/margins"] == pytest.approx(0.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("adapter", [{"kind": "lora", "r": 4, "dropout": 0.1}, {"kind": "full"}])
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        {"kind": "lora", "r": 4, "dropout": 0.1},
+        pytest.param({"kind": "full"}, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_run_continues_bit_for_bit(
     pairs: Any, losses: Callable[[Path], list[float]], adapter: dict[str, Any]
 ) -> None:

@@ -240,7 +240,9 @@ def test_good_answers_are_preferred_for_prompts_that_were_not_trained_on(answers
     assert told["rewards/margins"] > 0.1 and told["kl"] >= 0
 
 
-@pytest.mark.parametrize("adapter", [{**LORA, "dropout": 0.1}, {"kind": "full"}])
+@pytest.mark.parametrize(
+    "adapter", [{**LORA, "dropout": 0.1}, pytest.param({"kind": "full"}, marks=pytest.mark.slow)]
+)
 def test_a_stopped_run_continues_bit_for_bit(
     answers: Any, losses: Callable[[Path], list[float]], adapter: dict[str, Any]
 ) -> None:

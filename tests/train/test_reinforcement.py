@@ -474,9 +474,11 @@ class StopAfter(Silent):
     ("adapter", "changes", "at"),
     [
         ({"kind": "lora", "r": 4, "dropout": 0.1}, {}, 3),
-        ({"kind": "full"}, {"micro_batch_size": 2}, 3),
+        pytest.param({"kind": "full"}, {"micro_batch_size": 2}, 3, marks=pytest.mark.slow),
         ({"kind": "full"}, {"method": {**METHOD, "iterations": 2}}, 3),
-        ({"kind": "full"}, {"method": {**METHOD, "kind": "rloo"}}, 3),
+        pytest.param(
+            {"kind": "full"}, {"method": {**METHOD, "kind": "rloo"}}, 3, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_stopped_run_continues_bit_for_bit(

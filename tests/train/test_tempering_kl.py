@@ -202,7 +202,11 @@ class StopAfter(Silent):
 
 
 @pytest.mark.parametrize(
-    "train", [{**LORA, "adapter": {"kind": "lora", "r": 4, "dropout": 0.1}}, FULL]
+    "train",
+    [
+        {**LORA, "adapter": {"kind": "lora", "r": 4, "dropout": 0.1}},
+        pytest.param(FULL, marks=pytest.mark.slow),
+    ],
 )
 def test_a_stopped_run_continues_bit_for_bit(
     bench: Any, losses: Callable[[Path], list[float]], train: dict[str, Any]

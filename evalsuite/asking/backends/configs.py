@@ -42,6 +42,7 @@ class EndpointConfig(Section):
     """Any server that speaks OpenAI's chat completions: a provider, vLLM, llama.cpp, Ollama."""
 
     kind: Literal["endpoint"] = "endpoint"
+    """An address that answers as OpenAI's API does."""
     base_url: str
     """For example `http://127.0.0.1:8000/v1`. Rows are sent there and nowhere else: redirects are
     refused."""
@@ -93,6 +94,7 @@ class LocalConfig(Section):
     """A model on this machine, run by transformers in batches."""
 
     kind: Literal["local"] = "local"
+    """A model in this process."""
     path: str
     """A model directory (relative to the recipe), a hub name, or `builtin`."""
     revision: str | None = None
