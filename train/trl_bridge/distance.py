@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -42,7 +42,7 @@ class Term:
     """Which of the plan's rows it is taken on."""
     where: str = "train.tempering.kl"
     """What asks for it."""
-    measure: Divergence = Divergence()
+    measure: Divergence = field(default_factory=Divergence)
 
 
 class Base(Protocol):

@@ -22,8 +22,8 @@ class Divergence:
     """What is measured between an aim and the model in training."""
 
     direction: str = "forward"
-    """`forward`: KL(aim ‖ model); `reverse`: KL(model ‖ aim); `jsd`: the mean of both models' KL
-    to their mean, the generalised Jensen-Shannon divergence of arXiv 2306.13649 (eq. 1) at β = ½."""
+    """`forward`: KL(aim ‖ model); `reverse`: KL(model ‖ aim); `jsd`: the mean of the KL of
+    either to the mean of both, which is eq. 1 of arXiv 2306.13649 at β = ½."""
     temperature: float = 1.0
     """Logits of both are divided by it (arXiv 1503.02531)."""
     vocabulary: int | None = None

@@ -47,7 +47,7 @@ class PlannedSft(Planned, SFTTrainer):
             shuffle_dataset=False,
             loss_type="nll",
         )
-        base = cls.compared_with(model, request)
+        base = base_before(model, request)
         trainer = cls(
             request=request,
             model=model,
@@ -62,11 +62,6 @@ class PlannedSft(Planned, SFTTrainer):
         )
         trainer.distance = cls.distance_of(trainer.model, base, request)
         return trainer
-
-    @classmethod
-    def compared_with(cls, model: PreTrainedModel, request: FitRequest) -> Base | Tensor | None:
-        """Return what the model is compared with, before an adapter is put on it."""
-        return base_before(model, request)
 
     @classmethod
     def distance_of(
