@@ -366,3 +366,63 @@ def test_a_teacher_must_be_named_and_what_is_for_sft_is_refused(bench: Any) -> N
         with pytest.raises(RecipeError) as caught:
             bench.recipe({**distil("builtin"), **option})
         assert words in caught.value.problems[0].expected
+
+
+def test_the_example_of_the_docs_is_a_recipe() -> None:
+    from ruamel.yaml import YAML
+
+    text = (Path(__file__).parents[2] / "docs/train.md").read_text()
+    example = text.split("# distill.yaml\n")[1].split("```")[0]
+    section = TrainSection.model_validate(YAML(typ="safe").load(example)["train"])
+    assert section.method.kind == "distill" and section.method.weight == 0.5
+
+
+@pytest.mark.slow
+def test_abilities_that_were_lost_come_back_from_the_teacher(
+    make_bench: Callable[[Path, Path], Any], tmp_path: Path
+) -> None:
+    """The built-in model, shaken until it can do little, learns from its unshaken self."""
+    import torch
+
+    from evalsuite.builtin import model_path
+    from evalsuite.builtin.general import general_items
+    from evalsuite.models.load import load_model
+
+    model, broken = load_model(model_path()), tmp_path / "broken"
+    shutil.copytree(model_path(), broken, ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.5 * parameter.std() * torch.randn_like(parameter))
+    model.save_pretrained(broken)
+    items = list(general_items(5, 800))
+    bench = make_bench(tmp_path, broken)
+
+    def rows(start: int, end: int) -> None:
+        turns = [
+            [{"role": "user", "content": one.prompt}, {"role": "assistant", "content": one.answer}]
+            for one in items[start:end]
+        ]
+        bench.dataset("toy", [{"id": f"{n}", "messages": one} for n, one in enumerate(turns)])
+
+    def right(directory: Path) -> float:
+        """Share of held-out answers whose every token is the likeliest: greedy gives them."""
+        rows(640, 800)
+        found, judged = [], load_model(directory)
+        for row in bench.prepare({"steps": 1}).rows:
+            (one,) = row.sequences
+            ids, keep = torch.tensor(one.input_ids[None].astype("int64")), one.loss_mask[1:]
+            with torch.no_grad():
+                likeliest = judged(input_ids=ids).logits[0, :-1].argmax(-1)
+            found.append(bool((likeliest == ids[0, 1:])[keep].all()))
+        return sum(found) / len(found)
+
+    rows(0, 640)
+    method = {"kind": "distill", "teacher": "builtin", "weight": 1.0}
+    adapter = {"kind": "full"}
+    run = bench.train(
+        {"method": method, "adapter": adapter, "steps": 40, "batch_size": 16, "learning_rate": 5e-4}
+    )
+    whole, lost, back = right(model_path()), right(broken), right(run / "model")
+    print(whole, lost, back)
+    assert whole > 0.85 and lost < 0.4 and back > lost + 0.25
