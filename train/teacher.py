@@ -206,7 +206,7 @@ def _demand_same_tokens(student: ChatTokenizer, teacher: ChatTokenizer) -> None:
         where=_WHERE,
         cause=f"{len(wrong):,} of {len(ours):,} tokens differ: {told}.",
         cure="Use a teacher of the same family. From any other, let it answer the prompts "
-        "(`temper augment`, or `method: rft` with its answers) and learn them with `method: sft`.",
+        "(`temper curate augment`) and learn its answers with `method: sft`.",
     )
 
 
