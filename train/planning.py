@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalsuite.models.section import ModelSection
 from evalsuite.models.source import is_hub_name
+from train.distill_section import DistillSection
 from train.estimate.compute import Work
 from train.estimate.estimate import Estimate, Question, estimate
 from train.estimate.gpus import compared
@@ -16,7 +17,6 @@ from train.estimate.read import read_shape
 from train.estimate.section import PlanSection
 from train.estimate.ways import Demand, Optimizer, demand_of, way_of, ways
 from train.recipe import TrainSection
-from train.teacher import is_teacher_missing
 from workspace.errors import DataError
 from workspace.recipe import Recipe
 
@@ -94,7 +94,7 @@ def what_is_missing(recipe: Recipe, section: TrainSection, model: ModelSection) 
 
         if is_missing(recipe):
             return f"{model.path} is not on this machine; `temper train` downloads it."
-    if is_teacher_missing(recipe):
+    if isinstance(section.method, DistillSection) and _is_teacher_missing(recipe):
         return "The teacher is not on this machine; `temper train` downloads it."
     local = recipe.base_dir / Path(model.path).expanduser()
     if local.is_file() or (
@@ -102,6 +102,12 @@ def what_is_missing(recipe: Recipe, section: TrainSection, model: ModelSection) 
     ):
         return f"{model.path} has a config and no weights."
     return ""
+
+
+def _is_teacher_missing(recipe: Recipe) -> bool:
+    from train.teacher import is_teacher_missing  # imports numpy
+
+    return is_teacher_missing(recipe)
 
 
 def estimate_recipe(
