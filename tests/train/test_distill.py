@@ -424,5 +424,4 @@ def test_abilities_that_were_lost_come_back_from_the_teacher(
         {"method": method, "adapter": adapter, "steps": 40, "batch_size": 16, "learning_rate": 5e-4}
     )
     whole, lost, back = right(model_path()), right(broken), right(run / "model")
-    print(whole, lost, back)
     assert whole > 0.85 and lost < 0.4 and back > lost + 0.25
