@@ -75,6 +75,7 @@ def train(
     from evalsuite.models.download import ensure_model, is_missing
     from train.inputs import find_inputs
     from train.run import run_train
+    from train.teacher import ensure_teacher, is_teacher_missing
     from workspace.jobs import run_job
 
     context: Context = ctx.obj
@@ -85,7 +86,7 @@ def train(
         print_levers(find_inputs(loaded, workspace), as_json=as_json)
         return
     if detach:
-        if not is_missing(loaded):
+        if not is_missing(loaded) and not is_teacher_missing(loaded):
             find_inputs(loaded, workspace)  # what can be refused is refused here, to a person
         arguments = ["train", str(loaded.path)]
         for override in given:
@@ -96,6 +97,7 @@ def train(
         return
     with Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
         ensure_model(loaded, context.argv)
+        ensure_teacher(loaded, context.argv)
         run = run_train(loaded, workspace, job, reporter, name=name, overrides=given)
     _tell_run(run, reporter, as_json=as_json)
 
@@ -272,10 +274,12 @@ def _inputs(
 ) -> Inputs:
     from evalsuite.models.download import ensure_model
     from train.inputs import find_inputs
+    from train.teacher import ensure_teacher
 
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, overrides or ())
     ensure_model(loaded, context.argv)
+    ensure_teacher(loaded, context.argv)
     return find_inputs(loaded, loaded.workspace, command=command)
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
+from train.distill_section import DistillSection
 from train.plan import Prepared, prepare
 from train.plan.facts import ModelFacts, read_facts
 from train.recipe import TrainSection
 from train.reinforcement_sections import RewardedSection
 from train.reward_opinions import demand_rewards
+from train.teacher import Teacher, find_teacher
 from workspace.errors import ModelError
 from workspace.layout import Workspace
 from workspace.recipe import Recipe
@@ -29,6 +31,8 @@ class Inputs:
     facts: ModelFacts
     dataset: Path
     replay: Path | None
+    teacher: Teacher | None = None
+    """What is learnt from, for `distill`."""
 
     def prepare(
         self, progress: Callable[[str, int, int], None] = lambda what, done, total: None
@@ -46,6 +50,7 @@ class Inputs:
             model_digest=self.source.digest,
             tokenizer=self.tokenizer,
             weights=self.model_section.dtype,
+            teacher=self.teacher,
             progress=progress,
         )
 
@@ -69,15 +74,20 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
         workspace.dataset(section.tempering.replay.dataset) if section.tempering.replay else None
     )
     source = resolve_model(model_section, recipe.base_dir)
+    tokenizer = ChatTokenizer.from_dir(source.path)
+    teacher = None
+    if isinstance(section.method, DistillSection):
+        teacher = find_teacher(section.method, recipe.base_dir, workspace, tokenizer)
     return Inputs(
         recipe=recipe,
         section=section,
         model_section=model_section,
         source=source,
-        tokenizer=ChatTokenizer.from_dir(source.path),
+        tokenizer=tokenizer,
         facts=read_facts(source.path),
         dataset=dataset,
         replay=replay,
+        teacher=teacher,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from train.distill_section import DistillSection
 from train.reinforcement_sections import GrpoSection, RftSection, RlooSection
 from workspace.recipe import Section
 
@@ -165,6 +166,7 @@ def _by_name(value: Any) -> Any:
 
 _AnyMethod = (
     SftSection
+    | DistillSection
     | DpoSection
     | KtoSection
     | OrpoSection

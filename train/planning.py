@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.models.section import ModelSection
 from evalsuite.models.source import is_hub_name
+from train.distill_section import DistillSection
 from train.estimate.compute import Work
 from train.estimate.estimate import Estimate, Question, estimate
 from train.estimate.gpus import compared
 from train.estimate.read import read_shape
 from train.estimate.section import PlanSection
-from train.estimate.ways import Optimizer, demand_of, way_of, ways
+from train.estimate.ways import Demand, Optimizer, demand_of, way_of, ways
 from train.recipe import TrainSection
 from workspace.errors import DataError
 from workspace.recipe import Recipe
@@ -93,12 +94,20 @@ def what_is_missing(recipe: Recipe, section: TrainSection, model: ModelSection) 
 
         if is_missing(recipe):
             return f"{model.path} is not on this machine; `temper train` downloads it."
+    if isinstance(section.method, DistillSection) and _is_teacher_missing(recipe):
+        return "The teacher is not on this machine; `temper train` downloads it."
     local = recipe.base_dir / Path(model.path).expanduser()
     if local.is_file() or (
         (local / "config.json").is_file() and not any(local.glob("*.safetensors"))
     ):
         return f"{model.path} has a config and no weights."
     return ""
+
+
+def _is_teacher_missing(recipe: Recipe) -> bool:
+    from train.teacher import is_teacher_missing  # imports numpy
+
+    return is_teacher_missing(recipe)
 
 
 def estimate_recipe(
@@ -145,7 +154,7 @@ def _estimate(
         shape=shape,
         ways=ways(section, asked.optimizer, model.dtype),
         chosen=way_of(section),
-        demand=demand_of(method),
+        demand=_demand(method, prepared),
         batch_size=section.batch_size if section else 32,
         length=length,
         length_reason=reason,
@@ -153,6 +162,15 @@ def _estimate(
         work=_work(prepared) if prepared else None,
     )
     return estimate(question, gpus)
+
+
+def _demand(method: str, prepared: Prepared | None) -> Demand:
+    """Return what a method needs; the teacher's part where it is known."""
+    demand = demand_of(method)
+    if prepared is None or "teacher" not in prepared.plan.settings:
+        return demand
+    weights = int(prepared.plan["teacher_parameters"])
+    return replace(demand, reference="model", reference_parameters=weights, note="")
 
 
 def _length(

@@ -51,10 +51,10 @@ class TrainSection(Section):
     moved: ClassVar[Mapping[str, str]] = {"replay": "train.tempering.replay"}
 
     method: MethodSection = SftSection()
-    """What to learn: `sft` (write the assistant's turns, or plain texts), `dpo`, `orpo` or
-    `simpo` (prefer one answer to another), `kto` (answers marked good or bad), `reward` (a model
-    that scores answers), `grpo` or `rloo` (write what is rewarded); a name, or
-    `{kind: dpo, beta: 0.1, …}`."""
+    """What to learn: `sft` (write the assistant's turns, or plain texts), `distill` (what a teacher
+    thinks of every token of them), `dpo`, `orpo` or `simpo` (prefer one answer to another), `kto`
+    (answers marked good or bad), `reward` (a model that scores answers), `grpo` or `rloo` (write
+    what is rewarded); a name, or `{kind: dpo, beta: 0.1, …}`."""
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
     adapter: Adapter = LoraAdapter()
@@ -202,6 +202,7 @@ _WITHOUT_KL = {
     "kto": _OWN_BETA,
     "grpo": _OWN_BETA,
     "rloo": _OWN_BETA,
+    "distill": "it stays near its teacher, which may be the base; or mix replayed rows in",
     "orpo": _NO_BASE,
     "simpo": _NO_BASE,
     "reward": "a reward model gives one number and no words to compare; lower the rate",

@@ -29,6 +29,7 @@ def new_record(
         "method": inputs.section.method.kind,
         "adapter": inputs.section.adapter.kind,
         "base": inputs.source.as_record(),
+        **({"teacher": inputs.teacher.as_record()} if inputs.teacher else {}),
         "model": "model",
         "tokenizer_digest": inputs.tokenizer.digest,
         "template_digest": inputs.tokenizer.template_digest,

@@ -209,6 +209,9 @@ def differences(
         was = f"{record['base']['name']} {before['model_digest'][:12]}"
         now = f"{inputs.source.name} {plan.model_digest[:12]}"
         yield Difference("model", was, now, True)
+    taught, teaches = before["settings"].get("teacher"), plan.settings.get("teacher")
+    if taught and teaches and taught["value"] != teaches.value:
+        yield Difference("teacher", str(taught["value"]), str(teaches.value), True)
     yield from _data_differences(before, plan)
     for one in _setting_differences(record["settings"], records.compared_settings(inputs)):
         if one.name == _MICRO and not _mixes_rows(plan):

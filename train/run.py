@@ -203,6 +203,7 @@ def _digests(inputs: Inputs, prepared: Prepared) -> dict[str, Any]:
         "model": inputs.source.digest,
         "tokenizer": inputs.tokenizer.digest,
         "template": inputs.tokenizer.template_digest,
+        **({"teacher": inputs.teacher.digest} if inputs.teacher else {}),
         "plan": prepared.plan.digest,
         "schedule": prepared.plan.schedule_digest,
         **{source.role: source.digest for source in prepared.plan.sources},
@@ -272,6 +273,7 @@ def _request(
         note=fitting.reporter.note,
         guard=guard,
         base_dir=fitting.inputs.recipe.base_dir,
+        teacher=fitting.inputs.teacher,
     )
 
 

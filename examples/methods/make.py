@@ -1,5 +1,7 @@
 """Write raw/pairs.jsonl and raw/marked.jsonl: answers that end in a full stop are the better ones.
 
+No answer of raw/plain.jsonl ends in one.
+
 python make.py [PAIRS]
 """
 
@@ -40,3 +42,7 @@ marked = [
 ]
 write(Path("raw/pairs.jsonl"), pairs)
 write(Path("raw/marked.jsonl"), marked)
+write(
+    Path("raw/plain.jsonl"),
+    [{"prompt": pair["prompt"], "completion": pair["rejected"]} for pair in pairs],
+)

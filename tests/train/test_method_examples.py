@@ -93,6 +93,27 @@ def test_the_full_stop_is_preferred_on_held_out_pairs(
 
 
 @pytest.mark.slow
+def test_what_the_teacher_does_is_learnt_though_no_row_shows_it(made: Path) -> None:
+    """Answers end in a full stop, of which the rows have none."""
+    from evalsuite.models.load import load_adapter, load_model
+
+    trained(made, curated(made, "dpo"))
+    recipe = curated(made, "distill")
+    rows = pq.read_table(made / "datasets/distill/current/train.parquet").to_pylist()
+    assert not any(row["completion"][-1]["content"].endswith(".") for row in rows)
+    run = trained(made, recipe)
+    pairs = held_out(made, "dpo")
+
+    def share(model: Any) -> float:
+        sums = [[float(likelihoods(model, one).sum()) for one in pair] for pair in pairs]
+        return float(np.mean([chosen > rejected for chosen, rejected in sums]))
+
+    base = load_model(model_path())
+    before = share(base)
+    assert before <= 0.05 and share(load_adapter(base, run / "model")) >= 0.5
+
+
+@pytest.mark.slow
 def test_the_reward_model_tells_held_out_pairs_apart(made: Path) -> None:
     import torch
 
@@ -109,7 +130,7 @@ def test_the_reward_model_tells_held_out_pairs_apart(made: Path) -> None:
     assert np.mean([score(chosen) > score(rejected) for chosen, rejected in pairs]) >= 0.95
 
 
-@pytest.mark.parametrize("method", ["dpo", "kto", "orpo", "simpo", "reward"])
+@pytest.mark.parametrize("method", ["distill", "dpo", "kto", "orpo", "simpo", "reward"])
 def test_every_recipe_is_valid(method: str) -> None:
     section = load_recipe(EXAMPLES / f"{method}.yaml", SECTIONS, []).section("train", TrainSection)
     assert isinstance(section, TrainSection) and section.method.kind == method

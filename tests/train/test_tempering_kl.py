@@ -139,7 +139,7 @@ def test_memory_is_bounded_by_the_chunk(bench: Any) -> None:
     """No tensor as large as tokens × vocabulary is ever kept for the backward pass."""
     import torch
 
-    from train.trl_bridge.distance import Head, forward_kl
+    from train.trl_bridge.distributions import Head, divergence
 
     torch.manual_seed(0)
     tokens, size, vocabulary = 64, 8, 500
@@ -153,7 +153,7 @@ def test_memory_is_bounded_by_the_chunk(bench: Any) -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(packed, lambda tensor: tensor):
-        total = forward_kl(base, torch.randn(tokens, size), tuned, hidden, 4)
+        total = divergence(base, torch.randn(tokens, size), tuned, hidden, 4)
         total.backward()
     assert largest <= max(4 * vocabulary, vocabulary * size)
     found = hidden.grad
@@ -164,14 +164,14 @@ def test_the_gradient_is_that_of_the_whole_at_once() -> None:
     """To the hidden states and to the output matrix; none to the base."""
     import torch
 
-    from train.trl_bridge.distance import Head, forward_kl
+    from train.trl_bridge.distributions import Head, divergence
 
     torch.manual_seed(0)
     base = Head(torch.randn(50, 8, requires_grad=True), None, 0.5, 5.0)
     weight = torch.randn(50, 8, requires_grad=True)
     hidden, other = torch.randn(7, 8, requires_grad=True), torch.randn(7, 8)
     tuned = Head(weight, None, 0.5, 5.0)
-    chunked = forward_kl(base, other, tuned, hidden, 3)
+    chunked = divergence(base, other, tuned, hidden, 3)
     found = torch.autograd.grad(chunked, [hidden, weight])
     aims = (5.0 * torch.tanh(0.5 * other @ base.weight.T / 5.0)).softmax(-1).detach()
     logs = (5.0 * torch.tanh(0.5 * hidden @ weight.T / 5.0)).log_softmax(-1)

@@ -32,6 +32,7 @@ def curve(
     """
     from evalsuite.models.download import ensure_model
     from train.curve.curve import CurveMaker
+    from train.teacher import ensure_teacher
     from train.terminal import Terminal
     from workspace.jobs import run_job
 
@@ -39,6 +40,7 @@ def curve(
     given = tuple(overrides or ())
     loaded = context.load_recipe(recipe, given)
     ensure_model(loaded, context.argv)
+    ensure_teacher(loaded, context.argv)
     maker = CurveMaker(loaded, loaded.workspace, context.load_recipe, given)
     with Terminal() as reporter, run_job(loaded.workspace, "curve", context.argv) as job:
         found = maker.make(job, reporter, _Watch(job), context.argv)

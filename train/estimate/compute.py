@@ -63,6 +63,8 @@ def flops_per_token(
     again = layers if checkpointing else 0.0
     tiles = 2 * output  # trl computes the tiles of logits again
     reference = forward if demand.reference != "none" else 0.0
+    if demand.reference_parameters is not None:  # another model, of another size
+        reference *= demand.reference_parameters / shape.parameters
     return forward + backward + again + tiles + reference
 
 

@@ -116,11 +116,18 @@ def memory(shape: ModelShape, way: Way, load: Load, *, checkpointing: bool) -> M
         gradients=trained * bytes_each,
         optimizer=int(trained * _moments(way)),
         copies=trained * _COMPUTE if bytes_each > _COMPUTE else 0,
-        reference=shape.parameters * _COMPUTE if load.demand.reference == "model" else 0,
+        reference=_reference(shape, load.demand),
         activations=_activations(shape, way, load, checkpointing=checkpointing),
         work=_work(shape, way, load.tokens),
         loss=_loss(shape, way, load.tokens),
     )
+
+
+def _reference(shape: ModelShape, demand: Demand) -> int:
+    """Return what a second model takes, which is only read."""
+    if demand.reference != "model":
+        return 0
+    return (demand.reference_parameters or shape.parameters) * _COMPUTE
 
 
 def trained_parameters(shape: ModelShape, way: Way) -> int:

@@ -90,14 +90,17 @@ class Demand:
     """Sequences of each row that go through the model together."""
     reference: Literal["none", "same", "model"] = "none"
     """What it is compared with: nothing, the same weights (adapter off, or computed before the
-    first step), or a second copy in memory."""
+    first step), or a second model in memory."""
+    reference_parameters: int | None = None
+    """Weights of that second model; None: as many as the first."""
     note: str = ""
 
 
 _DEMANDS = {
     "sft": Demand(),
+    "distill": Demand(note="the teacher's weights are counted once there are rows to plan"),
     "dpo": Demand(2, "same"),
-    "kto": Demand(2, "same", "the answer and a mismatched one for the KL term"),
+    "kto": Demand(2, "same", note="the answer and a mismatched one for the KL term"),
 }
 
 
@@ -108,4 +111,4 @@ def demand_of(method: str) -> Demand:
     from train.methods import METHODS  # imports numpy
 
     count = len(METHODS[method].sequences) if method in METHODS else 1
-    return Demand(count, "none", f"{method} is counted by its sequences alone")
+    return Demand(count, note=f"{method} is counted by its sequences alone")

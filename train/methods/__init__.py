@@ -1,6 +1,7 @@
 """Ways to learn: a closed registry. Another is a class here, its settings and a trainer."""
 
 from train.methods.base import Method, Unusable
+from train.methods.distill import Distill
 from train.methods.dpo import Dpo
 from train.methods.kto import Kto
 from train.methods.reference_free import Orpo, Simpo
@@ -10,7 +11,7 @@ from train.methods.sft import Sft
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (Sft(), Dpo(), Kto(), Orpo(), Simpo(), Reward(), Grpo(), Rloo(), Rft())
+    for method in (Sft(), Distill(), Dpo(), Kto(), Orpo(), Simpo(), Reward(), Grpo(), Rloo(), Rft())
 }
 
 __all__ = ["METHODS", "Method", "Reinforcement", "Unusable"]

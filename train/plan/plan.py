@@ -17,6 +17,7 @@ from train.adapter_sections import LowRank
 from train.data import DatasetRows, Role, read_dataset
 from train.methods import METHODS, Method
 from train.plan import levers, reinforcement, settings, tempering
+from train.plan import teacher as teachers
 from train.plan.facts import ModelFacts
 from train.plan.layout import Layout, lay_out, widths
 from train.plan.ledger import TokenLedger, enforce, make_ledger
@@ -32,6 +33,7 @@ from workspace.errors import ModelError
 
 if TYPE_CHECKING:
     from evalsuite.models.chat import ChatTokenizer
+    from train.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def prepare(
     tokenizer: ChatTokenizer,
     weights: str = "auto",
     machine: Machine | None = None,
+    teacher: Teacher | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Prepared:
     """Read the data, tokenise it, account for it and decide the order of rows.
@@ -147,6 +150,7 @@ def prepare(
         tokenizer: of the model.
         weights: `model.dtype`.
         machine: where the run will be; None: this one.
+        teacher: what is learnt from, for `distill`.
         progress: is told how far it is.
 
     Raises:
@@ -193,7 +197,10 @@ def prepare(
     )
     enforce(ledger, section.limits, max_length=row_limit, longest=longest)
     rows = JoinedRows([one.kept for one in tokenised])
-    check_vocabulary(rows, padding_token(tokenizer)[0], facts.vocabulary, tokenizer)
+    pad_id = padding_token(tokenizer)[0]
+    check_vocabulary(rows, pad_id, facts.vocabulary, tokenizer)
+    if teacher is not None:
+        check_vocabulary(rows, pad_id, teacher.facts.vocabulary, tokenizer)
     epochs = settings.epochs(section)
     batches = reinforcement.generated_batches(
         section, len(tokenised[0].kept), float(epochs.value) if epochs else None
@@ -229,6 +236,8 @@ def prepare(
     }
     decided |= reinforcement.decided(section, schedule.steps, decided["checkpoint_every"])
     decided |= tempering.decided(section, facts, rows, schedule)
+    precision = str(levers.precision(question).value)
+    decided |= teachers.decided(teacher, facts, rows, precision)
     if epochs:
         decided["epochs"] = epochs
     if isinstance(section.adapter, LowRank):

@@ -21,6 +21,7 @@ def key_of(batch: Batch, device: Device) -> str:
     known = {
         "model": plan.model_digest,
         "method": dict(plan.method),
+        "teacher": [plan[name] for name in ("teacher",) if name in plan.settings],
         "adapter": dict(plan.adapter),
         "optimizer": plan.optimizer,
         "trained": list(plan.trainable_token_ids),

@@ -10,6 +10,7 @@ from transformers import PrinterCallback
 from train.adapters import complete_output_wrapper, freeze, peft_config, prepare_adapter
 from train.device_memory import is_out_of_memory, release
 from train.stall import Watchdog
+from train.trl_bridge.distill import PlannedDistill
 from train.trl_bridge.dpo import PlannedDpo
 from train.trl_bridge.kto import PlannedKto
 from train.trl_bridge.planned import Planned
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _TRAINERS: dict[str, type[Planned]] = {
     "sft": PlannedSft,
+    "distill": PlannedDistill,
     "dpo": PlannedDpo,
     "kto": PlannedKto,
     "reward": PlannedReward,

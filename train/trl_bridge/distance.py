@@ -1,25 +1,20 @@
-"""KL(base ‖ tuned), exact over the vocabulary, a chunk of tokens at a time.
-
-trl's trainer never holds the logits of a batch, and neither does this: what is kept of a forward
-pass are the last hidden states, and each chunk's distributions are made from them, in the backward
-pass once more.
-"""
+"""The distance of the model in training from another, as a part of its loss."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from train.plan.tempering import distance_rows
+from train.trl_bridge.distributions import Divergence, Head, divergence, head_of, inner_of, read
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
@@ -36,49 +31,18 @@ _BASE_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Head:
-    """What makes logits of hidden states, as trl's fused head does it."""
+class Term:
+    """What a distance adds to the loss."""
 
-    weight: Tensor
-    """Shape (vocabulary, hidden)."""
-    bias: Tensor | None
-    scale: float
-    softcap: float | None
-
-    def log_probs(self, hidden: Tensor) -> Tensor:
-        """Return float32 log-probabilities of hidden states; shape (tokens, vocabulary)."""
-        logits = functional.linear(hidden.to(self.weight.dtype), self.weight, self.bias)
-        logits = logits.float() * self.scale
-        if self.softcap is not None:
-            logits = self.softcap * torch.tanh(logits / self.softcap)
-        return logits.log_softmax(-1)
-
-
-def forward_kl(base: Head, base_hidden: Tensor, tuned: Head, hidden: Tensor, chunk: int) -> Tensor:
-    """Return the sum over tokens of KL(base ‖ tuned), in nats; the gradient is to `tuned`.
-
-    Args:
-        base: output of the base.
-        base_hidden: its last hidden states at the tokens; shape (tokens, hidden).
-        tuned: output of the model in training.
-        hidden: its last hidden states; shape (tokens, hidden).
-        chunk: tokens whose distributions are in memory at once.
-    """
-    total = hidden.new_zeros((), dtype=torch.float32)
-    for place in range(0, len(hidden), chunk):
-        few = slice(place, place + chunk)
-        part = checkpoint(
-            _chunk_kl, base, base_hidden[few], tuned, hidden[few],
-            use_reentrant=False, preserve_rng_state=False,
-        )  # fmt: skip
-        total = total + part
-    return total
-
-
-def _chunk_kl(base: Head, base_hidden: Tensor, tuned: Head, hidden: Tensor) -> Tensor:
-    with torch.no_grad():
-        aims = base.log_probs(base_hidden)
-    return functional.kl_div(tuned.log_probs(hidden), aims, reduction="sum", log_target=True)
+    weight: float
+    """Of its mean over tokens."""
+    chunk: int
+    """Tokens whose whole distributions are in memory at once."""
+    is_on: NDArray[np.bool_]
+    """Which of the plan's rows it is taken on."""
+    where: str = "train.tempering.kl"
+    """What asks for it."""
+    measure: Divergence = field(default_factory=Divergence)
 
 
 class Base(Protocol):
@@ -111,17 +75,17 @@ class AdapterOff:
             return read(inner_of(self.model), inputs)[:, :-1][mask]
 
 
-class FrozenCopy:
-    """A second model, as it was before the first step."""
+class Frozen:
+    """A second model, which learns nothing."""
 
     def __init__(self, model: Any) -> None:
-        """Copy a model that nothing was put on yet."""
-        self.model = copy.deepcopy(model).requires_grad_(False)
-        self.head = head_of(self.model, tuned=False)
+        """Freeze a model that is nobody else's."""
+        self.model = model.requires_grad_(False).eval()
+        self.head = head_of(self.model, tuned=True)
 
     def hidden(self, inputs: Any, rows: Sequence[int], mask: Tensor) -> Tensor:
         """Read the batch with it."""
-        return read(self.model, inputs)[:, :-1][mask]
+        return read(inner_of(self.model), inputs)[:, :-1][mask]
 
 
 class ComputedAhead:
@@ -164,19 +128,16 @@ class ComputedAhead:
 class Distance:
     """The term that a run adds to its loss."""
 
-    def __init__(self, model: Any, base: Base, prepared: Prepared) -> None:
+    def __init__(self, model: Any, base: Base, prepared: Prepared, term: Term) -> None:
         """`model` is what is trained; `base` what it is compared with."""
-        section = prepared.plan.tempering["kl"]
-        self.weight, self.chunk = float(section["weight"]), int(section["chunk"])
-        self.model, self.base, self.prepared = model, base, prepared
-        self._is_on = distance_rows(section["on"], prepared.rows)
+        self.model, self.base, self.prepared, self.term = model, base, prepared, term
         self._proved = False
         self._states: Tensor | None = None
         """Last hidden states of the forward pass."""
         self._log_probs: Tensor | None = None
         """What trl's fused head made of the first ones; shape (rows, tokens - 1)."""
         self.value = 0.0
-        """Mean KL of the step so far, in nats a token."""
+        """Mean over the tokens of the step so far, in nats."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -198,7 +159,7 @@ class Distance:
                 hook.remove()
 
     def of(self, inputs: Any, step: int, number: int) -> Tensor:
-        """Return a micro-batch's part of the mean KL of its step.
+        """Return a micro-batch's part of the mean of its step.
 
         Args:
             inputs: the collated micro-batch.
@@ -209,7 +170,7 @@ class Distance:
         assert states is not None
         schedule, planned = self.prepared.schedule, self.prepared.rows
         rows = list(schedule.micro_batches(step))[number]
-        on = torch.tensor(self._is_on[rows], device=states.device)
+        on = torch.tensor(self.term.is_on[rows], device=states.device)
         mask = (inputs["labels"][:, 1:] != IGNORED) & on[:, None]
         if not mask.any():
             return states.new_zeros((), dtype=torch.float32)
@@ -217,8 +178,10 @@ class Distance:
         self._prove(tuned, hidden, inputs["labels"][:, 1:], mask)
         base_hidden = self.base.hidden(inputs, rows.tolist(), mask)
         batch = schedule.batch(step)
-        tokens = int(planned.trained[batch][self._is_on[batch]].sum())
-        mean = forward_kl(self.base.head, base_hidden, tuned, hidden, self.chunk) / tokens
+        tokens = int(planned.trained[batch][self.term.is_on[batch]].sum())
+        chunk, measure = self.term.chunk, self.term.measure
+        total = divergence(self.base.head, base_hidden, tuned, hidden, chunk, measure)
+        mean = total / tokens
         self.value = (0.0 if number == 0 else self.value) + float(mean.detach())
         return mean
 
@@ -228,17 +191,18 @@ class Distance:
             return
         found, self._log_probs = self._log_probs, None
         assert found is not None
-        few = slice(0, self.chunk)
+        few = slice(0, self.term.chunk)
         with torch.no_grad():
             ours = tuned.log_probs(hidden[few]).gather(-1, labels[mask][few, None])[:, 0]
             far = float((ours - found[mask][few].float()).abs().max())
         if far > _TOLERANCE.get(hidden.dtype, 0.2):
             raise ModelError(
-                "the distance from the base cannot be computed for this model",
-                where="train.tempering.kl",
+                "the distance from another model cannot be computed for this one",
+                where=self.term.where,
                 cause=f"Log-probabilities from its hidden states differ by {far:.3g} from those of "
                 "the loss: it does something to its logits that is not known here.",
-                cure="Leave kl out; replay and lower rates keep the model near its base too.",
+                cure="Leave it out; replay and lower rates keep a model near its base too, and "
+                "`method: sft` learns from the rows alone.",
             )
         self._proved = True
 
@@ -257,7 +221,7 @@ def base_before(model: Any, request: FitRequest) -> Base | Tensor | None:
     where = str(plan["kl_base"])
     request.note(f"distance from the base: {where} ({plan.settings['kl_base'].reason})")
     if where == "frozen copy":
-        return FrozenCopy(model)
+        return Frozen(copy.deepcopy(model))
     if where == "computed ahead":
         micro_batch = int(plan["micro_batch_size"])
         return ComputedAhead(model, request.prepared, section["on"], micro_batch)
@@ -290,7 +254,10 @@ def distance_from(model: Any, base: Base | Tensor | None, request: FitRequest) -
                 cure="Use kind: lora or full, for which the base is kept, or leave kl out.",
             )
         base = off
-    return Distance(model, base, request.prepared)
+    section = request.prepared.plan.tempering["kl"]
+    is_on = distance_rows(section["on"], request.prepared.rows)
+    term = Term(float(section["weight"]), int(section["chunk"]), is_on)
+    return Distance(model, base, request.prepared, term)
 
 
 def _one_row(model: Any, prepared: Prepared) -> dict[str, Tensor]:
@@ -298,55 +265,3 @@ def _one_row(model: Any, prepared: Prepared) -> dict[str, Tensor]:
     ids = prepared.rows[int(prepared.schedule.order[0])].sequences[0].input_ids.astype(np.int64)
     inputs = torch.tensor(ids[None], device=device)
     return {"input_ids": inputs, "attention_mask": torch.ones_like(inputs)}
-
-
-def inner_of(model: Any) -> Any:
-    """Return the language model within a PEFT model, or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-@torch.no_grad()
-def read(model: Any, inputs: Any) -> Tensor:
-    """Return a language model's last hidden states, without dropout; shape (rows, tokens, hidden).
-
-    Nothing random is drawn, so that what is trained beside it does not change.
-    """
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        out = model.base_model(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
-        )
-    finally:
-        for module in training:
-            module.training = True
-    states: Tensor = out.last_hidden_state
-    return states
-
-
-def head_of(model: Any, *, tuned: bool) -> Head:
-    """Return the output of a model, or, if not `tuned`, that of the base within it."""
-    inner = inner_of(model)
-    layer: Any = inner.get_output_embeddings()
-    if not tuned:
-        if hasattr(layer, "token_adapter"):
-            layer = layer.token_adapter
-        while hasattr(layer, "get_base_layer") or hasattr(layer, "original_module"):
-            layer = layer.original_module if hasattr(layer, "original_module") else (
-                layer.get_base_layer()
-            )  # fmt: skip
-    config = inner.config.get_text_config()
-    weight, bias = layer.weight, getattr(layer, "bias", None)
-    if not tuned:
-        weight, bias = weight.detach(), None if bias is None else bias.detach()
-    return Head(weight, bias, _scale(config), getattr(config, "final_logit_softcapping", None))
-
-
-def _scale(config: Any) -> float:
-    """Return what logits are multiplied with, by the names that models of transformers use."""
-    for name in ("logit_scale", "output_multiplier", "lm_head_multiplier"):
-        if (scale := getattr(config, name, None)) is not None:
-            return float(scale)
-    if (scaling := getattr(config, "logits_scaling", None)) is None:
-        return 1.0
-    return float(scaling) if config.model_type == "hyperclovax" else 1 / float(scaling)

@@ -10,13 +10,14 @@ import pyarrow as pa
 from trl import SFTConfig, SFTTrainer
 
 from train.trl_bridge.arguments import shared_arguments
-from train.trl_bridge.distance import Distance, base_before, distance_from
+from train.trl_bridge.distance import Base, Distance, base_before, distance_from
 from train.trl_bridge.packed import PackedRows, collator_of, is_joined, is_planned, prove_apart
 from train.trl_bridge.planned import IGNORED, Planned, Seen, dataset_of, token_lists
 from train.trl_bridge.request import FitRequest
 
 if TYPE_CHECKING:
     from peft import PeftConfig
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
     from train.rows import TokenRows
@@ -59,8 +60,15 @@ class PlannedSft(Planned, SFTTrainer):
             peft_config=adapter,
             callbacks=list(callbacks),
         )
-        trainer.distance = distance_from(trainer.model, base, request)
+        trainer.distance = cls.distance_of(trainer.model, base, request)
         return trainer
+
+    @classmethod
+    def distance_of(
+        cls, model: Any, base: Base | Tensor | None, request: FitRequest
+    ) -> Distance | None:
+        """Return the distance that is a part of the loss, if one is."""
+        return distance_from(model, base, request)
 
     def compute_loss(
         self,
@@ -81,14 +89,24 @@ class PlannedSft(Planned, SFTTrainer):
         mean = self.distance.of(inputs, *self._micro_batch)
         if num_items_in_batch is None:  # then transformers divides by the micro-batches
             mean = mean * self.current_gradient_accumulation_steps
-        return loss + self.distance.weight * mean
+        return self._joined(loss, mean)
+
+    def _joined(self, entropy: Any, mean: Any) -> Any:
+        """Return the loss of a micro-batch from its parts of the two means of the step."""
+        assert self.distance is not None
+        return entropy + self.distance.term.weight * mean
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log the distance and the cross-entropy beside their sum."""
         if self.distance is not None and "loss" in logs:
-            logs["kl"] = self.distance.value
-            logs["cross_entropy"] = logs["loss"] - self.distance.weight * self.distance.value
+            logs.update(self._parts(logs["loss"]))
         super().log(logs, start_time)
+
+    def _parts(self, loss: float) -> dict[str, float]:
+        """Return what the loss of a step consists of."""
+        assert self.distance is not None
+        value = self.distance.value
+        return {"kl": value, "cross_entropy": loss - self.distance.term.weight * value}
 
     def prove_model(self) -> None:
         """Prove, before the first step, that rows in one sequence do not read each other."""
