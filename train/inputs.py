@@ -9,6 +9,7 @@ from pathlib import Path
 from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
 from train.plan import Prepared, prepare
 from train.plan.facts import ModelFacts, read_facts
+from train.probe.suites import ProbeSuites, find_probe
 from train.recipe import TrainSection
 from train.reinforcement_sections import RewardedSection
 from train.reward_opinions import demand_rewards
@@ -29,6 +30,8 @@ class Inputs:
     facts: ModelFacts
     dataset: Path
     replay: Path | None
+    probe: ProbeSuites | None
+    """What is asked while training."""
 
     def prepare(
         self, progress: Callable[[str, int, int], None] = lambda what, done, total: None
@@ -57,7 +60,7 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
         UsageError: the recipe lacks the `train` or `model` section.
         ModelError: the model is none, has no usable tokenizer, or is wanted in a precision that
             the adapter cannot work in.
-        DataError: there is no such dataset.
+        DataError: there is no such dataset, or an item of the probe cannot be asked.
     """
     section = recipe.required("train", TrainSection, command=command)
     model_section = recipe.required("model", ModelSection, command=command)
@@ -69,15 +72,17 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
         workspace.dataset(section.tempering.replay.dataset) if section.tempering.replay else None
     )
     source = resolve_model(model_section, recipe.base_dir)
+    tokenizer, facts = ChatTokenizer.from_dir(source.path), read_facts(source.path)
     return Inputs(
         recipe=recipe,
         section=section,
         model_section=model_section,
         source=source,
-        tokenizer=ChatTokenizer.from_dir(source.path),
-        facts=read_facts(source.path),
+        tokenizer=tokenizer,
+        facts=facts,
         dataset=dataset,
         replay=replay,
+        probe=find_probe(section.tempering.probe, workspace, tokenizer, facts),
     )
 
 

@@ -153,6 +153,7 @@ def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None)
         record["settings"] = records.compared_settings(inputs)
         record["base"] = inputs.source.as_record()
         record["steps"] = prepared.plan.steps
+        record["probe"] = inputs.probe.sources if inputs.probe else {}
     records.add_attempt(run, record, job, from_step=start.step, accepted=list(opened.accepted))
     job.result(run)
     reporter.note(
@@ -210,6 +211,7 @@ def differences(
         now = f"{inputs.source.name} {plan.model_digest[:12]}"
         yield Difference("model", was, now, True)
     yield from _data_differences(before, plan)
+    yield from _probe_differences(record, inputs)
     for one in _setting_differences(record["settings"], records.compared_settings(inputs)):
         if one.name == _MICRO and not _mixes_rows(plan):
             one = replace(one, stops=False)
@@ -245,6 +247,14 @@ def _data_differences(before: Mapping[str, Any], plan: Plan) -> Iterator[Differe
                 f"{now[role].path} ({now[role].rows:,} rows, {now[role].digest[:12]})",
                 True,
             )
+
+
+def _probe_differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Difference]:
+    """Yield the probe's suites that have another content; others are seen in the settings."""
+    was, now = record.get("probe") or {}, inputs.probe.sources if inputs.probe else {}
+    for name in sorted({*was} & {*now}):
+        if was[name] != now[name]:
+            yield Difference(f"probe.{name}", was[name][:12], now[name][:12], True)
 
 
 def _setting_differences(was: Any, now: Any, key: str = "") -> Iterator[Difference]:

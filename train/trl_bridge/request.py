@@ -9,6 +9,7 @@ from pathlib import Path
 from train.checkpoints import CheckpointStore
 from train.guard import Guard
 from train.plan import Prepared
+from train.probe.watch import ProbeWatch
 from workspace.jobs import Job
 
 
@@ -50,3 +51,5 @@ class FitRequest:
     """What to watch for."""
     base_dir: Path = Path()
     """Of the recipe: its relative paths begin here."""
+    probe: ProbeWatch | None = None
+    """What is asked while training."""
