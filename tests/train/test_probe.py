@@ -87,7 +87,15 @@ def test_a_probed_run_learns_the_same_bit_for_bit(
         assert ours.read_bytes() == (probed.root / "plain/checkpoints/step-4" / name).read_bytes()
 
 
-@pytest.mark.parametrize("adapter", [{"kind": "lora", "r": 4, "init": "pissa"}, FULL])
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        pytest.param({"kind": "lora", "r": 4, "init": "pissa"}, marks=pytest.mark.slow),
+        pytest.param({**LORA, "trainable_tokens": ["card"]}, marks=pytest.mark.slow),
+        FULL,
+    ],
+    ids=["pissa", "lora with token rows", "full"],
+)
 def test_scores_are_those_of_an_evaluation(probed: Any, adapter: dict[str, Any]) -> None:
     """Base and published model, asked by `temper eval` from the published files."""
     import pyarrow.parquet as pq
@@ -157,7 +165,11 @@ class StopAfter(Silent):
 
 @pytest.mark.parametrize(
     ("stopped", "lost"),
-    [(3, None), (4, None), (5, "step-5")],
+    [
+        pytest.param(3, None, marks=pytest.mark.slow),
+        (4, None),
+        pytest.param(5, "step-5", marks=pytest.mark.slow),
+    ],
     ids=["between probes", "at a probe", "to an older checkpoint"],
 )
 def test_a_stopped_run_chooses_as_an_uninterrupted_one(
@@ -284,3 +296,51 @@ def test_another_suite_under_the_same_name_stops_a_resumption(probed: Any) -> No
     probed.resume(run, accept=["probe.unlearnt"])
     published = read_record(run)["published"]
     assert published["step"] in {4, 6, 8, 10, 12}  # step 2 was scored on other texts
+
+
+@pytest.mark.slow
+def test_learning_by_reward_is_probed_where_completions_are_new(
+    probed: Any, losses: Callable[[Path], list[float]]
+) -> None:
+    """The last step too, though it is no place for a checkpoint; and the trajectory is the same."""
+    rows = [
+        {**row, "id": f"ask-{place}", "prompt": row.pop("messages")[:1], "answer": "card"}
+        for place, row in enumerate(probed.chats(24))
+    ]
+    probed.dataset("toy", rows)
+    reward = {"kind": "format", "pattern": ".*a.*"}
+    method = {"kind": "grpo", "rewards": [reward], "num_generations": 4, "max_new_tokens": 8}
+    train = {"method": {**method, "iterations": 2}, "adapter": FULL, "batch_size": 4, "steps": 5}
+    plain = probed.train(train)
+    wanted = losses(plain)
+    shutil.rmtree(plain)
+    run = probed.train({**train, "tempering": probe("kept", every=1, margin=1.0)})
+    assert losses(run) == wanted
+    assert sorted(scores_of(run)) == [0, 2, 4, 5]
+    assert kept_steps(run) == {"step-2", "step-4"}
+    assert read_record(run)["published"]["step"] == 5
+
+
+def test_the_example_of_the_docs_is_a_recipe(probed: Any) -> None:
+    from ruamel.yaml import YAML
+
+    from train.recipe import TrainSection
+
+    text = (Path(__file__).parents[2] / "docs/train-tempering.md").read_text()
+    example = text.split("## probe")[1].split("```yaml\n")[1].split("```")[0]
+    section = TrainSection.model_validate(YAML(typ="safe").load(example)["train"])
+    found = section.tempering.probe
+    assert found is not None and found.suites == ["builtin:triage", "builtin:retention"]
+    assert (found.every, found.items, found.patience, found.margin) == (20, 64, 5, None)
+    tempering = section.tempering.model_dump(mode="json")
+    (probed.root / "datasets/general").rename(probed.root / "datasets/rows")
+    probed.model = builtin_model()
+    tempering["replay"]["dataset"] = "rows"
+    plan = probed.prepare({"tempering": tempering, "steps": 60}).plan
+    assert plan["probe_every"] == 20
+
+
+def builtin_model() -> Path:
+    from evalsuite.builtin import model_path
+
+    return model_path()

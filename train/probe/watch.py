@@ -58,14 +58,15 @@ class ProbeWatch:
         """Take up what earlier attempts probed, as far as the best step can still be published."""
         events, _ = read_events(self.events.path)
         self.history = history_of(events, self.digest, until=start)
-        while (best := self.best) is not None:
-            fault = self._fault(best.step) if best.step != start else None
-            if fault is None:
-                break
+        best = self.best
+        fault = self._fault(best.step) if best is not None and best.step != start else None
+        if best is not None and fault is not None:
             what = f"step {best.step} was the best, and its checkpoint cannot be used: {fault}"
             self.events.append("alarm", step=start, alarm="best step lost", what=what)
             self.note(f"! {what}")
-            self.history.remove(best)
+            self.history = [
+                one for one in self.history if one.step == start or self._fault(one.step) is None
+            ]
         self._protect()
         if start == 0:
             self.events.append("probe", step=0, digest=self.digest, scores=dict(self.rule.base))
