@@ -32,11 +32,11 @@ from workspace.events import read_events
 from workspace.layout import Workspace
 
 TASK_ROWS, BATCH, SHARE = 1920, 32, 0.6
-PROBED = 32
+PROBED = 100
 SUITES = ["builtin:triage", "builtin:retention"]
 REPLAY = {"dataset": "general", "share": SHARE}
 KL = {"weight": 1.0, "on": "replay"}
-PROBE = {"suites": SUITES, "every": 15, "items": PROBED, "patience": 5}
+PROBE = {"suites": SUITES, "every": 15, "items": PROBED, "margin": 0.1}
 WAYS: dict[str, dict[str, Any]] = {
     "naive": {},
     "replay": {"replay": REPLAY},

@@ -78,6 +78,12 @@ def add_published(run: Path, published: dict[str, Any]) -> None:
     write_json(run / FILE, {**read_record(run), "published": published})
 
 
+def published_step(record: dict[str, Any]) -> int:
+    """Return the step whose weights a finished run's model has."""
+    published = record.get("published")
+    return int(published["step"] if published else record["steps"])
+
+
 def read_record(run: Path) -> dict[str, Any]:
     """Read `run.json`."""
     return read_json(run / FILE, kind="run record")

@@ -154,6 +154,7 @@ def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None)
         record["base"] = inputs.source.as_record()
         record["steps"] = prepared.plan.steps
         record["probe"] = inputs.probe.sources if inputs.probe else {}
+    record.pop("published", None)  # by an attempt that was killed before it had published it
     records.add_attempt(run, record, job, from_step=start.step, accepted=list(opened.accepted))
     job.result(run)
     reporter.note(

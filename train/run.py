@@ -145,8 +145,7 @@ def attempt_run(
             base_quantization=inputs.section.adapter.quantization,
             plan_digest=prepared.plan.digest,
         )
-    published = records.read_record(run).get("published")
-    steps = published["step"] if published else prepared.plan.steps
+    steps = records.published_step(records.read_record(run))
     job.events.append("model", path="model", steps=steps)
     return run
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from train.dial.origin import find_origin
 from train.record import read_record
 from train.reporter import Silent
 from workspace.errors import DataError, RecipeError, Stopped, UsageError
@@ -98,8 +100,6 @@ def test_a_probed_run_learns_the_same_bit_for_bit(
 )
 def test_scores_are_those_of_an_evaluation(probed: Any, adapter: dict[str, Any]) -> None:
     """Base and published model, asked by `temper eval` from the published files."""
-    import pyarrow.parquet as pq
-
     from evalsuite.engine.request import EvalRequest
     from evalsuite.engine.subjects import common_base, find_subject
     from evalsuite.recipe import EvalSection
@@ -150,6 +150,11 @@ def test_the_best_step_is_published_and_the_run_ends_when_patience_does(
     assert kept_steps(run) == {"step-2", "step-6"}  # the best, and the newest
     assert weights(run / "model") == weights(run / "checkpoints/step-2")
     assert events_of(run, "model")[0]["steps"] == 2
+    planned = json.loads((run / "plan.json").read_text())
+    assert 0 < published["tokens_seen"] < planned["tokens_seen"]
+    batches = pq.read_table(run / "batches.parquet", columns=["step", "tokens"]).to_pylist()
+    assert published["tokens_seen"] == sum(one["tokens"] for one in batches if one["step"] <= 8)
+    assert set(find_origin(run.name, probed.workspace).checkpoints) == {6}  # step 2 is the model
 
 
 class StopAfter(Silent):

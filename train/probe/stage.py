@@ -68,7 +68,13 @@ def take_best(fitting: Fitting, trainer: Planned, probe: ProbeWatch, steps: int)
     published = probe.published(steps)
     if published["step"] != steps:
         put_back(trainer, fitting.store.path(probe.demand_best()))
-    records.add_published(fitting.run, published)
+    prepared = trainer.request.prepared
+    done = prepared.schedule.order[: prepared.schedule.offsets[steps]]
+    tokens = {
+        "tokens_seen": int(prepared.rows.tokens[done].sum()),
+        "tokens_trained": int(prepared.rows.trained[done].sum()),
+    }
+    records.add_published(fitting.run, {**published, **tokens})
     fitting.reporter.note(
         f"published is step {published['step']} of {probe.steps}: {published['why']}"
     )
