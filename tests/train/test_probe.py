@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -196,6 +199,43 @@ def test_a_stopped_run_chooses_as_an_uninterrupted_one(
     assert scores_of(run) == scores
     assert read_record(run)["published"] == published
     assert weights(run / "model") == model
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_change_no_choice(
+    probed: Any, zygote: Any, losses: Callable[[Path], list[float]]
+) -> None:
+    """While probing, between a probe and its checkpoint, while one is written: four kill -9."""
+    train = {**WORSE, "steps": 40, "tempering": probe("unlearnt", "kept")}
+    straight = probed.train(train)
+    wanted, scores, published = losses(straight), scores_of(straight), read_record(straight)
+    model = weights(straight / "model")
+    shutil.rmtree(probed.workspace.runs)
+    shutil.rmtree(probed.workspace.jobs)
+    pid, random, run = zygote.train(probed.root), Random(0), None
+    for number in range(4):
+        wait_for_probe(probed.root, 2 + 8 * number)
+        time.sleep(random.uniform(0.0, 0.1))
+        os.kill(pid, signal.SIGKILL)
+        assert zygote.wait(pid) == -signal.SIGKILL
+        (run,) = probed.workspace.runs.iterdir()
+        pid = zygote.resume(run)
+    assert zygote.wait(pid) == 0
+    assert run is not None and losses(run) == wanted
+    assert scores_of(run) == scores
+    assert read_record(run)["published"] == published["published"]
+    assert weights(run / "model") == model
+
+
+def wait_for_probe(root: Path, step: int) -> None:
+    """Wait until a step was probed."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        for path in root.glob("jobs/*/events.jsonl"):
+            if any(e["kind"] == "probe" and e["step"] >= step for e in read_events(path)[0]):
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was not probed")
 
 
 def test_a_best_step_whose_checkpoint_is_gone_is_told_and_not_published(probed: Any) -> None:
