@@ -40,6 +40,7 @@ PROBE = {"suites": SUITES, "every": 15, "items": PROBED, "margin": 0.1}
 WAYS: dict[str, dict[str, Any]] = {
     "naive": {},
     "replay": {"replay": REPLAY},
+    "more replay": {"replay": {**REPLAY, "share": 0.75}},
     "replay+kl": {"replay": REPLAY, "kl": KL},
     "replay+probe": {"replay": REPLAY, "probe": PROBE},
     "all": {"replay": REPLAY, "kl": KL, "layer_rates": {"decay": 0.9}, "probe": PROBE},
@@ -73,7 +74,7 @@ def temper(root: Path, *arguments: str, allowed: tuple[int, ...] = (0,)) -> None
 
 def name_of(way: str) -> str:
     """Return what a way's run is called."""
-    return f"way-{way.replace('+', '-and-')}"
+    return f"way-{way.replace('+', '-and-').replace(' ', '-')}"
 
 
 def run_of(root: Path, way: str) -> Path | None:
@@ -85,7 +86,7 @@ def run_of(root: Path, way: str) -> Path | None:
 def run_way(root: Path, way: str) -> None:
     """Train and evaluate one way."""
     tempering = WAYS[way]
-    share = SHARE if "replay" in tempering else 0.0
+    share = tempering["replay"]["share"] if "replay" in tempering else 0.0
     if run_of(root, way) is None:
         settings = {
             "train.learning_rate": 1e-3,
