@@ -77,6 +77,8 @@ class CheckpointStore:
         """Keep the newest `keep` checkpoints in `directory`."""
         self.directory = directory
         self.keep = keep
+        self.protected: int | None = None
+        """A step that is kept however many newer ones there are."""
 
     @contextmanager
     def writing(self, step: int, **fields: object) -> Iterator[Path]:
@@ -91,7 +93,7 @@ class CheckpointStore:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=self.directory, prefix=f".step-{step}.tmp-"))
-        final = self.directory / f"step-{step}"
+        final = self.path(step)
         try:
             with telling_disk_errors(final), _telling_full_disk(final):
                 yield temporary
@@ -105,9 +107,14 @@ class CheckpointStore:
             raise
         self._rotate()
 
+    def path(self, step: int | None) -> Path:
+        """Return where the checkpoint of a step is."""
+        return self.directory / f"step-{step}"
+
     def _rotate(self) -> None:
         for path in self._by_step()[: -self.keep]:
-            shutil.rmtree(path, ignore_errors=True)
+            if path != self.path(self.protected):
+                shutil.rmtree(path, ignore_errors=True)
 
     def _by_step(self) -> list[Path]:
         found = [path for path in self.directory.glob("step-*") if path.name[5:].isdigit()]

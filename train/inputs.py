@@ -10,6 +10,7 @@ from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_m
 from train.distill_section import DistillSection
 from train.plan import Prepared, prepare
 from train.plan.facts import ModelFacts, read_facts
+from train.probe.suites import ProbeSuites, find_probe
 from train.recipe import TrainSection
 from train.reinforcement_sections import RewardedSection
 from train.reward_opinions import demand_rewards
@@ -33,6 +34,8 @@ class Inputs:
     replay: Path | None
     teacher: Teacher | None = None
     """What is learnt from, for `distill`."""
+    probe: ProbeSuites | None = None
+    """What is asked while training."""
 
     def prepare(
         self, progress: Callable[[str, int, int], None] = lambda what, done, total: None
@@ -62,7 +65,7 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
         UsageError: the recipe lacks the `train` or `model` section.
         ModelError: the model is none, has no usable tokenizer, or is wanted in a precision that
             the adapter cannot work in.
-        DataError: there is no such dataset.
+        DataError: there is no such dataset, or an item of the probe cannot be asked.
     """
     section = recipe.required("train", TrainSection, command=command)
     model_section = recipe.required("model", ModelSection, command=command)
@@ -74,7 +77,7 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
         workspace.dataset(section.tempering.replay.dataset) if section.tempering.replay else None
     )
     source = resolve_model(model_section, recipe.base_dir)
-    tokenizer = ChatTokenizer.from_dir(source.path)
+    tokenizer, facts = ChatTokenizer.from_dir(source.path), read_facts(source.path)
     teacher = None
     if isinstance(section.method, DistillSection):
         teacher = find_teacher(section.method, recipe.base_dir, workspace, tokenizer)
@@ -84,10 +87,11 @@ def find_inputs(recipe: Recipe, workspace: Workspace, *, command: str = "temper 
         model_section=model_section,
         source=source,
         tokenizer=tokenizer,
-        facts=read_facts(source.path),
+        facts=facts,
         dataset=dataset,
         replay=replay,
         teacher=teacher,
+        probe=find_probe(section.tempering.probe, workspace, tokenizer, facts),
     )
 
 

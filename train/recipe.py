@@ -97,7 +97,7 @@ class TrainSection(Section):
     """When to stop before starting."""
     tempering: Tempering = Tempering()
     """What keeps the model from getting brittle: replayed rows, the distance from the base,
-    rates by layer."""
+    rates by layer, a probe that says which step to publish."""
     checkpoint_every: int | None = Field(default=None, ge=1)
     """Steps between checkpoints; each is a pause and needs disk. Left out: a tenth of the steps,
     within 10 and 500."""
@@ -171,6 +171,15 @@ class TrainSection(Section):
         kind = self.method.kind
         if self.tempering.kl is not None and kind != "sft":
             raise ValueError(f"no tempering.kl with method {kind}: {_WITHOUT_KL[kind]}")
+        if self.tempering.probe is not None and kind == "reward":
+            raise ValueError(
+                "no tempering.probe with method reward: a reward model writes no answers to score"
+            )
+        if self.tempering.probe is not None and _tuner(self) == "ADALORA":
+            raise ValueError(
+                "no tempering.probe with ADALORA: its ranks are settled by the last step, so that "
+                "an earlier one is no model of its own; take LORA"
+            )
         return self
 
     @model_validator(mode="after")
@@ -190,6 +199,10 @@ class TrainSection(Section):
                 f"found {self.micro_batch_size}"
             )
         return self
+
+
+def _tuner(section: TrainSection) -> str:
+    return section.adapter.tuner if isinstance(section.adapter, PeftAdapter) else ""
 
 
 _OWN_BETA = "its own `method.beta` holds it near the base"

@@ -37,6 +37,7 @@ def new_record(
         "dataset": str(inputs.dataset),
         "replay": str(inputs.replay) if inputs.replay else None,
         "steps": prepared.plan.steps,
+        "probe": inputs.probe.sources if inputs.probe else {},
         "settings": compared_settings(inputs),
         "attempts": [],
     }
@@ -71,6 +72,17 @@ def add_micro_batch(run: Path, step: int, before: int, now: int, reason: str) ->
     changes = record.setdefault("micro_batches", [])
     changes.append({"after_step": step, "before": before, "now": now, "reason": reason})
     write_json(run / FILE, record)
+
+
+def add_published(run: Path, published: dict[str, Any]) -> None:
+    """Record which step is published and why."""
+    write_json(run / FILE, {**read_record(run), "published": published})
+
+
+def published_step(record: dict[str, Any]) -> int:
+    """Return the step whose weights a finished run's model has."""
+    published = record.get("published")
+    return int(published["step"] if published else record["steps"])
 
 
 def read_record(run: Path) -> dict[str, Any]:

@@ -153,6 +153,8 @@ def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None)
         record["settings"] = records.compared_settings(inputs)
         record["base"] = inputs.source.as_record()
         record["steps"] = prepared.plan.steps
+        record["probe"] = inputs.probe.sources if inputs.probe else {}
+    record.pop("published", None)  # by an attempt that was killed before it had published it
     records.add_attempt(run, record, job, from_step=start.step, accepted=list(opened.accepted))
     job.result(run)
     reporter.note(
@@ -213,6 +215,7 @@ def differences(
     if taught and teaches and taught["value"] != teaches.value:
         yield Difference("teacher", str(taught["value"]), str(teaches.value), True)
     yield from _data_differences(before, plan)
+    yield from _probe_differences(record, inputs)
     for one in _setting_differences(record["settings"], records.compared_settings(inputs)):
         if one.name == _MICRO and not _mixes_rows(plan):
             one = replace(one, stops=False)
@@ -248,6 +251,14 @@ def _data_differences(before: Mapping[str, Any], plan: Plan) -> Iterator[Differe
                 f"{now[role].path} ({now[role].rows:,} rows, {now[role].digest[:12]})",
                 True,
             )
+
+
+def _probe_differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Difference]:
+    """Yield the probe's suites that have another content; others are seen in the settings."""
+    was, now = record.get("probe") or {}, inputs.probe.sources if inputs.probe else {}
+    for name in sorted({*was} & {*now}):
+        if was[name] != now[name]:
+            yield Difference(f"probe.{name}", was[name][:12], now[name][:12], True)
 
 
 def _setting_differences(was: Any, now: Any, key: str = "") -> Iterator[Difference]:

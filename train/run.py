@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from train.guard import Guard
 from train.inputs import Inputs, find_inputs
 from train.methods import METHODS
 from train.plan import Prepared
+from train.probe.stage import open_probe, take_best
 from train.proof import prove
 from train.proof.rewards import prove_rewards_of
 from train.proof.template import padding_token
@@ -144,7 +145,8 @@ def attempt_run(
             base_quantization=inputs.section.adapter.quantization,
             plan_digest=prepared.plan.digest,
         )
-    job.events.append("model", path="model", steps=prepared.plan.steps)
+    steps = records.published_step(records.read_record(run))
+    job.events.append("model", path="model", steps=steps)
     return run
 
 
@@ -290,6 +292,8 @@ def _fit_once(fitting: Fitting, request: FitRequest, start: Start, device: Any) 
 
     inputs, plan, job = fitting.inputs, request.prepared.plan, fitting.job
     base = _load_base(inputs, request.prepared, device)
+    probe = open_probe(fitting, plan, start, device, base)
+    request = replace(request, probe=probe)
     job.events.append("start", from_step=start.step, max_steps=plan.steps, device=asdict(device))
     trainer = build_trainer(base, _tokenizer(inputs), request)
     fitting.reporter.note(
@@ -297,12 +301,14 @@ def _fit_once(fitting: Fitting, request: FitRequest, start: Start, device: Any) 
     )
     split = Split.of(trainer.model) if inputs.section.adapter.splits_weights else None
     steps = fit(trainer)
-    if steps < plan.steps:
+    if steps < plan.steps and not (probe is not None and probe.is_exhausted):
         job.check_stop(
             cure=f"Step {steps} of {plan.steps} is saved. "
             f"Continue with: temper resume {fitting.run.name}"
         )
         raise WorkError(f"the trainer ended at step {steps} of {plan.steps}")
+    if probe is not None:
+        take_best(fitting, trainer, probe, steps)
     return publishable(trainer.model, split)
 
 

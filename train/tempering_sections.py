@@ -59,6 +59,33 @@ class LayerRates(Section):
     the layers have the full rate, the embedding the lowest."""
 
 
+class Probe(Section):
+    """Suites that are asked while training: which step is published, and when to stop.
+
+    Published is not the last step but the one that scored highest on the targets among those that
+    kept every ability within its margin of the base.
+    """
+
+    suites: list[str] = Field(min_length=1)
+    """A path, a name in `suites/`, or `builtin:NAME`: target suites say what is gained, retention
+    suites what is kept. Without a target the last step that kept everything is published."""
+    every: int | None = Field(default=None, ge=1)
+    """Steps between two probes, each of which is also a checkpoint. Left out: as
+    `checkpoint_every`. The last step is always probed."""
+    items: int = Field(default=64, ge=1)
+    """Of each task, spread evenly over it: more cost time at each probe and see smaller falls."""
+    margin: float | None = Field(default=None, gt=0.0, le=1.0)
+    """Largest fall of an ability, in score points, that is no alarm. Left out: each suite's."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after so many probes without a better step. Left out: all steps are done."""
+
+    @model_validator(mode="after")
+    def _each_suite_once(self) -> Self:
+        if len(set(self.suites)) < len(self.suites):
+            raise ValueError("each suite once")
+        return self
+
+
 class Tempering(Section):
     """What keeps a model from getting brittle; nothing of it is on by itself."""
 
@@ -68,6 +95,8 @@ class Tempering(Section):
     """Distance from the base, in the loss. For `sft`; other methods have a `beta` of their own."""
     layer_rates: LayerRates | None = None
     """Lower layers learn slower."""
+    probe: Probe | None = None
+    """What is asked while training, to publish the best step. For methods that write text."""
 
     @model_validator(mode="after")
     def _something_to_hold(self) -> Self:

@@ -81,7 +81,7 @@ def run_demo(directory: Path) -> None:
         WorkError: a step failed, or the loop did not show what it is made to show.
     """
     started = time.monotonic()
-    _write_workspace(directory)
+    write_workspace(directory)
     lanes = Lanes(directory)
     note("\n1/4  Curate: raw rows → datasets (some 10 s)\n")
     for outcome in lanes.run(
@@ -108,7 +108,7 @@ def run_demo(directory: Path) -> None:
     _summarise(directory, gates, time.monotonic() - started)
 
 
-def _write_workspace(directory: Path) -> None:
+def write_workspace(directory: Path) -> None:
     from evalsuite.builtin import write_general, write_raw_tickets
 
     if directory.exists() and any(directory.iterdir()):

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from evalsuite.engine.subjects import Subject, find_subject
 from train.adapter_sections import Adapter
 from train.checkpoints import MANIFEST, fault_of
-from train.record import read_record
+from train.record import published_step, read_record
 from workspace.errors import ModelError, TemperError, UsageError
 from workspace.files import read_json
 from workspace.layout import Workspace
@@ -102,13 +102,14 @@ def _tuner(subject: Subject) -> str:
 def _checkpoints(
     directory: Path, record: dict[str, Any], tuner: str
 ) -> tuple[dict[int, Path], tuple[str, ...]]:
-    """Return whole checkpoints before the end, and what is to be said of others."""
+    """Return whole checkpoints of other steps than the model's, and what is to be said of them."""
     by_step = {
         int(path.name[5:]): path
         for path in (directory / "checkpoints").glob("step-*")
         if path.name[5:].isdigit()
     }
-    before = {step: by_step[step] for step in sorted(by_step) if step < int(record["steps"])}
+    last, known = int(record["steps"]), published_step(record)
+    before = {step: by_step[step] for step in sorted(by_step) if step < last and step != known}
     if not before:
         return {}, ()
     reason = _no_checkpoints(record, tuner)

@@ -12,6 +12,7 @@ from train.checkpoints import MANIFEST, write_manifest
 from train.dial.document import FILE, Dial, Row, write_dial
 from train.dial.origin import Origin
 from train.record import FILE as RECORD
+from train.record import published_step
 from workspace.files import publish_directory, write_json
 from workspace.jobs import Job
 from workspace.layout import Workspace, new_id
@@ -84,14 +85,15 @@ def _without_abilities(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(name: str, origin: Origin, job: Job, provenance: dict[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in origin.record.items() if key != "published"}
     return {
-        **origin.record,
+        **own,
         "id": name,
         "name": name.split("-", 2)[-1].rsplit("-", 1)[0],
         "job": job.id,
         "created": round(time.time(), 3),
         "model": "model",
-        "steps": provenance["checkpoint"] or origin.record["steps"],
+        "steps": provenance["checkpoint"] or published_step(origin.record),
         "attempts": [],
         "dialled": provenance,
     }

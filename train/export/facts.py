@@ -67,13 +67,14 @@ def cost_of(shipment: Shipment) -> Cost:
         if isinstance(event.get("time"), int | float):
             spans.setdefault(int(event.get("attempt", 1)), []).append(float(event["time"]))
     seconds = sum(max(times) - min(times) for times in spans.values())
+    done = shipment.record.get("published") or {}  # a probe may have ended the run before its plan
     words = [str(env[key]) for key in ("device", "precision", "reason") if env.get(key)]
     return Cost(
         hours=seconds / 3600,
         attempts=len(shipment.record.get("attempts") or ()) or len(spans),
-        steps=int(shipment.record.get("steps") or plan.get("steps") or 0),
-        tokens_seen=int(plan.get("tokens_seen") or 0),
-        tokens_trained=int(plan.get("tokens_trained") or 0),
+        steps=int(done.get("steps_done") or shipment.record.get("steps") or plan.get("steps") or 0),
+        tokens_seen=int(done.get("tokens_seen") or plan.get("tokens_seen") or 0),
+        tokens_trained=int(done.get("tokens_trained") or plan.get("tokens_trained") or 0),
         where=", ".join(words) or "not recorded",
     )
 

@@ -238,6 +238,7 @@ def prepare(
     decided |= tempering.decided(section, facts, rows, schedule)
     precision = str(levers.precision(question).value)
     decided |= teachers.decided(teacher, facts, rows, precision)
+    decided |= tempering.probe_every(section, schedule.steps, decided["checkpoint_every"])
     if epochs:
         decided["epochs"] = epochs
     if isinstance(section.adapter, LowRank):
@@ -399,6 +400,12 @@ def _warnings(
         )
     if section.tempering.replay is None:
         out.append("nothing is replayed: measure what the model forgets with a retention suite")
+    probe = section.tempering.probe
+    if probe is not None and probe.every is not None and probe.every >= schedule.steps:
+        out.append(
+            f"tempering.probe is asked after the last of {schedule.steps:,} steps only: there is "
+            "no earlier one to choose; lower its `every`"
+        )
     return out + reinforcement.warnings(section)
 
 

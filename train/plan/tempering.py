@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from train.plan import reinforcement
 from train.plan.facts import ModelFacts
 from train.plan.schedule import Schedule
 from train.plan.settings import Decided
@@ -32,6 +33,24 @@ def decided(
     if section.tempering.layer_rates is not None:
         out["layer_rates"] = _layer_rates(section.tempering.layer_rates.decay, facts)
     return out
+
+
+def probe_every(section: TrainSection, steps: int, checkpoint_every: Decided) -> dict[str, Decided]:
+    """Return the steps between two probes, if the recipe asks for any."""
+    probe = section.tempering.probe
+    if probe is None:
+        return {}
+    every, why = int(checkpoint_every.value), "as often as a checkpoint"
+    if probe.every is not None:
+        every, why = probe.every, "recipe"
+    method = reinforcement.rewarded(section)
+    rest = every % method.iterations if method else 0
+    if method and rest:  # completions are not saved, and a probe is a checkpoint
+        every += method.iterations - rest
+        why += f"; a multiple of {method.iterations} iterations"
+    count = len({*range(every, steps + 1, every), steps})
+    times = f"{count} times" if count > 1 else "once"
+    return {"probe_every": Decided(every, f"{why}; asked {times}, the last step included")}
 
 
 def distance_rows(on: str, rows: JoinedRows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

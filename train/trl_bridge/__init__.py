@@ -7,7 +7,7 @@ and drop nothing. That they obey is checked on every micro-batch against the pla
 Importing it takes some ten seconds: import it late.
 """
 
-from train.trl_bridge.build import OutOfMemory, build_trainer, fit
+from train.trl_bridge.build import OutOfMemory, build_trainer, fit, put_back
 from train.trl_bridge.rehearse import rehearse_batch
 from train.trl_bridge.request import FitRequest, StepReport
 
@@ -17,5 +17,6 @@ __all__ = [
     "StepReport",
     "build_trainer",
     "fit",
+    "put_back",
     "rehearse_batch",
 ]

@@ -93,10 +93,16 @@ def _trainer(method: str) -> type[Planned]:
     return PlannedOrpo if method == "orpo" else PlannedSimpo
 
 
+def put_back(trainer: Planned, checkpoint: Path) -> None:
+    """Give the trainer's model the weights of a checkpoint of this run."""
+    trainer._load_from_checkpoint(str(checkpoint))
+
+
 def fit(trainer: Planned) -> int:
     """Train the trainer's model in place and return the steps done.
 
-    Fewer steps than planned means that a signal asked the job to stop; a checkpoint was saved.
+    Fewer steps than planned means that the probe's patience has ended, or that a signal asked the
+    job to stop; then a checkpoint was saved.
 
     Raises:
         LimitExceeded: the loss is not finite, a batch is not what the plan says, or rows that

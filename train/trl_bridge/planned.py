@@ -15,9 +15,9 @@ from datasets import Dataset
 from numpy.typing import NDArray
 
 from train.plan import Prepared
+from train.randomness import Randomness
 from train.stall import Watchdog
 from train.trl_bridge.layer_rates import split_by_depth
-from train.trl_bridge.randomness import Randomness
 from train.trl_bridge.ranks import has_ranks, load_ranks, save_ranks
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.watch import Watch
@@ -227,6 +227,20 @@ class Planned(transformers.Trainer):
             load_ranks(self.model, Path(resume_from_checkpoint))
         else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _evaluate(self, *rest: Any, **options: Any) -> dict[str, float]:
+        """Ask the probe, between the step's log and its checkpoint; nothing else is evaluated.
+
+        Where patience has ended this step is not saved: it is not the best, and a run that is
+        killed before it is published comes here again.
+        """
+        probe, step = self.request.probe, int(self.state.global_step)
+        assert probe is not None
+        self.control.should_evaluate = False
+        probe.ask(self.model, step, lambda: self.watchdog.alive(step))
+        if probe.is_exhausted:
+            self.control.should_training_stop, self.control.should_save = True, False
+        return {}
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Return 0: the base class walks over all modules on every micro-batch to count them."""

@@ -55,6 +55,7 @@ def rehearse_batch(
         report=reports.append,
         resume_from=None,
         note=lambda text: None,
+        probe=None,
     )
     with PeakMeter(request.device) as meter:
         trainer = build_trainer(load(), tokenizer, rehearsed)

@@ -9,8 +9,7 @@ from pathlib import Path
 from train.checkpoints import CheckpointStore
 from train.guard import Guard
 from train.plan import Prepared
-from train.teacher import Teacher
-from workspace.jobs import Job
+bafrom workspace.jobs import Job
 
 
 @dataclass(frozen=True)
@@ -53,3 +52,5 @@ class FitRequest:
     """Of the recipe: its relative paths begin here."""
     teacher: Teacher | None = None
     """What is learnt from, for `distill`."""
+    probe: ProbeWatch | None = None
+    """What is asked while training."""

@@ -45,6 +45,8 @@ class RewardWatch(Watch):
     ) -> None:
         if state.global_step % self._iterations == 0:  # completions in use are not saved
             super().on_step_end(args, state, control, **rest)
+        elif state.global_step >= state.max_steps:
+            self._ask_probe(state, control)
 
     def on_log(
         self,

@@ -68,12 +68,20 @@ class Watch(TrainerCallback):
     def on_step_end(
         self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        self._ask_probe(state, control)
         every = self.request.prepared.plan["checkpoint_every"]
         is_last = state.global_step >= state.max_steps
         if self.request.job.stop_requested:
             control.should_save = control.should_training_stop = True
         elif state.global_step % every == 0 and not is_last:
             control.should_save = True
+
+    def _ask_probe(self, state: TrainerState, control: TrainerControl) -> None:
+        """Have a step probed if it is due; all but the last are checkpoints too."""
+        probe = self.request.probe
+        if probe is not None and probe.is_due(int(state.global_step)):
+            control.should_evaluate = True
+            control.should_save = control.should_save or state.global_step < state.max_steps
 
     def on_log(
         self,

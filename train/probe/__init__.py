@@ -1,0 +1,1 @@
+"""`train.tempering.probe`: a small evaluation while training, and which step it picks."""
