@@ -9,7 +9,9 @@ from pathlib import Path
 from train.checkpoints import CheckpointStore
 from train.guard import Guard
 from train.plan import Prepared
-bafrom workspace.jobs import Job
+from train.probe.watch import ProbeWatch
+from train.teacher import Teacher
+from workspace.jobs import Job
 
 
 @dataclass(frozen=True)
