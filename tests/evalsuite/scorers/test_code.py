@@ -196,7 +196,8 @@ def latest(): return Latest()
 """
     gold = json.dumps(
         [
-            "assert count('aab') == {'a': 2, 'b': 1} and count('aab').most_common(1)[0] == ('a', 2)",
+            "assert count('aab') == {'a': 2, 'b': 1}",
+            "assert count('aab').most_common(1) == [('a', 2)]",
             "assert places('aba') == {'a': [0, 2], 'b': [1]}",
             "assert list(ordered('ba')) == ['b', 'a'] and ordered('ba') == {'a': 1, 'b': 1}",
             "held = latest(); held.put('x'); held.put('y'); assert held.newest() == 'y'",
