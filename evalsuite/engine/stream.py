@@ -16,6 +16,8 @@ from torch import Tensor
 from evalsuite.engine.forward import Engine, prefill
 from evalsuite.models import ChatTokenizer
 
+_COLDEST = 1e-6
+"""Temperatures below count as 0: divided by them, logits would be infinite."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -24,7 +26,7 @@ class Sampling:
     """How the next token is chosen."""
 
     temperature: float = 0.0
-    """0: the most likely one, as in evaluation."""
+    """0, or less than a millionth: the most likely one, as in evaluation."""
     top_p: float = 1.0
     """Only the most likely tokens that together have this probability."""
     seed: int | None = None
@@ -57,7 +59,7 @@ def stream_tokens(
         FloatingPointError: the model gave NaN.
     """
     draws = None
-    if sampling.temperature > 0:
+    if sampling.temperature >= _COLDEST:
         draws = torch.Generator()
         draws.manual_seed(sampling.seed) if sampling.seed is not None else draws.seed()
     with torch.inference_mode(), within():
@@ -82,8 +84,10 @@ def _chosen(logits: Tensor, sampling: Sampling, draws: torch.Generator | None) -
     shares = (logits.cpu().double() / sampling.temperature).softmax(dim=-1)
     if sampling.top_p < 1:
         ordered, places = shares.sort(descending=True)
-        # a token is kept while those before it have less than top_p: the first always is
-        ordered[ordered.cumsum(dim=-1) - ordered >= sampling.top_p] = 0
+        # a token is kept while those before it have less than top_p, and the first always
+        is_late = ordered.cumsum(dim=-1) - ordered >= sampling.top_p
+        is_late[0] = False
+        ordered[is_late] = 0
         shares = torch.zeros_like(shares).scatter(0, places, ordered)
     return int(torch.multinomial(shares, 1, generator=draws))
 

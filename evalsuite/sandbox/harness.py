@@ -13,7 +13,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ _LONGEST = 4_000_000
 _SHOWN = 300
 _PR_SET_DUMPABLE = 4
 _CONTAINERS: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+_MAPPINGS: dict[str, Any] = {
+    "dict": dict,
+    "defaultdict": dict,  # what it makes of a missing key is the solution's
+    "Counter": Counter,
+    "OrderedDict": OrderedDict,
+}
 
 
 class NotPlain(TypeError):
@@ -43,8 +50,9 @@ def pack(value: Any, keep: Any = None) -> Any:
         return {"t": "bytes", "v": value.hex()}
     if type(value) is list:
         return [pack(one, keep) for one in value]
-    if type(value) is dict:
-        return {"t": "dict", "v": [[pack(k, keep), pack(v, keep)] for k, v in value.items()]}
+    if type(value) in (dict, defaultdict, Counter, OrderedDict):
+        name = type(value).__name__
+        return {"t": name, "v": [[pack(k, keep), pack(v, keep)] for k, v in value.items()]}
     if type(value).__name__ in _CONTAINERS and type(value) is _CONTAINERS[type(value).__name__]:
         return {"t": type(value).__name__, "v": [pack(one, keep) for one in value]}
     if keep is not None:
@@ -67,8 +75,8 @@ def unpack(data: Any, remote: Any = None) -> Any:
         return complex(float(value[0]), float(value[1]))
     if kind == "bytes":
         return bytes.fromhex(value)
-    if kind == "dict":
-        return {unpack(k, remote): unpack(v, remote) for k, v in value}
+    if kind in _MAPPINGS:
+        return _MAPPINGS[kind]({unpack(k, remote): unpack(v, remote) for k, v in value})
     if kind in _CONTAINERS:
         return _CONTAINERS[kind](unpack(one, remote) for one in value)
     if kind == "object":
@@ -145,8 +153,11 @@ def _answer(asked: Any, objects: list[Any], keep: Any) -> Any:
 class Remote:
     """Something that the solution defines or returned: it can be called and has attributes."""
 
-    def __init__(self, channel: Channel, number: int, name: str) -> None:
+    def __init__(
+        self, channel: Channel, number: int, name: str, *, has_attributes: bool = True
+    ) -> None:
         self._channel, self._number, self._name = channel, number, name
+        self._has_attributes = has_attributes
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         """Call it there; lists and dictionaries that it changes are changed here."""
@@ -162,7 +173,7 @@ class Remote:
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute's value."""
-        if name.startswith("__"):
+        if name.startswith("__") or not self._has_attributes:
             raise AttributeError(name)
         told = self._ask({"of": self._number, "attribute": name})
         return unpack(told["value"], self._other)
@@ -179,7 +190,7 @@ class Remote:
             return
         if type(one) is list:
             one[:] = after
-        elif type(one) in (dict, set):
+        elif isinstance(one, dict | set):
             one.clear()
             one.update(after)
 
@@ -219,15 +230,26 @@ def check(channel: Channel, setup: str, tests: list[str]) -> Iterator[tuple[bool
 
 
 def _names(channel: Channel, told: Any) -> dict[str, Any]:
-    """Return what tests see: what the solution defines, but nothing that hides Python's own."""
+    """Return what tests see: what the solution defines, but nothing that hides Python's own.
+
+    What has the name of a module of the standard library can be called and has no attributes: a
+    class named `math` must not answer for `math.isclose`.
+    """
     names: dict[str, Any] = {"__name__": "tests"}
     for name, value in told["names"].items():
         if not name.startswith("__") and not hasattr(builtins, name):
-            names[name] = unpack(value, lambda number, kind: Remote(channel, number, kind))
+            names[name] = unpack(value, _maker(channel, name not in sys.stdlib_module_names))
     for name, module in told["modules"].items():  # tests may lean on the solution's imports
         if module.partition(".")[0] in sys.stdlib_module_names and not hasattr(builtins, name):
             names[name] = importlib.import_module(module)
     return names
+
+
+def _maker(channel: Channel, has_attributes: bool) -> Callable[[int, str], Remote]:
+    def make(number: int, kind: str) -> Remote:
+        return Remote(channel, number, kind, has_attributes=has_attributes)
+
+    return make
 
 
 def _said(error: BaseException) -> str:

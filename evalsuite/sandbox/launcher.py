@@ -167,7 +167,10 @@ def _set_limits(spec: dict[str, Any], processes: int | None) -> None:
 def _become(spec: dict[str, Any], code: str) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if spec["verdict_file"] is not None:
+        # Its own number is passed on otherwise, and may lie beyond what is closed below.
+        os.set_inheritable(spec["verdict_file"], False)
         os.dup2(spec["verdict_file"], _VERDICT)
+        os.set_inheritable(_VERDICT, True)
     os.closerange(_VERDICT + (spec["verdict_file"] is not None), 256)
     python = spec["python"]
     arguments = [python, "-I", "-S", "-B", "-X", "utf8", f"{code}/{spec['main']}"]

@@ -20,7 +20,9 @@ from workspace.text import plain
 if TYPE_CHECKING:
     from evalsuite.tasks.item import Item
 
-_FENCE = re.compile(r"```[ \t]*(?:python|py|python3)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
+_FENCE = re.compile(
+    r"```[ \t]*(?:(?:python|py|python3)[ \t]*)?\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL
+)
 _SHOWN = 200
 
 
@@ -110,6 +112,8 @@ class CodeScorer(Section):
         asked = json.dumps({"setup": tests.setup, "tests": tests.statements})
         files = {"harness.py": _harness(), "solution.py": program}
         outcome = self._run(Program(files, "harness.py", asked, gives_verdict=True), tier)
+        if outcome.ended != "exit" or outcome.code != 0:  # what wrote a verdict was not the harness
+            return [(False, _ended(outcome))] * tests.count
         verdict = _verdict(outcome.verdict)
         passed, said = verdict.get("passed", []), verdict.get("said", [])
         if len(passed) != tests.count or len(said) != tests.count:

@@ -22,6 +22,14 @@ from workspace.secrets import looks_like_secret, redact
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
+_LEFTOVERS = [
+    "adapter_*",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "base.json",
+]
+"""Weights and settings that an earlier push of another form may have left in the repository."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
@@ -65,6 +73,7 @@ class HubExporter:
             found = api.upload_folder(
                 repo_id=options.out,
                 folder_path=directory,
+                delete_patterns=_LEFTOVERS,
                 commit_message=f"{shipment.run.name}, exported by welltempered",
             )
         except Exception as error:  # the hub's library raises a dozen kinds

@@ -34,14 +34,15 @@ def needs_gate(shipment: Shipment, standing: Standing, artefact: Artefact) -> bo
     """Return whether the artefact's precision is another than the verdict's.
 
     That is so for quantised files, and where an adapter was judged on a 4-bit base and is exported
-    for, or merged into, the unquantised one.
+    for, or merged into, the unquantised one, as a directory or as one GGUF file.
     """
     if shipment.is_reward or not standing.judged:
         return False
     if artefact.quantized_as:
         return True
     judged_in_bits = any(one.model.dtype.startswith("nf4") for one in standing.judged)
-    return judged_in_bits and artefact.tokenizer is not None and artefact.weights.is_dir()
+    is_whole = artefact.weights.is_dir() or artefact.weights.suffix == ".gguf"
+    return judged_in_bits and is_whole
 
 
 def gate_again(

@@ -126,6 +126,8 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(f"there is nothing here; there is {known}", status=404, code="not_found")
 
     def _get(self) -> None:
+        if self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0":
+            self.close_connection = True  # a body, which is not read, must not be the next request
         path = self.path.partition("?")[0]
         models = [self._model(name) for name in self.server.worker.voices.names]
         if path == "/v1/models":
@@ -173,6 +175,9 @@ class Handler(BaseHTTPRequestHandler):
     def _pieces(self, ticket: Ticket) -> Any:
         """Yield pieces as they come; end when the client has gone.
 
+        Who reads a stream is missed when a piece is written to it; who waits for the whole answer
+        is looked for after each piece.
+
         Raises:
             Refused: the request cannot be answered.
             ConnectionError: the client went away.
@@ -188,6 +193,8 @@ class Handler(BaseHTTPRequestHandler):
                 continue
             if isinstance(piece, Refused):
                 raise piece
+            if not ticket.asked.stream and self._is_gone():
+                raise ConnectionError("the client went away")
             yield piece
             if piece.finish is not None:
                 return

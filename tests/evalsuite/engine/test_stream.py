@@ -47,7 +47,9 @@ def test_draws_follow_the_seed_and_keep_to_top_p(engine: Engine) -> None:
     assert drawn(temperature=1.5, seed=1) != drawn(temperature=1.5, seed=2)
     greedy = drawn(temperature=0.0)
     assert drawn(temperature=1.0, seed=3, top_p=1e-9) == greedy
+    assert drawn(temperature=1.0, seed=3, top_p=0.0) == greedy
     assert drawn(temperature=1e-4, seed=4) == greedy
+    assert drawn(temperature=5e-324, seed=4) == greedy
 
 
 def test_pieces_of_text_add_up_to_the_whole(tiny_model: Path) -> None:

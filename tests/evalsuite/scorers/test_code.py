@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import pytest
 
@@ -101,6 +103,57 @@ def test_python_s_own_functions_cannot_be_replaced_in_the_tests() -> None:
     assert scored("def f(x): return x * x", gold) == 1
 
 
+def test_the_verdict_cannot_be_written_where_many_files_are_open() -> None:
+    """The verdict's file then has a number that is not closed with the low ones."""
+    cheat = (
+        "import os, signal\nfor number in range(4, 4096):\n    try: os.write(number, "
+        'b\'{"passed": [true, true], "said": ["", ""]}\')\n    except OSError: pass\n'
+        "os.kill(os.getppid(), signal.SIGKILL)"
+    )
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(300)]
+    try:
+        assert scored(cheat) == 0
+        wrote = "import os\ndef add(a, b):\n    return [n for n in range(4, 4096) if is_file(n)]\n"
+        wrote += (
+            "def is_file(n):\n    try: return os.fstat(n).st_mode >> 12 == 8\n"
+            "    except OSError: return False"
+        )
+        assert scored(wrote, json.dumps(["assert add(1, 2) == []"])) == 1
+    finally:
+        for one in held:
+            os.close(one)
+
+
+def test_a_verdict_counts_only_where_its_writer_ended_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from evalsuite.sandbox.run import Outcome
+    from evalsuite.scorers import code
+
+    written = '{"passed": [true, true], "said": ["", ""]}'
+    for ended, number, score in (("exit", 0, 1), ("exit", 1, 0), ("signal", 9, 0)):
+        outcome = Outcome(ended, number, "", "", written)
+        monkeypatch.setattr(code, "run", lambda *_, outcome=outcome: outcome)
+        assert scored("x = 1") == score
+
+
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        "class math: isclose = staticmethod(lambda *a, **k: True)",
+        "class function: isclose = staticmethod(lambda *a, **k: True)\nmath = function()",
+        "def math(): pass\nmath.isclose = lambda *a, **k: True",
+    ],
+)
+def test_modules_of_the_standard_library_cannot_be_replaced_in_the_tests(cheat: str) -> None:
+    gold = json.dumps(["assert math.isclose(half(1), 0.5)"])
+
+    assert scored(f"{cheat}\ndef half(x): return 7.0", gold) == 0
+    assert scored("import math\ndef half(x): return x / 2", gold) == 1
+    bisect = "def bisect(ones, x): return sum(one <= x for one in ones)\ncode = 5"
+    assert scored(bisect, json.dumps(["assert bisect([1, 2], 1) == 1 and code == 5"])) == 1
+
+
 def test_memory_of_the_tests_cannot_be_read() -> None:
     """ptrace of the process that holds the tests is refused."""
     if BEST is not Tier.NAMESPACES:
@@ -125,6 +178,33 @@ def test_values_of_every_plain_kind_go_both_ways() -> None:
         ]
     )
     assert scored("def same(x): return x", gold) == 1
+
+
+def test_dictionaries_of_the_standard_library_are_values() -> None:
+    program = """
+from collections import Counter, OrderedDict, defaultdict
+def count(text): return Counter(text)
+def places(text):
+    found = defaultdict(list)
+    for place, one in enumerate(text): found[one].append(place)
+    return found
+def ordered(text): return OrderedDict((one, 1) for one in text)
+class Latest(OrderedDict):
+    def put(self, key): self[key] = 1
+    def newest(self): return next(reversed(self))
+def latest(): return Latest()
+"""
+    gold = json.dumps(
+        [
+            "assert count('aab') == {'a': 2, 'b': 1}",
+            "assert count('aab').most_common(1) == [('a', 2)]",
+            "assert places('aba') == {'a': [0, 2], 'b': [1]}",
+            "assert list(ordered('ba')) == ['b', 'a'] and ordered('ba') == {'a': 1, 'b': 1}",
+            "held = latest(); held.put('x'); held.put('y'); assert held.newest() == 'y'",
+        ]
+    )
+    found = SCORER.score(program, Item("one", gold=gold))
+    assert (found.value, found.detail) == (1.0, "")
 
 
 def test_lists_changed_in_place_generators_and_classes_are_understood() -> None:
@@ -194,3 +274,11 @@ def test_gold_without_tests_is_refused() -> None:
 def test_the_program_of_an_answer_is_its_last_block() -> None:
     assert program_of("no block") == "no block"
     assert program_of("```python\na\n```\n```python\nb\n```") == "b"
+    assert program_of("``` python3 \nc\n```") == "c"
+
+
+def test_a_long_run_of_spaces_is_read_at_once() -> None:
+    answer = "```" + " " * 100_000 + "x"  # twenty seconds and more where spaces are split two ways
+    started = time.process_time()
+    assert program_of(answer) == answer
+    assert time.process_time() - started < 1

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from train.export.hub import HubExporter
+
 TOKEN = "hf_" + "Secret0123456789abcdefgh"
 
 
@@ -47,7 +49,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         name = "/".join(parts[2:4])
         if self.path.startswith("/api/models/") and name in self.server.repositories:
             private = self.server.repositories[name]
-            self._send(200, {"id": name, "private": private, "sha": "a" * 40, "siblings": []})
+            if "/tree/" in self.path:
+                files = self.server.files.items()
+                self._send(
+                    200,
+                    [
+                        {"type": "file", "path": path, "size": len(data), "oid": "c" * 40}
+                        for path, data in files
+                    ],
+                )
+                return
+            held = [{"rfilename": path} for path in self.server.files]
+            self._send(200, {"id": name, "private": private, "sha": "a" * 40, "siblings": held})
         else:
             self._send(404, {"error": "no"}, {"X-Error-Code": "RepoNotFound"})
 
@@ -81,6 +94,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if entry["key"] == "file":
                     value = entry["value"]
                     self.server.files[value["path"]] = base64.b64decode(value["content"])
+                elif entry["key"] == "deletedFile":
+                    del self.server.files[entry["value"]["path"]]
             self.server.commits += 1
             oid = "b" * 40
             self._send(
@@ -142,6 +157,38 @@ def export(yard: Any, hub: Hub, *arguments: str, **environment: str) -> Any:
         check=False,
         timeout=200,
     )
+
+
+def test_what_an_earlier_push_of_another_form_left_is_removed(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    from huggingface_hub import HfApi
+
+    from train.export import hub as module
+    from train.export.base import Options
+
+    api = HfApi(endpoint=f"http://127.0.0.1:{hub.server_address[1]}", token=TOKEN)
+    monkeypatch.setattr(module, "_api", lambda: api)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # it is on loopback
+    hub.repositories["me/triage"] = True
+    hub.files = dict.fromkeys(
+        ("config.json", "model-1-of-2.safetensors", "model.safetensors.index.json", "notes.txt"),
+        b"old",
+    )
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    shipment: Any = SimpleNamespace(run=tmp_path)
+
+    HubExporter().deliver(shipment, Options(out="me/triage"), tmp_path)
+
+    assert hub.files == {
+        "adapter_config.json": b"{}",
+        "adapter_model.safetensors": b"{}",
+        "notes.txt": b"old",
+    }
+    assert hub.commits == 1
 
 
 @pytest.mark.slow

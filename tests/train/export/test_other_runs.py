@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,9 @@ import pytest
 
 from tests.train.conftest import chats
 from tests.train.shipping import Yard, train
+from train.export.base import Artefact
 from train.export.parity import Gap, decide
+from train.export.regate import needs_gate
 from train.export.shipment import refuse_reward
 from workspace.errors import UsageError
 
@@ -83,6 +86,29 @@ def test_where_the_precision_changed_the_gate_is_run_again_on_the_artefact(
     card = (tmp_path / "m" / "README.md").read_text()
     assert "the gate was run again on what is exported here" in card
     assert any(name in card for name in evaluations if "exported" in name)
+
+
+@pytest.mark.parametrize(
+    ("weights", "quantized_as", "dtype", "is_needed"),
+    [
+        ("model.gguf", "", "nf4 (other weights bfloat16)", True),
+        ("", "", "nf4 (other weights bfloat16)", True),
+        ("model.gguf", "", "bfloat16", False),
+        ("model.gguf", "q8_0", "bfloat16", True),
+    ],
+)
+def test_the_gate_is_run_again_where_the_precision_changed(
+    tmp_path: Path, weights: str, quantized_as: str, dtype: str, is_needed: bool
+) -> None:
+    if weights:
+        (tmp_path / weights).write_bytes(b"")
+    path = tmp_path / weights
+    artefact = Artefact("bfloat16", None, tmp_path, path, "", quantized_as=quantized_as)
+    shipment: Any = SimpleNamespace(is_reward=False)
+    judged = SimpleNamespace(model=SimpleNamespace(dtype=dtype))
+    standing: Any = SimpleNamespace(judged=(judged,))
+
+    assert needs_gate(shipment, standing, artefact) is is_needed
 
 
 NOISE = Gap(1000, 1e-4, 1e-2, 3)

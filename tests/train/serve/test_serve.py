@@ -244,7 +244,12 @@ def test_requests_at_once_are_all_answered_alike(running: Running) -> None:
 
 def raw_stream(port: int) -> socket.socket:
     """Ask for a stream of a long answer, and read nothing of it."""
-    body = json.dumps({"model": "base", "messages": ASK, "stream": True, "max_tokens": 90}).encode()
+    return raw_request(port, {"model": "base", "messages": ASK, "stream": True, "max_tokens": 90})
+
+
+def raw_request(port: int, asked: dict[str, Any]) -> socket.socket:
+    """Ask and read nothing of the answer."""
+    body = json.dumps(asked).encode()
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         f"Authorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -267,6 +272,47 @@ def test_slow_clients_and_those_that_leave_do_not_hold_up_others(running: Runnin
         while b"[DONE]" not in text:
             text += connection.recv(65536)
         connection.close()
+
+
+def test_who_left_before_the_whole_answer_cancels_it(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets = []
+    written: list[int] = []
+    submit = Worker.submit
+
+    def seen(self: Worker, asked: Any) -> Any:
+        tickets.append(submit(self, asked))
+        return tickets[-1]
+
+    def tokens(*arguments: Any, **options: Any) -> Iterator[int]:
+        letter = running.voices.tokenizer.encode("a")[-1]
+        for count in range(400):  # a piece comes sooner than a wait for one would end
+            time.sleep(0.02)
+            written.append(count)
+            yield letter
+
+    monkeypatch.setattr(Worker, "submit", seen)
+    monkeypatch.setattr(Voices, "say", tokens)
+    connection = raw_request(running.port, {"model": "base", "messages": ASK})
+    while len(written) < 3:
+        time.sleep(0.01)
+    connection.close()
+    assert tickets[0].cancelled.wait(4)
+    time.sleep(0.1)
+    assert len(written) < 300
+
+
+def test_a_get_with_a_body_does_not_smuggle_a_second_request(running: Running) -> None:
+    head = f"Host: 127.0.0.1:{running.port}\r\nAuthorization: Bearer {KEY}\r\n"
+    inner = f"GET /v1/models/toy HTTP/1.1\r\n{head}\r\n"
+    for size in (f"Content-Length: {len(inner)}", "Transfer-Encoding: chunked"):
+        with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+            outer = f"GET /v1/models HTTP/1.1\r\n{head}{size}\r\n\r\n{inner}"
+            connection.sendall(outer.encode())
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.makefile("rb").read()
+        assert answer.count(b"HTTP/1.1 ") == 1 and b"Connection: close" in answer
 
 
 def test_more_than_can_wait_are_told_so(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
