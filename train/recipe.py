@@ -215,6 +215,8 @@ _WITHOUT_KL = {
     "kto": _OWN_BETA,
     "grpo": _OWN_BETA,
     "rloo": _OWN_BETA,
+    "rft": "its rows are not there yet when it is checked; mix replayed rows in, or learn the "
+    "kept rows with sft and kl",
     "distill": "it stays near its teacher, which may be the base; or mix replayed rows in",
     "orpo": _NO_BASE,
     "simpo": _NO_BASE,

@@ -48,7 +48,7 @@ _MICRO = "train.micro_batch_size"
 """More or fewer rows at once give the same gradients, but where a loss mixes rows."""
 _LOSS = "loss"
 """What `--accept` calls losses that are not those of the record."""
-_EXPLAINS_ROWS = ("data", "replay", "model", "train")
+_EXPLAINS_ROWS = ("data", "replay", "model", "train", "levers")
 """Differences that change the order of rows or their tokens by themselves."""
 _PARTS_OF_A_VERSION = {"python": 2}
 """How much of a version counts: Python 3.11.4 and 3.11.9 compute the same."""
@@ -108,16 +108,22 @@ def open_run(
             where=str(run),
             cure=f"Evaluate it with `temper eval {run.name}`, or train again.",
         )
-    inputs = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
-    second = kept_inputs(run, inputs)
-    inputs = second or inputs
+    first = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
+    second = kept_inputs(run, first)
+    inputs = second or first
+    named = [one for one in accept if one != _LOSS]
+    early: list[dict[str, str]] = []
+    between = second is not None and record["dataset"] != str(inputs.dataset)
+    if between:  # killed between the stages: the first is held against its record
+        before = differences(run, record, first, first.prepare(reporter.working))
+        early = _checked(run, list(before), named, reporter)
     prepared = inputs.prepare(reporter.working)
-    if second is not None and record["dataset"] != str(inputs.dataset):
-        enter_second_stage(run, inputs, prepared)  # it was killed between the stages
+    if between:
+        enter_second_stage(run, inputs, prepared)
         record = records.read_record(run)
     prepared = _split_as_recorded(record, inputs, prepared)
     found = list(differences(run, record, inputs, prepared))
-    accepted = _checked(run, found, [one for one in accept if one != _LOSS], reporter)
+    accepted = early + _checked(run, found, [] if between else named, reporter)
     if _LOSS in accept:
         reporter.note("the first losses are not held against the record: accepted")
         accepted.append({"name": _LOSS, "before": "as recorded", "now": "not compared"})
@@ -175,7 +181,8 @@ def _split_as_recorded(record: Mapping[str, Any], inputs: Inputs, prepared: Prep
     if not changes or asked != inputs.section.micro_batch_size:
         return prepared
     size = int(changes[-1]["now"])
-    if prepared.plan.batch_size % size:
+    packed = prepared.schedule.packs is not None
+    if (prepared.schedule.most_sequences if packed else prepared.plan.batch_size) % size:
         return prepared
     return with_micro_batch(prepared, size, changes[-1]["reason"])
 
@@ -222,6 +229,10 @@ def differences(
         if one.name not in _SEEN_IN_EFFECT:
             yield one
     yield from _environment_differences(run, inputs, plan)
+    for name, lever in plan.levers.items():  # `auto` may choose otherwise on another machine
+        chosen = before.get("levers", {}).get(name)
+        if chosen and chosen["value"] != lever.value and lever.reason != "recipe":
+            yield Difference(f"levers.{name}", str(chosen["value"]), str(lever.value), True)
     split = with_micro_batch(prepared, int(before["settings"]["micro_batch_size"]["value"]), "")
     if before["schedule_digest"] != split.plan.schedule_digest:
         was, now = before["schedule_digest"][:12], split.plan.schedule_digest[:12]

@@ -117,8 +117,8 @@ def pack(
     """
     order: list[NDArray[np.int64]] = []
     ends = [0]
-    most = -(-needed // size) * size
     whole = int(np.diff(schedule.offsets).max())
+    most = min(-(-needed // size) * size, whole)  # the only step may be a small one
     for step in range(schedule.steps):
         rows = schedule.batch(step)
         own = lengths[rows].tolist()

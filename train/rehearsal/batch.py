@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.plan import Prepared
 from train.plan.layout import widths
 from train.plan.schedule import Schedule
 from train.plan.settings import Decided
+from train.plan.tempering import distance_rows
+
+Rows = NDArray[np.int64]
 
 _MICRO_BATCHES = 4
 """Of a step, at most: the costliest ones. More would take longer and show nothing new."""
@@ -53,6 +57,7 @@ def longest_batch(prepared: Prepared) -> Batch:
     if not generated:
         size = min(size, len(sequences))
         sequences = sequences[: size * min(_MICRO_BATCHES, len(sequences) // size)]
+    sequences = _with_distance(prepared, sequences, size) if not generated else sequences
     rows = np.concatenate(sequences)
     again = int(plan.method.get("iterations", 1))  # steps that learn from one set of completions
     lengths = np.tile([len(one) for one in sequences], again + 1)
@@ -80,6 +85,24 @@ def longest_batch(prepared: Prepared) -> Batch:
         longest_step_tokens=sum(costs[step]),
         mean_step_tokens=sum(map(sum, costs)) / schedule.steps,
     )
+
+
+def _with_distance(prepared: Prepared, sequences: list[Rows], size: int) -> list[Rows]:
+    """Return the sequences with one, in the first micro-batch, whose distance is measured.
+
+    The longest rows may all be such that `tempering.kl` says nothing of.
+    """
+    kl, schedule = prepared.plan.tempering["kl"], prepared.schedule
+    if kl is None:
+        return sequences
+    is_on = distance_rows(kl["on"], prepared.rows)
+    if any(is_on[one].any() for one in sequences):
+        return sequences
+    counted = [one for one in map(np.atleast_1d, schedule.order) if is_on[one].any()]
+    if not counted:
+        return sequences
+    longest = max(counted, key=lambda one: int(prepared.rows.padded[one].sum()))
+    return [*sequences[: size - 1], longest, *sequences[size:]]
 
 
 def _shapes(prepared: Prepared, schedule: Schedule) -> list[list[tuple[int, int]]]:

@@ -26,6 +26,8 @@ def key_of(batch: Batch, device: Device) -> str:
         "optimizer": plan.optimizer,
         "trained": list(plan.trainable_token_ids),
         "neftune": plan.neftune,
+        "kl": [plan.tempering["kl"], str(plan.settings.get("kl_base"))],
+        "steps": [plan.batch_size, batch.longest_step_tokens, batch.mean_step_tokens],
         "levers": {name: decided.value for name, decided in plan.levers.items()},
         "micro_batch_size": plan["micro_batch_size"],
         "batch": batch.shape,

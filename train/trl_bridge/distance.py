@@ -172,6 +172,8 @@ class Distance:
         rows = list(schedule.micro_batches(step))[number]
         on = torch.tensor(self.term.is_on[rows], device=states.device)
         mask = (inputs["labels"][:, 1:] != IGNORED) & on[:, None]
+        if number == 0:
+            self.value = 0.0
         if not mask.any():
             return states.new_zeros((), dtype=torch.float32)
         tuned, hidden = head_of(self.model, tuned=True), states[:, :-1][mask]
@@ -182,7 +184,7 @@ class Distance:
         chunk, measure = self.term.chunk, self.term.measure
         total = divergence(self.base.head, base_hidden, tuned, hidden, chunk, measure)
         mean = total / tokens
-        self.value = (0.0 if number == 0 else self.value) + float(mean.detach())
+        self.value += float(mean.detach())
         return mean
 
     def _prove(self, tuned: Head, hidden: Tensor, labels: Tensor, mask: Tensor) -> None:
@@ -195,7 +197,10 @@ class Distance:
         with torch.no_grad():
             ours = tuned.log_probs(hidden[few]).gather(-1, labels[mask][few, None])[:, 0]
             far = float((ours - found[mask][few].float()).abs().max())
-        if far > _TOLERANCE.get(hidden.dtype, 0.2):
+        is_exact = hidden.dtype == torch.float32 and not torch.is_autocast_enabled(
+            hidden.device.type
+        )
+        if far > _TOLERANCE[torch.float32 if is_exact else torch.bfloat16]:
             raise ModelError(
                 "the distance from another model cannot be computed for this one",
                 where=self.term.where,

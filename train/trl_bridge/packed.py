@@ -19,7 +19,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from train.plan import Prepared
 from train.rows import TokenRow
-from train.trl_bridge.request import FitRequest
+from train.trl_bridge.request import FitRequest, arithmetic_of
 from workspace.errors import LimitExceeded
 
 _IGNORED = -100
@@ -188,7 +188,7 @@ def prove_apart(trainer: Any, request: FitRequest) -> float:
     model.eval()
     device = next(model.parameters()).device
     try:
-        with torch.no_grad(), trainer.compute_loss_context_manager():
+        with torch.no_grad(), arithmetic_of(request):
             joined = _log_probs(model, together, device)[len(first) :]
             single = _log_probs(model, alone, device)
     finally:

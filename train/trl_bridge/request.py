@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from train.checkpoints import CheckpointStore
 from train.guard import Guard
@@ -30,6 +31,15 @@ class StepReport:
     eta_seconds: float
     values: Mapping[str, float] = field(default_factory=dict)
     """What else the method measures, by trl's names, such as `rewards/accuracies`."""
+
+
+def arithmetic_of(request: FitRequest) -> Any:
+    """Return the context that accelerate puts round the forward pass, for passes beside it."""
+    import torch
+
+    return torch.autocast(
+        request.device, dtype=torch.bfloat16, enabled=request.precision == "bfloat16"
+    )
 
 
 @dataclass(frozen=True)

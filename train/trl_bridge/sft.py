@@ -13,7 +13,7 @@ from train.trl_bridge.arguments import shared_arguments
 from train.trl_bridge.distance import Base, Distance, base_before, distance_from
 from train.trl_bridge.packed import PackedRows, collator_of, is_joined, is_planned, prove_apart
 from train.trl_bridge.planned import IGNORED, Planned, Seen, dataset_of, token_lists
-from train.trl_bridge.request import FitRequest
+from train.trl_bridge.request import FitRequest, arithmetic_of
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -47,7 +47,8 @@ class PlannedSft(Planned, SFTTrainer):
             shuffle_dataset=False,
             loss_type="nll",
         )
-        base = base_before(model, request)
+        with arithmetic_of(request):
+            base = base_before(model, request)
         trainer = cls(
             request=request,
             model=model,
@@ -60,7 +61,8 @@ class PlannedSft(Planned, SFTTrainer):
             peft_config=adapter,
             callbacks=list(callbacks),
         )
-        trainer.distance = cls.distance_of(trainer.model, base, request)
+        with arithmetic_of(request):
+            trainer.distance = cls.distance_of(trainer.model, base, request)
         return trainer
 
     @classmethod
@@ -86,7 +88,8 @@ class PlannedSft(Planned, SFTTrainer):
             return parent.compute_loss(model, inputs, return_outputs, num_items_in_batch)
         with self.distance.watching():
             loss = parent.compute_loss(model, inputs, False, num_items_in_batch)
-        mean = self.distance.of(inputs, *self._micro_batch)
+        with arithmetic_of(self.request):
+            mean = self.distance.of(inputs, *self._micro_batch)
         if num_items_in_batch is None:  # then transformers divides by the micro-batches
             mean = mean * self.current_gradient_accumulation_steps
         return self._joined(loss, mean)
