@@ -150,7 +150,7 @@ def serve(
     ] = None,
     engine: Annotated[
         Literal["auto", "transformers", "vllm"],
-        typer.Option(help="auto: vLLM where it is installed and can serve the run."),
+        typer.Option(help="auto: transformers. vLLM answers where it is asked for."),
     ] = "auto",
     show_command: Annotated[
         bool, typer.Option("--print", help="Print vLLM's command instead of running it.")
@@ -191,20 +191,17 @@ def _vllm(
     from train.serve.vllm import find_vllm, refusal, vllm_command
     from workspace.errors import WorkError
 
-    if engine == "transformers" and not wanted:
+    if engine != "vllm" and not wanted:
         return None
     found, why = find_vllm(), refusal(shipment)
     if found is None and not wanted:
         why = "vLLM is not installed"
     if why:
-        if engine == "vllm" or wanted:
-            raise WorkError(
-                "vLLM cannot serve this run",
-                cause=f"{why}.",
-                cure="--engine transformers, or temper export --to merged and serve that.",
-            )
-        note(f"engine: transformers ({why})")
-        return None
+        raise WorkError(
+            "vLLM cannot serve this run",
+            cause=f"{why}.",
+            cure="--engine transformers, or temper export --to merged and serve that.",
+        )
     command = vllm_command(found or "vllm", shipment, tuned_name(shipment), port, dtype=dtype)
     for said in command.notes:
         note(f"! {said}")

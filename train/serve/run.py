@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from evalsuite.engine.request import BASE
@@ -18,6 +19,8 @@ from workspace.jobs import Job
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 30.0
+_WRITING_SECONDS = 5.0
+"""How long answers that are whole may take to reach their clients."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def serve_run(
         finally:
             server.shutdown()
             worker.close(_GRACE_SECONDS)
+            server.answering.wait(_WRITING_SECONDS)
             server.server_close()
 
 
@@ -98,15 +102,18 @@ def run_vllm(command: VllmCommand, key: str, job: Job) -> None:
     child = subprocess.Popen(
         list(command.argv), env=environment, stdin=subprocess.DEVNULL, start_new_session=True
     )
-    while child.poll() is None:
-        if job.stop_requested:
-            child.send_signal(signal.SIGINT)
-            try:
-                child.wait(_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-            return
-        time.sleep(_POLL_SECONDS)
+    try:
+        while child.poll() is None:
+            if job.stop_requested:
+                child.send_signal(signal.SIGINT)
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(_GRACE_SECONDS)
+                return
+            time.sleep(_POLL_SECONDS)
+    finally:  # its engine is a process of its own, which holds the GPU's memory
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
     if child.returncode:
         raise WorkError(
             "vLLM ended by itself",

@@ -17,6 +17,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+from train.serve.answering import Answering
 from train.serve.asked import Asked, Refused, read_asked
 from train.serve.worker import Piece, Ticket, Worker
 
@@ -45,6 +46,7 @@ class Server(ThreadingHTTPServer):
         self.worker, self.key = worker, key
         self.created = int(time.time())
         self.stopping = threading.Event()
+        self.answering = Answering()
         self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__(("127.0.0.1", port), Handler)
 
@@ -147,14 +149,15 @@ class Handler(BaseHTTPRequestHandler):
         if endpoint is None:
             self._nowhere()
         asked = read_asked(self._body(), "chat" if endpoint == "chat" else "completion")
-        ticket = self.server.worker.submit(asked)
-        try:
-            if asked.stream:
-                self._stream(ticket)
-            else:
-                self._whole(ticket)
-        finally:
-            ticket.cancelled.set()
+        with self.server.answering:
+            ticket = self.server.worker.submit(asked)
+            try:
+                if asked.stream:
+                    self._stream(ticket)
+                else:
+                    self._whole(ticket)
+            finally:
+                ticket.cancelled.set()
 
     def _body(self) -> Any:
         if self.headers.get("Transfer-Encoding") is not None:

@@ -11,6 +11,9 @@ from train.export.shipment import Shipment
 from workspace.errors import WorkError
 
 KEY_VARIABLE = "VLLM_API_KEY"
+_KEY_NOTE = (
+    "vLLM asks for the key under /v1 alone: programs of this machine can reach its other paths"
+)
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,22 @@ def vllm_command(
     """
     subject = shipment.subject
     port = port or _free_port()
-    common = ("--host", "127.0.0.1", "--port", str(port), "--dtype", dtype)
+    common = (
+        "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype,
+        "--allowed-origins", json.dumps([f"http://127.0.0.1:{port}"]), "--disable-fastapi-docs",
+    )  # fmt: skip
     if subject.kind == "full":
         whole = (executable, "serve", str(subject.path), "--served-model-name", name, *common)
-        return VllmCommand(whole, ("vLLM serves one model at a time: the base is not served",))
+        return VllmCommand(
+            whole, ("vLLM serves one model at a time: the base is not served", _KEY_NOTE)
+        )
     config = json.loads((subject.path / "adapter_config.json").read_text(encoding="utf-8"))
     argv = (
         executable, "serve", str(shipment.base.path), "--served-model-name", "base",
         "--enable-lora", "--lora-modules", f"{name}={subject.path}",
         "--max-lora-rank", str(_rank(config)), *common,
     )  # fmt: skip
-    notes = []
+    notes = [_KEY_NOTE]
     if subject.quantization:
         notes.append(
             f"the adapter was trained on {subject.quantization}; vLLM holds the base unquantised"

@@ -86,13 +86,14 @@ class Worker:
                     code="queue_full",
                 )
             self._count += 1
-        self._waiting.put(ticket)
+            self._waiting.put(ticket)  # within the lock: nothing comes after `close`'s end
         return ticket
 
     def close(self, seconds: float = 30.0) -> None:
         """Finish the answer being written, refuse those that wait, and end."""
-        self._closing.set()
-        self._waiting.put(None)
+        with self._lock:
+            self._closing.set()
+            self._waiting.put(None)
         self._thread.join(seconds)
 
     def _run(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -11,21 +12,27 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import openai
+import psutil
 import pytest
 
 from evalsuite.engine.generate import generate
 from evalsuite.engine.requests import GenerateRequest
 from evalsuite.engine.voices import Voices, open_voices
 from evalsuite.models.load import Placement
-from train.serve.server import MOST_BODY_BYTES, Server
-from train.serve.vllm import vllm_command
+from train.serve import worker as worker_module
+from train.serve.asked import Refused, read_asked
+from train.serve.run import Serving, run_vllm, serve_run
+from train.serve.server import MOST_BODY_BYTES, Handler, Server
+from train.serve.vllm import VllmCommand, vllm_command
 from train.serve.worker import Worker
+from workspace.errors import WorkError
 
 KEY = "local-" + "0123456789" * 4
 ASK = [{"role": "user", "content": "train: card refund"}]
@@ -316,9 +323,7 @@ def test_a_get_with_a_body_does_not_smuggle_a_second_request(running: Running) -
 
 
 def test_more_than_can_wait_are_told_so(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    from train.serve import worker as module
-
-    monkeypatch.setattr(module, "MOST_WAITING", 0)
+    monkeypatch.setattr(worker_module, "MOST_WAITING", 0)
     status, found = running.raw("POST", "/v1/completions", {"model": "toy", "prompt": "x"})
     assert status == 429 and found["error"]["type"] == "rate_limit_error"
 
@@ -334,6 +339,106 @@ def test_a_request_that_breaks_the_model_ends_alone(
     assert status == 500 and "secret detail" not in json.dumps(found)
     monkeypatch.undo()
     assert running.raw("POST", "/v1/completions", {"model": "toy", "prompt": "x"})[0] == 200
+
+
+# ---- the end
+
+
+def test_a_request_that_comes_as_the_server_ends_is_answered_or_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(queue.Queue[Any]):
+        def put(self, item: Any, *arguments: Any, **options: Any) -> None:
+            if item is not None:
+                putting.set()
+                time.sleep(0.5)
+            super().put(item, *arguments, **options)
+
+    putting, tickets = threading.Event(), []
+    monkeypatch.setattr(worker_module.queue, "Queue", Slow)
+    worker = Worker(running.voices)
+    monkeypatch.undo()
+    asked = read_asked({"model": "base", "messages": ASK, "max_tokens": 1}, "chat")
+    asking = threading.Thread(target=lambda: tickets.append(worker.submit(asked)))
+    asking.start()
+    assert putting.wait(5)
+    worker.close(20)
+    asking.join(5)
+    assert tickets[0].pieces.get(timeout=5) is not None
+    with pytest.raises(Refused, match="stopping"):
+        worker.submit(asked)
+
+
+class Stops:
+    """A job that is asked to stop when it is told."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    @property
+    def stop_requested(self) -> bool:
+        return self.asked.is_set()
+
+
+def test_the_end_waits_for_an_answer_on_its_way(
+    trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job: Any = Stops()
+    sent: list[int] = []
+    held: list[socket.socket] = []
+    send = Handler._send
+
+    def slowly(self: Handler, status: int, document: dict[str, Any]) -> None:
+        job.asked.set()
+        time.sleep(1)
+        send(self, status, document)
+        sent.append(status)
+
+    def ready(serving: Serving) -> None:
+        port = int(serving.address.split(":")[2].split("/")[0])
+        held.append(raw_request(port, {"model": "base", "messages": ASK, "max_tokens": 1}))
+
+    monkeypatch.setattr(Handler, "_send", slowly)
+    serve_run(trained.open(), port=0, key=KEY, dtype="float32", job=job, ready=ready)
+    assert sent == [200]
+    held[0].close()
+
+
+VLLM = """#!{python}
+import os, signal, subprocess, sys, time
+engine = subprocess.Popen(["/bin/sh", "-c", "trap '' INT; sleep 300 & wait"])
+open({told!r}, "w").write(str(engine.pid))
+os.rename({told!r}, {told!r} + ".done")
+signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+{then}
+"""
+
+
+@pytest.mark.parametrize("then", ["time.sleep(300)", "sys.exit(3)"])
+def test_no_process_of_vllm_outlives_temper(tmp_path: Path, then: str) -> None:
+    program, told = tmp_path / "vllm", tmp_path / "engine"
+    program.write_text(VLLM.format(python=sys.executable, told=str(told), then=then))
+    program.chmod(0o755)
+    done = tmp_path / "engine.done"
+    job: Any = Stops()
+
+    def stop() -> None:
+        while not done.exists():
+            time.sleep(0.02)
+        job.asked.set()
+
+    if "sleep" in then:
+        threading.Thread(target=stop, daemon=True).start()
+    error = nullcontext() if "sleep" in then else pytest.raises(WorkError, match="ended by itself")
+    with error:
+        run_vllm(VllmCommand((str(program),), ()), KEY, job)
+    engine = int(done.read_text())
+    for _ in range(100):  # it is another's child now, who may take a moment to notice its end
+        if not psutil.pid_exists(engine) or psutil.Process(engine).status() == "zombie":
+            return
+        time.sleep(0.05)
+    os.kill(engine, signal.SIGKILL)
+    pytest.fail("vLLM's engine still runs")
 
 
 # ---- the command
@@ -381,7 +486,23 @@ def test_vllm_is_told_to_serve_on_loopback_without_the_key(trained: Any) -> None
     command = vllm_command("vllm", trained.open(), "toy", 8123)
     text = " ".join(command.argv)
     assert "--host 127.0.0.1 --port 8123" in text and "--max-lora-rank 8" in text
+    assert command.argv[command.argv.index("--allowed-origins") + 1] == '["http://127.0.0.1:8123"]'
+    assert "--disable-fastapi-docs" in text and "under /v1 alone" in " ".join(command.notes)
     assert f"--lora-modules toy={trained.run / 'model'}" in text and "key" not in text
     process = start(trained, "serve", trained.run.name, "--print")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4 and "trained token rows" in err
+
+
+def test_vllm_answers_only_where_it_is_asked_for(
+    trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train import ship_cli
+    from train.serve import vllm
+
+    monkeypatch.setattr(vllm, "find_vllm", lambda: "/opt/vllm")
+    monkeypatch.setattr(vllm, "refusal", lambda shipment: "")
+    asked = trained.open()
+    assert ship_cli._vllm(asked, "auto", 8123, "auto", wanted=False) is None
+    command = ship_cli._vllm(asked, "vllm", 8123, "auto", wanted=False)
+    assert command is not None and command.argv[:2] == ("/opt/vllm", "serve")
