@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,19 @@ ASK = [{"role": "user", "content": "train: card refund"}]
 class Running:
     server: Server
     voices: Voices
+    clients: list[openai.OpenAI] = field(default_factory=list)
+    """To be closed at the end."""
 
     @property
     def port(self) -> int:
         return self.server.port
 
     def client(self, key: str = KEY) -> openai.OpenAI:
-        return openai.OpenAI(
+        made = openai.OpenAI(
             base_url=f"http://127.0.0.1:{self.port}/v1", api_key=key, max_retries=0, timeout=60
         )
+        self.clients.append(made)
+        return made
 
     def raw(
         self, method: str, path: str, body: Any = None, **headers: str
@@ -74,7 +78,10 @@ def running(trained: Any) -> Iterator[Running]:
         server = Server(0, worker, KEY)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        yield Running(server, voices)
+        made = Running(server, voices)
+        yield made
+        for client in made.clients:
+            client.close()
         server.shutdown()
         worker.close()
         server.server_close()
@@ -466,8 +473,8 @@ def test_the_command_serves_until_it_is_told_to_stop(yard: Any) -> None:
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("serving http://127.0.0.1:"), process.stderr
-    client = openai.OpenAI(base_url=line.split()[1], api_key=KEY, max_retries=0)
-    assert [model.id for model in client.models.list()] == ["base", "toy"]
+    with openai.OpenAI(base_url=line.split()[1], api_key=KEY, max_retries=0) as client:
+        assert [model.id for model in client.models.list()] == ["base", "toy"]
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
