@@ -130,9 +130,12 @@ def test_a_missing_key_is_told_before_a_row_is_read(tmp_path: Path) -> None:
 def proof_of(bench: Any, directory: Path, *rewards: Any) -> Any:
     """Prove rewards on rows of the bench."""
     rows = bench.prepare(GRPO).rows
-    return prove_rewards(
-        rows, made(directory, *rewards), example="{answer}", max_new_tokens=16, count_tokens=len
-    )
+    opened = made(directory, *rewards)
+    try:
+        return prove_rewards(rows, opened, example="{answer}", max_new_tokens=16, count_tokens=len)
+    finally:
+        for reward in opened:
+            reward.close()
 
 
 @pytest.fixture
