@@ -13,7 +13,7 @@ from train.stall import Watchdog
 from train.trl_bridge.distill import PlannedDistill
 from train.trl_bridge.dpo import PlannedDpo
 from train.trl_bridge.kto import PlannedKto
-from train.trl_bridge.planned import Planned
+from train.trl_bridge.planned import Given, Planned
 from train.trl_bridge.ranks import AllocateRanks, has_ranks
 from train.trl_bridge.reinforcement import PlannedGrpo, PlannedRloo
 from train.trl_bridge.request import FitRequest
@@ -65,7 +65,7 @@ def build_trainer(
         freeze(model, plan)
     watch = kind.watch(request)
     try:
-        trainer = kind.build(model, tokenizer, peft_config(model, plan), request, [watch])
+        trainer = kind.build(Given(model, tokenizer, peft_config(model, plan), request, [watch]))
     except ValueError as error:
         if _NO_TARGET not in str(error) and plan.adapter["kind"] != "peft":
             raise

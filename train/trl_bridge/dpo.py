@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,13 +10,10 @@ from trl import DPOConfig, DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from train.trl_bridge.arguments import shared_arguments
-from train.trl_bridge.planned import Planned, Seen, dataset_of, token_spans
+from train.trl_bridge.planned import Given, Planned, Seen, dataset_of, token_spans
 from train.trl_bridge.request import FitRequest
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-
     from train.rows import TokenRows
 
 
@@ -30,15 +26,9 @@ class PlannedDpo(Planned, DPOTrainer):
     """
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def build(cls, given: Given) -> Self:
         """Return the trainer."""
+        request = given.request
         method = request.prepared.plan.method
         loss = method["loss"]
         arguments = DPOConfig(
@@ -53,16 +43,9 @@ class PlannedDpo(Planned, DPOTrainer):
             disable_dropout=True,
             precompute_ref_log_probs=_is_computed_before(request),
         )
-        return cls(
-            request=request,
-            model=model,
-            args=arguments,
-            train_dataset=dataset_of(request.prepared, _columns),
-            processing_class=tokenizer,
-            data_collator=DataCollatorForPreference(pad_token_id=request.pad_id, max_length=None),
-            peft_config=adapter,
-            callbacks=list(callbacks),
-        )
+        rows = dataset_of(request.prepared, _columns)
+        collator = DataCollatorForPreference(pad_token_id=request.pad_id, max_length=None)
+        return cls._made(given, arguments, rows, data_collator=collator)
 
     def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
         """Return the likelihoods under what the model was.

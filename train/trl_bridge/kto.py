@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,13 +14,9 @@ from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 from train.plan import Prepared
 from train.plan.schedule import Schedule
 from train.trl_bridge.arguments import shared_arguments
-from train.trl_bridge.planned import Planned, Seen, token_spans
-from train.trl_bridge.request import FitRequest
+from train.trl_bridge.planned import Given, Planned, Seen, token_spans
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-
     from train.rows import TokenRow, TokenRows
 
 
@@ -35,15 +30,9 @@ class PlannedKto(Planned, KTOTrainer):
     """
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def build(cls, given: Given) -> Self:
         """Return the trainer."""
+        request = given.request
         plan = request.prepared.plan
         method = plan.method
         arguments = KTOConfig(
@@ -53,21 +42,14 @@ class PlannedKto(Planned, KTOTrainer):
             desirable_weight=method["desirable_weight"],
             undesirable_weight=method["undesirable_weight"],
             disable_dropout=True,
-            precompute_ref_log_probs=adapter is None,
+            precompute_ref_log_probs=given.adapter is None,
         )
-        return cls(
-            request=request,
-            model=model,
-            args=arguments,
-            train_dataset=_dataset(request.prepared, mismatched=method["loss"] == "kto"),
-            processing_class=tokenizer,
-            # A long prompt with another's long answer is cut; planned rows are within the limit.
-            data_collator=DataCollatorForUnpairedPreference(
-                pad_token_id=request.pad_id, max_length=plan["max_length"]
-            ),
-            peft_config=adapter,
-            callbacks=list(callbacks),
+        rows = _dataset(request.prepared, mismatched=method["loss"] == "kto")
+        # A long prompt with another's long answer is cut; planned rows are within the limit.
+        collator = DataCollatorForUnpairedPreference(
+            pad_token_id=request.pad_id, max_length=plan["max_length"]
         )
+        return cls._made(given, arguments, rows, data_collator=collator)
 
     def _prepare_dataset(self, dataset: Any, *rest: Any, **options: Any) -> Any:
         """Leave the rows as planned: they are tokenised, and their mismatched answers chosen."""

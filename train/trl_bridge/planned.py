@@ -46,6 +46,18 @@ class Seen:
     """Tokens that are read."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a trainer is built of."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    adapter: PeftConfig | None
+    """What the trainer wraps the model in, if anything."""
+    request: FitRequest
+    callbacks: Sequence[TrainerCallback]
+
+
 def dataset_of(prepared: Prepared, columns: Callable[[TokenRows], dict[str, pa.Array]]) -> Dataset:
     """Return every row once, seen through the schedule's order."""
     parts = [pa.table(columns(part)) for part in prepared.rows.parts]
@@ -85,16 +97,23 @@ class Planned(transformers.Trainer):
         super().__init__(**options)
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
-        """Return the trainer of a method, which wraps `model` in the adapter if there is one."""
+    def build(cls, given: Given) -> Self:
+        """Return the trainer of a method."""
         raise NotImplementedError
+
+    @classmethod
+    def _made(cls, given: Given, arguments: Any, dataset: Dataset, **options: Any) -> Self:
+        """Return the trainer with trl's arguments; `options` are further ones of its own."""
+        return cls(
+            request=given.request,
+            model=given.model,
+            args=arguments,
+            train_dataset=dataset,
+            processing_class=given.tokenizer,
+            peft_config=given.adapter,
+            callbacks=list(given.callbacks),
+            **options,
+        )
 
     @classmethod
     def watch(cls, request: FitRequest) -> Watch:

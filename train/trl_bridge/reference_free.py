@@ -5,7 +5,6 @@ Import it only where `train.methods` has found them in the installed trl.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,13 +16,10 @@ from trl.experimental.utils import DPODataCollatorWithPadding
 
 from train.plan import Prepared
 from train.trl_bridge.arguments import shared_arguments
-from train.trl_bridge.planned import IGNORED, Planned, Seen, token_spans
+from train.trl_bridge.planned import IGNORED, Given, Planned, Seen, token_spans
 from train.trl_bridge.request import FitRequest
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-
     from train.rows import TokenRows
 
 _SIDES = ("chosen", "rejected")
@@ -35,15 +31,9 @@ class _Pairs(Planned):
     """What the two have in common."""
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def build(cls, given: Given) -> Self:
         """Return the trainer."""
+        request = given.request
         plan = request.prepared.plan
         options = {
             **shared_arguments(request),
@@ -51,18 +41,10 @@ class _Pairs(Planned):
             "remove_unused_columns": False,
             "disable_dropout": not plan.adapter.get("dropout"),
         }
-        construct: Any = cls
-        made: Self = construct(
-            request=request,
-            model=model,
-            args=cls._arguments(options, request),
-            train_dataset=_TokenisedPairs.of(request.prepared),
-            processing_class=tokenizer,
-            data_collator=DPODataCollatorWithPadding(pad_token_id=request.pad_id),
-            peft_config=adapter,
-            callbacks=list(callbacks),
-        )
-        return made
+        rows = _TokenisedPairs.of(request.prepared)
+        collator = DPODataCollatorWithPadding(pad_token_id=request.pad_id)
+        arguments = cls._arguments(options, request)
+        return cls._made(given, arguments, rows, data_collator=collator)
 
     @classmethod
     def _arguments(cls, options: dict[str, Any], request: FitRequest) -> Any:

@@ -25,15 +25,14 @@ from train.reinforcement_sections import GrpoSection, ReinforcementSection
 from train.rewards import Completion, Reward, RewardPlace, make_rewards
 from train.samples import FILE, Sample, add_samples
 from train.trl_bridge.arguments import shared_arguments
-from train.trl_bridge.planned import Planned
+from train.trl_bridge.planned import Given, Planned
 from train.trl_bridge.request import FitRequest
 from train.trl_bridge.reward_watch import RewardWatch
 from train.trl_bridge.watch import Watch
 from workspace.errors import LimitExceeded, TemperError, WorkError
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+    pass
 
 _SAMPLED_PROMPTS = 2
 _SAMPLED_GENERATIONS = 4
@@ -162,29 +161,15 @@ class PlannedReinforcement(Planned):
         return RewardWatch(request)
 
     @classmethod
-    def _built(
-        cls,
-        arguments: Any,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def _built(cls, arguments: Any, given: Given) -> Self:
+        request, tokenizer = given.request, given.tokenizer
         method, texts = _method(request), _Texts(request)
         place = RewardPlace(request.base_dir, request.store.directory.parent)
         rewards = make_rewards(method.rewards, method.max_new_tokens, place)
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(request.pad_id)
-        trainer = cls(
-            request=request,
-            model=model,
-            reward_funcs=[RewardFunction(one, texts) for one in rewards],
-            args=arguments,
-            train_dataset=_numbers(request, method.iterations),
-            processing_class=tokenizer,
-            peft_config=adapter,
-            callbacks=list(callbacks),
-        )
+        functions = [RewardFunction(one, texts) for one in rewards]
+        rows = _numbers(request, method.iterations)
+        trainer = cls._made(given, arguments, rows, reward_funcs=functions)
         trainer._texts, trainer._method, trainer._rewards = texts, method, rewards
         # trl would stop at the tokenizer's end token as well; evaluation stops at these alone
         trainer.eos_token_ids = arguments.generation_kwargs["eos_token_id"]
@@ -283,19 +268,12 @@ class PlannedGrpo(PlannedReinforcement, GRPOTrainer):
     """Completions against the others of their prompt."""
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def build(cls, given: Given) -> Self:
         """Return the trainer."""
-        method = _method(request)
+        method = _method(given.request)
         assert isinstance(method, GrpoSection)
         arguments = GRPOConfig(
-            **_arguments(request, method),
+            **_arguments(given.request, method),
             loss_type=method.loss,
             scale_rewards=method.scale_rewards,
             # the papers' own: LUSPO weighs whole completions, the others tokens
@@ -304,24 +282,17 @@ class PlannedGrpo(PlannedReinforcement, GRPOTrainer):
             # (DeepSeek-V3.2, arXiv 2512.02556); defined for ratios of tokens
             use_bias_correction_kl=method.loss != "luspo",
         )
-        return cls._built(arguments, model, tokenizer, adapter, request, callbacks)
+        return cls._built(arguments, given)
 
 
 class PlannedRloo(PlannedReinforcement, RLOOTrainer):
     """Completions against the mean of the others of their prompt."""
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def build(cls, given: Given) -> Self:
         """Return the trainer."""
-        arguments = RLOOConfig(**_arguments(request, _method(request)))
-        return cls._built(arguments, model, tokenizer, adapter, request, callbacks)
+        arguments = RLOOConfig(**_arguments(given.request, _method(given.request)))
+        return cls._built(arguments, given)
 
 
 def _method(request: FitRequest) -> ReinforcementSection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,13 +10,9 @@ from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
 from train.trl_bridge.arguments import shared_arguments
-from train.trl_bridge.planned import Planned, Seen, dataset_of, token_spans
-from train.trl_bridge.request import FitRequest
+from train.trl_bridge.planned import Given, Planned, Seen, dataset_of, token_spans
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-
     from train.rows import TokenRows
 
 
@@ -25,15 +20,9 @@ class PlannedReward(Planned, RewardTrainer):
     """The chosen chat's number over the rejected one's."""
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def build(cls, given: Given) -> Self:
         """Return the trainer."""
+        request, tokenizer = given.request, given.tokenizer
         plan = request.prepared.plan
         # trl copies it to the model's config, by which the last token of a chat is found.
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(request.pad_id)
@@ -43,16 +32,9 @@ class PlannedReward(Planned, RewardTrainer):
             disable_dropout=not plan.adapter.get("dropout"),
         )
         margins = plan.method["margins"]
-        return cls(
-            request=request,
-            model=model,
-            args=arguments,
-            train_dataset=dataset_of(request.prepared, lambda part: _columns(part, margins)),
-            processing_class=tokenizer,
-            data_collator=DataCollatorForPreference(pad_token_id=request.pad_id),
-            peft_config=adapter,
-            callbacks=list(callbacks),
-        )
+        rows = dataset_of(request.prepared, lambda part: _columns(part, margins))
+        collator = DataCollatorForPreference(pad_token_id=request.pad_id)
+        return cls._made(given, arguments, rows, data_collator=collator)
 
     def seen(self, inputs: Any) -> list[Seen]:
         """Return what a collated batch reads, and at which token the model takes its number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,13 +11,11 @@ from trl import SFTConfig, SFTTrainer
 from train.trl_bridge.arguments import shared_arguments
 from train.trl_bridge.distance import Base, Distance, base_before, distance_from
 from train.trl_bridge.packed import PackedRows, collator_of, is_joined, is_planned, prove_apart
-from train.trl_bridge.planned import IGNORED, Planned, Seen, dataset_of, token_lists
+from train.trl_bridge.planned import IGNORED, Given, Planned, Seen, dataset_of, token_lists
 from train.trl_bridge.request import FitRequest, arithmetic_of
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
     from train.rows import TokenRows
 
@@ -29,15 +26,9 @@ class PlannedSft(Planned, SFTTrainer):
     distance: Distance | None = None
 
     @classmethod
-    def build(
-        cls,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        adapter: PeftConfig | None,
-        request: FitRequest,
-        callbacks: Sequence[TrainerCallback],
-    ) -> Self:
+    def build(cls, given: Given) -> Self:
         """Return the trainer."""
+        request = given.request
         joined = is_joined(request.prepared)
         arguments = SFTConfig(
             **shared_arguments(request),
@@ -48,19 +39,9 @@ class PlannedSft(Planned, SFTTrainer):
             loss_type="nll",
         )
         with arithmetic_of(request):
-            base = base_before(model, request)
-        trainer = cls(
-            request=request,
-            model=model,
-            args=arguments,
-            train_dataset=PackedRows(request.prepared)
-            if joined
-            else dataset_of(request.prepared, _columns),
-            processing_class=tokenizer,
-            data_collator=collator_of(request),
-            peft_config=adapter,
-            callbacks=list(callbacks),
-        )
+            base = base_before(given.model, request)
+        rows = PackedRows(request.prepared) if joined else dataset_of(request.prepared, _columns)
+        trainer = cls._made(given, arguments, rows, data_collator=collator_of(request))
         with arithmetic_of(request):
             trainer.distance = cls.distance_of(trainer.model, base, request)
         return trainer
