@@ -88,18 +88,23 @@ def numbered(rows: Parts, quarantine: Parts) -> tuple[pl.LazyFrame, pl.LazyFrame
     """
     frames = [parts.scan() for parts in (rows, quarantine)]
     hashes = pl.concat([frame.select("raw_hash") for frame in frames]).collect()
-    nth = pl.int_range(pl.len()).over("raw_hash")
-    ids = hashes.select(
-        pl.when(nth == 0)
-        .then("raw_hash")
-        .otherwise(pl.concat_str("raw_hash", nth.cast(pl.String), separator="-"))
-        .alias("id")
-    )["id"]
+    ids = _numbered_apart(hashes["raw_hash"])
     count = frames[0].select(pl.len()).collect().item()
     parts = []
     for frame, part in ((frames[0], ids[:count]), (frames[1], ids[count:])):
         parts.append(pl.concat([frame, part.to_frame().lazy()], how="horizontal"))
     return parts[0], parts[1]
+
+
+def _numbered_apart(hashes: pl.Series) -> pl.Series:
+    """Return the hashes with `-1`, `-2` … after the second, third … of equal ones."""
+    again = hashes.is_duplicated() & ~hashes.is_first_distinct()
+    if not again.any():
+        return hashes.alias("id")
+    repeated = hashes.filter(again).alias("hash").to_frame()
+    nth = pl.int_range(1, pl.len() + 1).over("hash").cast(pl.String)
+    numbered = repeated.select(pl.concat_str("hash", nth, separator="-")).to_series()
+    return hashes.scatter(again.arg_true(), numbered).alias("id")
 
 
 def choose_type(rows: pl.LazyFrame, wanted: str) -> str:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from curate.frame import ROW
 from curate.reasons import Reason
@@ -30,13 +31,11 @@ class ExactDuplicatesStep:
         """Drop all but the first of equal rows."""
         table = frame.select(ROW, "content_hash").sort(ROW).collect()
         rows = table[ROW].to_numpy().astype(np.int64)
-        _, codes = np.unique(table["content_hash"].to_numpy(), return_inverse=True)
-        first = _first_of(codes)
+        first = _first_of(table["content_hash"].rank("dense").to_numpy())
         same_bytes = first != np.arange(rows.size)
         partner = first.copy()
         if self.config.normalised:
-            _, codes = np.unique(context.classes.first[rows], return_inverse=True)
-            normal = _first_of(codes)
+            normal = _first_of(context.classes.first[rows])
             partner = np.where(same_bytes, first, normal)
         gone = partner != np.arange(rows.size)
         reasons = np.where(same_bytes, Reason.EXACT_DUPLICATE, Reason.NORMALISED_DUPLICATE)[gone]
@@ -48,9 +47,9 @@ class ExactDuplicatesStep:
         return split_off(frame, dropped)
 
 
-def _first_of(
-    codes: np.ndarray[tuple[int], np.dtype[np.int64]],
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return for each place the first place with the same code."""
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return first[inverse].astype(np.int64)
+def _first_of(numbers: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return for each place the first place with the same number, which is about as small."""
+    places = np.arange(numbers.size, dtype=np.int64)
+    first = np.empty(int(numbers.max(initial=0)) + 1, np.int64)
+    first[numbers[::-1]] = places[::-1]  # the last one written stays
+    return first[numbers]

@@ -116,6 +116,42 @@ int64_t scan(const uint8_t *text, const int64_t *offsets, int64_t rows, const ui
     return long_count;
 }
 
+/* One hash of each row over its tokens, in their order or in any.
+
+   hashes, offsets: of `rows` rows.
+   ordered: whether places count, and the number of tokens.
+   out: one for each row.
+*/
+void row_hashes(const uint64_t *hashes, const int64_t *offsets, int64_t rows, int64_t ordered,
+                uint64_t *out) {
+    const uint64_t step = ordered ? 0xC2B2AE3D27D4EB4Fu : 0;
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t begin = offsets[row], end = offsets[row + 1];
+        uint64_t total = 0;
+        for (int64_t at = begin; at < end; at++) total += mix(hashes[at] + step * (at - begin));
+        out[row] = ordered ? mix((uint64_t)(end - begin) + 0x9E3779B97F4A7C15u) ^ total : total;
+    }
+}
+
+/* The numbers, operators and negations of each row, in their order.
+
+   hashes, offsets: of `rows` rows.
+   symbols: what is found, row after row; room for all tokens and one more.
+   counts: how many each row has.
+*/
+void only_symbols(const uint64_t *hashes, const int64_t *offsets, int64_t rows, uint64_t *symbols,
+                  int64_t *counts) {
+    int64_t found = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t before = found;
+        for (int64_t at = offsets[row]; at < offsets[row + 1]; at++) {
+            symbols[found] = hashes[at];
+            found += hashes[at] & 1;
+        }
+        counts[row] = found - before;
+    }
+}
+
 /* The smallest and the largest product of the values with an odd factor. */
 VECTORS static void ends_of(const uint32_t *values, int64_t count, uint32_t factor,
                             uint32_t *smallest, uint32_t *largest) {

@@ -52,6 +52,14 @@ def library() -> Any:
         *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
         *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
     ]
+    found.row_hashes.restype = None
+    found.row_hashes.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p),
+    ]
+    found.only_symbols.restype = None
+    found.only_symbols.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
+    ]
     found.band_keys.restype = None
     found.band_keys.argtypes = [
         *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
@@ -114,6 +122,34 @@ def scan(
         *(hashes.ctypes.data, counts.ctypes.data, long_tokens.ctypes.data),
     )
     return hashes[: counts.sum()].copy(), counts, long_tokens[:long_count]
+
+
+def row_hashes(hashes: Hashes, offsets: Counts, *, ordered: bool) -> Hashes:
+    """Return one hash for each row over its tokens, in their order or in any.
+
+    Args:
+        hashes, offsets: of a table.
+        ordered: whether places count, and the number of tokens.
+    """
+    out = np.empty(offsets.size - 1, np.uint64)
+    library().row_hashes(
+        *(hashes.ctypes.data, offsets.ctypes.data, out.size, int(ordered), out.ctypes.data)
+    )
+    return out
+
+
+def only_symbols(hashes: Hashes, offsets: Counts) -> tuple[Hashes, Counts]:
+    """Return the tokens whose lowest bit is 1, row after row, and how many each row has.
+
+    Args:
+        hashes, offsets: of a table.
+    """
+    found, counts = np.empty(hashes.size + 1, np.uint64), np.empty(offsets.size - 1, np.int64)
+    library().only_symbols(
+        *(hashes.ctypes.data, offsets.ctypes.data, counts.size),
+        *(found.ctypes.data, counts.ctypes.data),
+    )
+    return found[: counts.sum()].copy(), counts
 
 
 def _pointers(tables: Tables) -> list[Any]:

@@ -23,6 +23,7 @@ import polars as pl
 import polars_hash as plh
 from numpy.typing import NDArray
 
+from evalsuite.similarity import kernel
 from evalsuite.similarity.kernel import Tables, library
 from evalsuite.similarity.plain_text import scan, scan_compiled
 
@@ -94,6 +95,12 @@ class TokenTable:
     def lengths(self) -> Counts:
         """Tokens per row, shape (rows,)."""
         return np.diff(self.offsets)
+
+    @property
+    def plain(self) -> tuple[Hashes, Counts]:
+        """Hashes and offsets as the kernel takes them."""
+        hashes = np.ascontiguousarray(self.hashes, np.uint64)
+        return hashes, np.ascontiguousarray(self.offsets, np.int64)
 
     def take(self, rows: NDArray[np.integer]) -> TokenTable:
         """Return the table of these rows, in this order."""
@@ -399,6 +406,8 @@ def pieces(table: TokenTable) -> Iterator[tuple[int, int]]:
 
 def sequence_hashes(table: TokenTable) -> Hashes:
     """Return one hash per row over its tokens in order: equal for rows equal after normalising."""
+    if library() is not None:
+        return kernel.row_hashes(*table.plain, ordered=True)
     lengths = table.lengths
     out = mix(lengths.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
     for begin, end in pieces(table):
@@ -416,6 +425,9 @@ def sequence_hashes(table: TokenTable) -> Hashes:
 
 def only_symbols(table: TokenTable) -> TokenTable:
     """Return the numbers and operators of each row, in their order."""
+    if library() is not None:
+        found, counts = kernel.only_symbols(*table.plain)
+        return TokenTable(found, starts(counts))
     parts, counts = [np.empty(0, np.uint64)], np.empty(len(table), np.int64)
     for begin, end in pieces(table):
         low, high = int(table.offsets[begin]), int(table.offsets[end])
@@ -427,6 +439,8 @@ def only_symbols(table: TokenTable) -> TokenTable:
 
 def bags(table: TokenTable) -> Hashes:
     """Return one hash per row over its tokens in any order, each as often as it occurs."""
+    if library() is not None:
+        return kernel.row_hashes(*table.plain, ordered=False)
     total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(table.hashes))])
     return np.asarray(total[table.offsets[1:]] - total[table.offsets[:-1]])
 

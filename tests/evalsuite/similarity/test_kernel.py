@@ -157,3 +157,30 @@ def test_sets_and_what_they_share_are_those_of_numpy(
     assert np.array_equal(compiled.offsets, plain.offsets)
     for name, value in vars(expected).items():
         assert np.array_equal(getattr(compared, name), value), name
+
+
+@needs_kernel
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=9), max_size=30),
+    st.integers(1, 40),
+)
+def test_rows_are_hashed_as_numpy_does(rows: list[list[int]], piece: int) -> None:
+    flat = np.array([token for row in rows for token in row], np.uint64)
+    table = TokenTable(flat, starts(np.array([len(row) for row in rows], np.int64)))
+    found = []
+    for library in (kernel.library(), None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tokens, "library", lambda found=library: found)
+            patch.setattr(tokens, "_PIECE_TOKENS", piece)
+            symbols = tokens.only_symbols(table)
+            found.append(
+                (
+                    tokens.sequence_hashes(table).tolist(),
+                    tokens.bags(table).tolist(),
+                    symbols.hashes.tolist(),
+                    symbols.offsets.tolist(),
+                )
+            )
+    assert found[0] == found[1]
+    assert found[0][2] == [token for row in rows for token in row if token & 1]
