@@ -125,7 +125,7 @@ def write_out(curated: Curated, out: str, settings: dict[str, Any], recipe_yaml:
             write_dataset(curated, directory, path.name, digest, recipe_yaml)
         return
     with atomic_path(_beside(path, "dropped.parquet")) as temporary:
-        curated.dropped.write_parquet(temporary, compression="zstd")
+        curated.dropped.write_parquet(temporary, compression="zstd", compression_level=1)
     if curated.altered.height:
         with atomic_path(_beside(path, "altered.parquet")) as temporary:
             curated.altered.write_parquet(temporary, compression="zstd")

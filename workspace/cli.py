@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ from contextlib import contextmanager, suppress
 from workspace.errors import Stopped, TemperError, WorkError
 
 _BROKEN_PIPE = 141
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""Modules and rows live on: at Python's 700 they would be walked over again and again."""
 
 
 def run(app: Callable[[], object]) -> int:
@@ -19,6 +22,7 @@ def run(app: Callable[[], object]) -> int:
     `TEMPER_TRACEBACK=1` shows the traceback of an unexpected error.
     """
     _open_closed_streams()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         app()
     except SystemExit as stop:  # --help, --version and wrong usage

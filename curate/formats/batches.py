@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, Protocol
 
 import polars as pl
 
-from curate.formats.decode import first_of, texts_of
-from curate.formats.lines import line_blocks, rows_of, too_long_line
-from curate.formats.raw import LONGEST_ROW_BYTES, RawRow
+from curate.formats.decode import first_of, objects_of, texts_of
+from curate.formats.lines import LineBlock, line_blocks, rows_of, too_long_line
+from curate.formats.raw import LONGEST_ROW_BYTES, RawRow, raw_hashes
 
 _ROWS = 8192
 _BYTES = 64_000_000
@@ -36,9 +36,10 @@ class Batch(Protocol):
         """Where the last record is, as an editor can be told to go to."""
         ...
 
-    @property
-    def raws(self) -> Sequence[bytes]:
-        """Each record's own bytes."""
+    def __len__(self) -> int: ...
+
+    def hashes(self) -> pl.Series:
+        """Return `raw_hashes` of the records' own bytes."""
         ...
 
     @property
@@ -72,10 +73,12 @@ class RowBatch:
         """Where the last record is, as an editor can be told to go to."""
         return self.rows[-1].shown
 
-    @property
-    def raws(self) -> Sequence[bytes]:
-        """Each record's own bytes."""
-        return [raw.raw for raw in self.rows]
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def hashes(self) -> pl.Series:
+        """Return `raw_hashes` of the records' own bytes."""
+        return raw_hashes([raw.raw for raw in self.rows])
 
     def columns(self) -> pl.DataFrame | None:
         """Return key → texts; None where keys differ, or anything but text is in them."""
@@ -92,12 +95,30 @@ class RowBatch:
         return pl.DataFrame({key: [value[key] for value in values] for key in keys})
 
 
-@dataclass(frozen=True)
 class LineBatch:
-    """Lines of JSON, decoded when they are asked for."""
+    """Lines of JSON, split and decoded when they are asked for."""
 
-    places: Sequence[int]
-    raws: Sequence[bytes]
+    def __init__(self, block: LineBlock) -> None:
+        """Hold lines of which not all are blank."""
+        self._block = block
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @cached_property
+    def _objects(self) -> pl.Series | None:
+        return objects_of(self._block.data)
+
+    @cached_property
+    def _filled(self) -> tuple[Sequence[int], Sequence[bytes]]:
+        return self._block.filled()
+
+    @property
+    def places(self) -> Sequence[int]:
+        """Number of each record in its file."""
+        if self._objects is None:
+            return self._filled[0]
+        return range(self._block.begin, self._block.begin + len(self._objects))
 
     @property
     def last(self) -> int:
@@ -107,16 +128,25 @@ class LineBatch:
     @property
     def first(self) -> Any:
         """The first record as decoded; None where it could not be."""
-        return first_of(self.raws)
+        if self._objects is None:
+            return first_of(self._filled[1][0])
+        return first_of(self._objects[0].encode())
+
+    def hashes(self) -> pl.Series:
+        """Return `raw_hashes` of the records' own bytes."""
+        return raw_hashes(self._filled[1] if self._objects is None else self._objects)
 
     @cached_property
     def rows(self) -> Sequence[RawRow]:
         """The records one by one."""
-        return list(rows_of(self.raws, self.places))
+        places, texts = self._filled
+        return list(rows_of(texts, places))
 
     def columns(self) -> pl.DataFrame | None:
         """Return key → texts; None where keys differ, or anything but text is in them."""
-        return texts_of(self.raws, list(self.first))
+        if self._objects is None:
+            return None
+        return texts_of(self._block.data, len(self._objects), list(self.first))
 
 
 def row_batches(records: Iterator[RawRow]) -> Iterator[Batch]:
@@ -143,26 +173,26 @@ def row_batches(records: Iterator[RawRow]) -> Iterator[Batch]:
 
 def line_batches(stream: BinaryIO) -> Iterator[Batch]:
     """Yield the lines of a file that are not blank in batches, as `row_batches` does records."""
-    places: list[int] = []
-    texts: list[bytes] = []
-    size = 0
+    blocks: list[LineBlock] = []
     try:
         for block in line_blocks(stream):
             if block.cut:
-                if places:
-                    yield LineBatch(places, texts)
+                yield from _joined(blocks)
                 yield RowBatch([too_long_line(block)])
-                places, texts, size = [], [], 0
+                blocks = []
                 continue
-            places += block.places
-            texts += block.texts
-            size += block.size
-            if len(places) >= _ROWS or size >= _LINE_BYTES:
-                yield LineBatch(places, texts)
-                places, texts, size = [], [], 0
+            blocks.append(block)
+            size = sum(len(one.data) for one in blocks)
+            if size >= _LINE_BYTES or sum(map(len, blocks)) >= _ROWS:
+                yield from _joined(blocks)
+                blocks = []
     except Exception:
-        if places:
-            yield LineBatch(places, texts)
+        yield from _joined(blocks)
         raise
-    if places:
-        yield LineBatch(places, texts)
+    yield from _joined(blocks)
+
+
+def _joined(blocks: Sequence[LineBlock]) -> Iterator[Batch]:
+    """Yield the blocks as one batch, or nothing if all their lines are blank."""
+    if any(block.data and not block.data.isspace() for block in blocks):
+        yield LineBatch(LineBlock(blocks[0].begin, b"\n".join(block.data for block in blocks)))

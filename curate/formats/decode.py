@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate.formats.raw import LONGEST_ROW_BYTES, Misfit
+from curate.formats.raw import Misfit
 from curate.reasons import Reason
 
 _PACKED = frozenset({dict, list})
+_PADDING = " \t\n\r\x0b\x0c"
+"""What `bytes.strip` takes off."""
 
 
 def decode(data: bytes) -> Any:
@@ -67,19 +69,31 @@ def decode_together(lines: Sequence[bytes]) -> list[Any] | None:
     return values if all(map(int.__eq__, _all_colons(lines, joined), keys)) else None
 
 
-def first_of(lines: Sequence[bytes]) -> Any:
-    """Return the first line decoded, or None where it cannot be."""
+def objects_of(data: bytes) -> pl.Series | None:
+    """Return the lines without padding; None where one does not begin and end as an object.
+
+    Then, with texts alone as values, no two lines are read as parts of one object; two objects in
+    one line are told by their number. None too where the bytes are not UTF-8.
+    """
     try:
-        return decode(lines[0])
-    except Misfit:
+        whole = pl.Series("line", [data.decode()])
+    except UnicodeDecodeError:
         return None
+    lines = whole.str.split("\n").explode().str.strip_chars(_PADDING)
+    framed = lines.str.starts_with("{") & lines.str.ends_with("}")
+    return lines if framed.all() else None
 
 
-def texts_of(lines: Sequence[bytes], keys: Sequence[str]) -> pl.DataFrame | None:
+def texts_of(data: bytes, lines: int, keys: Sequence[str]) -> pl.DataFrame | None:
     """Decode lines that each are an object with these keys and a text under each, as `decode` does.
 
-    Arrow's reader is as strict as that: it refuses a key given twice or not among `keys`, a value
-    of another kind, and text that is not Unicode. What it passes over is looked at here.
+    Arrow's reader is as strict as that: it refuses a key given twice or not among `keys`, and a
+    value of another kind. What it passes over is looked at by `objects_of`.
+
+    Args:
+        data: lines of which `objects_of` makes something.
+        lines: how many they are.
+        keys: of each object.
 
     Returns:
         Key → texts; None where `decode` must look at the lines one by one.
@@ -87,31 +101,25 @@ def texts_of(lines: Sequence[bytes], keys: Sequence[str]) -> pl.DataFrame | None
     import pyarrow as pa
     from pyarrow.json import ParseOptions, ReadOptions, read_json
 
-    if max(map(len, lines)) > LONGEST_ROW_BYTES or not all(map(_is_one_object, lines)):
-        return None
-    joined = b"\n".join(lines)
     schema = pa.schema([(key, pa.large_string()) for key in keys])
     try:
         table = read_json(
-            pa.BufferReader(joined),
-            ReadOptions(use_threads=False, block_size=len(joined) + 1),
+            pa.BufferReader(data),
+            ReadOptions(use_threads=False, block_size=len(data) + 1),
             ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
         )
-        if not joined.isascii():
-            joined.decode()  # Arrow looks at no text before somebody asks for it
-    except (pa.ArrowInvalid, UnicodeDecodeError):
+    except pa.ArrowInvalid:
         return None
-    whole = table.num_rows == len(lines) and not any(c.null_count for c in table.columns)
+    whole = table.num_rows == lines and not any(c.null_count for c in table.columns)
     return pl.DataFrame(table) if whole else None
 
 
-def _is_one_object(line: bytes) -> bool:
-    """Return whether a line begins and ends as an object.
-
-    Then, with texts alone as values, no two lines are read as parts of one object; two objects in
-    one line are told by their number.
-    """
-    return line[:1] == b"{" and line[-1:] == b"}"
+def first_of(line: bytes) -> Any:
+    """Return a line decoded, or None where it cannot be."""
+    try:
+        return decode(line)
+    except Misfit:
+        return None
 
 
 def _is_plain(line: bytes) -> bool:

@@ -22,15 +22,26 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class LineBlock:
-    """Neighbouring lines that are not blank."""
+    """Neighbouring lines of a file."""
 
-    places: Sequence[int]
-    """Number of each in the file, from 1."""
-    texts: Sequence[bytes]
-    size: int
-    """Bytes of the lines; of one too long, all of them."""
-    cut: bool = False
-    """It is one line, too long to be a record, of which `texts` has the beginning."""
+    begin: int
+    """Number of the first of them, from 1."""
+    data: bytes
+    """The lines without the last one's break; of a line too long to be a record, its beginning."""
+    cut: int = 0
+    """Length in bytes of the one line that is too long; 0 where none is."""
+
+    def __len__(self) -> int:
+        """Lines, blank ones too."""
+        return self.data.count(b"\n") + 1
+
+    def filled(self) -> tuple[Sequence[int], Sequence[bytes]]:
+        """Return the numbers of the lines that are not blank, and those lines."""
+        texts = [line.strip() for line in self.data.split(b"\n")]
+        if all(texts):
+            return range(self.begin, self.begin + len(texts)), texts
+        kept = [(place, text) for place, text in enumerate(texts, self.begin) if text]
+        return [place for place, _ in kept], [text for _, text in kept]
 
 
 def read_lines(stream: BinaryIO) -> Iterator[RawRow]:
@@ -39,32 +50,22 @@ def read_lines(stream: BinaryIO) -> Iterator[RawRow]:
         if block.cut:
             yield too_long_line(block)
         else:
-            yield from rows_of(block.texts, block.places)
+            places, texts = block.filled()
+            yield from rows_of(texts, places)
 
 
 def line_blocks(stream: BinaryIO) -> Iterator[LineBlock]:
-    """Yield the lines of a file; memory is bounded."""
+    """Yield the lines of a file; memory is bounded. A line that is too long comes by itself."""
     number = 1
-    for lines, length in _blocks(stream):
-        texts = [line.strip() for line in lines]
-        if number == 1:
-            texts[0] = texts[0].removeprefix(_BOM)
-        if length > LONGEST_ROW_BYTES:
-            yield LineBlock([number], texts, length, cut=True)
-        elif all(texts):
-            yield LineBlock(range(number, number + len(texts)), texts, sum(map(len, texts)))
-        else:
-            filled = [(place, text) for place, text in enumerate(texts, number) if text]
-            if filled:
-                places = [place for place, _ in filled]
-                texts = [text for _, text in filled]
-                yield LineBlock(places, texts, sum(map(len, texts)))
-        number += len(lines)
+    for data, cut in _blocks(stream):
+        block = LineBlock(number, data.removeprefix(_BOM) if number == 1 else data, cut)
+        yield block
+        number += len(block)
 
 
 def too_long_line(block: LineBlock) -> RawRow:
     """Return the row of a line that was cut."""
-    return RawRow(block.places[0], None, block.texts[0], too_long(block.size))
+    return RawRow(block.begin, None, block.data.strip(), too_long(block.cut))
 
 
 def too_long(length: int) -> Misfit:
@@ -88,26 +89,30 @@ def _row(number: int, text: bytes) -> RawRow:
         return RawRow(number, None, text, misfit)
 
 
-def _blocks(stream: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
-    """Yield neighbouring lines, and 0; memory is bounded.
+def _blocks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yield neighbouring lines without the last one's break, and 0; memory is bounded.
 
     A line that is too long comes by itself: its first `_SHOWN` bytes, and its length in bytes.
     """
     # One read of the file at a time: what lies before a damaged place is not lost.
     buffered = cast("io.BufferedReader", stream)
     rest = b""
-    while data := buffered.read1(_BLOCK_BYTES):
-        *lines, rest = (rest + data).split(b"\n")
-        if lines and len(lines[0]) >= LONGEST_ROW_BYTES:
-            yield [lines[0][:_SHOWN]], len(lines[0]) + 1
-            del lines[0]
-        if lines:
-            yield lines, 0
+    while read := buffered.read1(_BLOCK_BYTES):
+        data = rest + read
+        end, begin = data.rfind(b"\n"), 0
+        if end >= 0:
+            first = data.find(b"\n")
+            if first >= LONGEST_ROW_BYTES:
+                yield data[:_SHOWN], first + 1
+                begin = first + 1
+            if begin <= end:
+                yield data[begin:end], 0
+        rest = data[end + 1 :]
         if len(rest) > LONGEST_ROW_BYTES:
-            yield [rest[:_SHOWN]], len(rest) + _skipped(stream)
+            yield rest[:_SHOWN], len(rest) + _skipped(stream)
             rest = b""
     if rest:
-        yield [rest], 0
+        yield rest, 0
 
 
 def _skipped(stream: BinaryIO) -> int:

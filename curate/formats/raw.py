@@ -25,10 +25,11 @@ class Misfit(Exception):
         self.detail = detail
 
 
-def raw_hashes(raws: Sequence[bytes]) -> pl.Series:
+def raw_hashes(raws: Sequence[bytes] | pl.Series) -> pl.Series:
     """Return the BLAKE3 of records, of 96 bits as hexadecimal digits: what their ids begin with."""
     digest = plh.col("raw").chash.blake3().str.slice(0, 24)
-    return pl.DataFrame({"raw": raws}, schema={"raw": pl.Binary}).select(digest)["raw"]
+    values = raws if isinstance(raws, pl.Series) else pl.Series(raws, dtype=pl.Binary)
+    return values.alias("raw").to_frame().select(digest)["raw"]
 
 
 @dataclass(slots=True)

@@ -244,7 +244,7 @@ def _read_file(
                 rows.add_table(table)
             else:
                 _one_by_one(batch.rows, file, desk, rows, quarantine)
-            count.read += len(batch.raws)
+            count.read += len(batch)
             tick(rows.count + quarantine.count, file.name)
     if not count.read:
         raise DataError(
@@ -265,7 +265,7 @@ def _beaten(
 def _uniform(batch: Batch, file: SourceFile, desk: Desk) -> pl.DataFrame | None:
     """Return a batch of plain texts of one shape as a table; None for any other."""
     names, count = desk.names, desk.count
-    if len(batch.raws) < _LEAST_RUN:
+    if len(batch) < _LEAST_RUN:
         return None
     try:
         run = find_run(batch, partial(_renamed, names=names) if names else None)
@@ -273,7 +273,7 @@ def _uniform(batch: Batch, file: SourceFile, desk: Desk) -> pl.DataFrame | None:
         return None
     if run is None:
         return None
-    rows = len(batch.raws)
+    rows = len(batch)
     table = run_table(run, batch, file.name)
     _, first = normalise(run.first)
     used = _used(run.format, run.first, first, batch.first, names)

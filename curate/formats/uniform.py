@@ -15,7 +15,6 @@ from curate.formats.batches import Batch
 from curate.formats.detect import RowFormat, detect
 from curate.formats.pairs import COMPLETION_KEYS, OUTPUT_KEYS, final_answer, question_keys
 from curate.formats.parts import FRAME, turn_pairs
-from curate.formats.raw import raw_hashes
 from curate.formats.shape import first_filled
 
 _INVOLVED = frozenset(
@@ -85,7 +84,7 @@ def run_table(run: Run, batch: Batch, source: str) -> pl.DataFrame:
         source: the file's name.
     """
     columns = {
-        "raw_hash": raw_hashes(batch.raws),
+        "raw_hash": batch.hashes(),
         "source": pl.lit(source),
         "row": pl.Series(batch.places, dtype=pl.Int64),
         "format": pl.lit(run.format.value),

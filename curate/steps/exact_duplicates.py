@@ -52,4 +52,4 @@ def _first_of(numbers: NDArray[np.integer]) -> NDArray[np.int64]:
     places = np.arange(numbers.size, dtype=np.int64)
     first = np.empty(int(numbers.max(initial=0)) + 1, np.int64)
     first[numbers[::-1]] = places[::-1]  # the last one written stays
-    return first[numbers]
+    return np.asarray(first[numbers])
