@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -12,8 +11,6 @@ from contextlib import contextmanager, suppress
 from workspace.errors import Stopped, TemperError, WorkError
 
 _BROKEN_PIPE = 141
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Modules and rows live on: at Python's 700 they would be walked over again and again."""
 
 
 def run(app: Callable[[], object]) -> int:
@@ -22,7 +19,6 @@ def run(app: Callable[[], object]) -> int:
     `TEMPER_TRACEBACK=1` shows the traceback of an unexpected error.
     """
     _open_closed_streams()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         app()
     except SystemExit as stop:  # --help, --version and wrong usage

@@ -183,7 +183,7 @@ def line_batches(stream: BinaryIO) -> Iterator[Batch]:
                 continue
             blocks.append(block)
             size = sum(len(one.data) for one in blocks)
-            if size >= _LINE_BYTES or sum(map(len, blocks)) >= _ROWS:
+            if size >= _LINE_BYTES or sum(one.count for one in blocks) >= _ROWS:
                 yield from _joined(blocks)
                 blocks = []
     except Exception:
@@ -195,4 +195,6 @@ def line_batches(stream: BinaryIO) -> Iterator[Batch]:
 def _joined(blocks: Sequence[LineBlock]) -> Iterator[Batch]:
     """Yield the blocks as one batch, or nothing if all their lines are blank."""
     if any(block.data and not block.data.isspace() for block in blocks):
-        yield LineBatch(LineBlock(blocks[0].begin, b"\n".join(block.data for block in blocks)))
+        whole = b"\n".join(block.data for block in blocks)
+        count = sum(block.count for block in blocks)
+        yield LineBatch(LineBlock(blocks[0].begin, count, whole))

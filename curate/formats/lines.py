@@ -26,14 +26,12 @@ class LineBlock:
 
     begin: int
     """Number of the first of them, from 1."""
+    count: int
+    """How many they are, blank ones too."""
     data: bytes
     """The lines without the last one's break; of a line too long to be a record, its beginning."""
     cut: int = 0
     """Length in bytes of the one line that is too long; 0 where none is."""
-
-    def __len__(self) -> int:
-        """Lines, blank ones too."""
-        return self.data.count(b"\n") + 1
 
     def filled(self) -> tuple[Sequence[int], Sequence[bytes]]:
         """Return the numbers of the lines that are not blank, and those lines."""
@@ -58,9 +56,9 @@ def line_blocks(stream: BinaryIO) -> Iterator[LineBlock]:
     """Yield the lines of a file; memory is bounded. A line that is too long comes by itself."""
     number = 1
     for data, cut in _blocks(stream):
-        block = LineBlock(number, data.removeprefix(_BOM) if number == 1 else data, cut)
-        yield block
-        number += len(block)
+        count = data.count(b"\n") + 1
+        yield LineBlock(number, count, data.removeprefix(_BOM) if number == 1 else data, cut)
+        number += count
 
 
 def too_long_line(block: LineBlock) -> RawRow:
