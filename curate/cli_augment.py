@@ -41,7 +41,8 @@ def augment(
     model, and publishes them as a dataset of their own. Ctrl-C, SIGTERM and SIGHUP stop it; so may
     a crash: the same command goes on, and no answer is paid for twice.
     """
-    from curate.synth.augmenting import Reporter, run_augment
+    from curate.synth.augmenting import run_augment
+    from curate.synth.work import Reporter
 
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, tuple(overrides or ()))
