@@ -14,11 +14,8 @@ same tokens, and under the model's own template, where ours plus the newline mus
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import random
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,50 +27,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
+sys.path.append(str(Path(__file__).parent / "parts"))
+
+from agreement.asking import ask_ours, ask_theirs, newline_scored_too
+from agreement.tasks import PEER_TASKS, without_trailing_space, write_tasks
+
 TOLERANCE = 1e-4
-WINDOW = 32
-"""Longest input for texts, in tokens, so that rolling windows are needed."""
-NEW_TOKENS = 24
-WORDS = (
-    *("ship", "late", "order", "naïve", "café", "red", "blue"),
-    *("seven", "invoice", "card", "größe", "東京", "refund", "zebra"),
-)
-SUITE = f"""\
-schema_version: 1
-name: agreement
-purpose: retention
-tasks:
-  - {{name: choose, kind: choice, data: choose.jsonl, prompt: "{{{{ question }}}}",
-     choices: "{{{{ options }}}}", gold: "{{{{ gold }}}}"}}
-  - {{name: read, kind: perplexity, data: read.jsonl, text: "{{{{ text }}}}"}}
-  - {{name: write, kind: generation, data: write.jsonl, prompt: "{{{{ question }}}}",
-     gold: "{{{{ answer }}}}", scorer: exact, max_new_tokens: {NEW_TOKENS}}}
-"""
-PEER_TASKS: dict[str, dict[str, Any]] = {
-    "choose": {
-        "output_type": "multiple_choice",
-        "doc_to_text": "{{question}}",
-        "doc_to_choice": "{{options}}",
-        "doc_to_target": "{{gold}}",
-        "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],
-    },
-    "read": {
-        "output_type": "loglikelihood_rolling",
-        "doc_to_text": "",
-        "doc_to_target": "{{text}}",
-        "metric_list": [
-            {"metric": "word_perplexity"}, {"metric": "byte_perplexity"},
-            {"metric": "bits_per_byte"},
-        ],
-    },
-    "write": {
-        "output_type": "generate_until",
-        "doc_to_text": "{{question}}",
-        "doc_to_target": "{{answer}}",
-        "generation_kwargs": {"until": [], "max_gen_toks": NEW_TOKENS, "do_sample": False},
-        "metric_list": [{"metric": "exact_match"}],
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,115 +46,6 @@ class Line:
     largest: float
     """Largest absolute difference over the items, or of the figure itself."""
     items: int
-
-
-def write_tasks(directory: Path, seed: int = 0, count: int = 120) -> Path:
-    """Write three tasks that a program made, with and without ASCII, and return the suite."""
-    rng = random.Random(seed)
-
-    def pick(low: int, high: int) -> str:
-        return " ".join(rng.choices(WORDS, k=rng.randint(low, high)))
-
-    rows: dict[str, list[dict[str, Any]]] = {"choose": [], "read": [], "write": []}
-    for number in range(count):
-        item = f"i{number}"
-        options = [f"{pick(1, 4)} {letter}" for letter in "abcd"][: rng.randint(2, 4)]
-        question = f"Which one goes with {pick(2, 8)}?"
-        gold = rng.randrange(len(options))
-        rows["choose"].append({"id": item, "question": question, "options": options, "gold": gold})
-        rows["read"].append({"id": item, "text": pick(1, 16)})
-        copied = pick(1, 4)
-        rows["write"].append({"id": item, "question": f"Repeat: {copied}", "answer": copied})
-    for name, records in rows.items():
-        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        (directory / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    path = directory / "agreement.yaml"
-    path.write_text(SUITE)
-    return path
-
-
-def without_trailing_space(model: Path, directory: Path) -> Path:
-    """Copy a model with a template whose generation prompt does not end in white space."""
-    copy = directory / "bare-template"
-    shutil.copytree(model, copy)
-    (copy / "chat_template.jinja").write_text(
-        "{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}"
-        "{% if add_generation_prompt %}<answer>{% endif %}"
-    )
-    return copy
-
-
-def ask_ours(model_dir: Path, suite_path: Path, model: Any) -> dict[str, tuple[Any, ...]]:
-    """Return task → (items, answers, samples)."""
-    from evalsuite.engine.batching import BatchLimits
-    from evalsuite.engine.forward import Engine
-    from evalsuite.engine.inquiry import inquire
-    from evalsuite.engine.questions import Asker
-    from evalsuite.engine.requests import TextRequest
-    from evalsuite.engine.run import Pass, ask
-    from evalsuite.models import ChatTokenizer
-    from evalsuite.tasks import load_suite
-
-    asker = Asker(ChatTokenizer.from_dir(model_dir), 1024)
-    limits = BatchLimits(tokens=8192, rows=64)
-    found: dict[str, tuple[Any, ...]] = {}
-    for inquiry in inquire([load_suite(suite_path)], asker, limits, few_shot=False):
-        requests = [
-            replace(request, window=WINDOW) if isinstance(request, TextRequest) else request
-            for request in inquiry.asked.requests
-        ]
-        answers = ask(Engine(model, 0), Pass.plan(requests, limits)).answers
-        samples = inquiry.scored(asker, "ours", requests, answers)
-        found[inquiry.task.spec.name] = (inquiry.task.items, answers, samples)
-    return found
-
-
-def newline_scored_too(model_dir: Path, items: Sequence[Any], model: Any) -> list[list[float]]:
-    """Score the choices as lm_eval splits them: the prompt's last white space before each."""
-    from evalsuite.engine.forward import Engine
-    from evalsuite.engine.loglikelihood import score_choices
-    from evalsuite.engine.requests import ChoiceRequest
-    from evalsuite.models import ChatTokenizer
-
-    tokenizer = ChatTokenizer.from_dir(model_dir)
-    requests = []
-    for item in items:
-        text = tokenizer.render(item.chat(), add_generation_prompt=True).text
-        kept = tokenizer.encode(text.rstrip())
-        whole = [tokenizer.encode(text + choice)[len(kept) :] for choice in item.choices]
-        requests.append(ChoiceRequest(tuple(kept), tuple(map(tuple, whole))))
-    return [list(answer.logprobs) for answer in score_choices(Engine(model, 0), requests)]
-
-
-def ask_theirs(model_dir: Path, data: Path, model: Any) -> dict[str, tuple[Any, ...]]:
-    """Return task → (lm_eval's figures, its samples in the order of the items)."""
-    import lm_eval
-    from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
-    results: dict[str, tuple[Any, ...]] = {}
-    for name, task in PEER_TASKS.items():
-        config = {
-            "task": f"agreement_{name}",
-            "dataset_path": "json",
-            "dataset_kwargs": {"data_files": {"test": str(data / f"{name}.jsonl")}},
-            "test_split": "test",
-            **task,
-        }
-        peer = HFLM(
-            pretrained=model, tokenizer=tokenizer, batch_size=16, softmax_dtype="float32",
-            max_length=WINDOW if name == "read" else 1024,
-        )  # fmt: skip
-        found = lm_eval.simple_evaluate(
-            model=peer, tasks=[config], bootstrap_iters=0, log_samples=True,
-            apply_chat_template=name != "read",
-            task_manager=TaskManager(include_defaults=False),
-        )  # fmt: skip
-        samples = sorted(found["samples"][config["task"]], key=lambda sample: sample["doc_id"])
-        results[name] = (found["results"][config["task"]], samples)
-    return results
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """What `temper plan` says of memory and time, against a GPU.
 
-    python bench/plan_memory.py                       # every case that the plan says fits
-    python bench/plan_memory.py --only qwen-0.6b      # cases whose name begins so
-    python bench/plan_memory.py --json results.json
+    python -P bench/plan_memory.py                       # every case that the plan says fits
+    python -P bench/plan_memory.py --only qwen-0.6b      # cases whose name begins so
+    python -P bench/plan_memory.py --json results.json
+
+`-P` keeps this directory off the import path, where train.py would be taken for the package.
 
 Random weights in the shapes of Qwen3-0.6B, Llama-3.2-3B and Llama-3.1-8B; full, LoRA and QLoRA;
 trl's SFTTrainer with the arguments of `train.trl_bridge.arguments`; rows of random tokens, all of
@@ -27,6 +29,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parent / "parts"))
+
+from training.shapes import SHAPES
+
 from train.estimate.compute import Hours, Work, flops_per_token, hours
 from train.estimate.estimate import Question
 from train.estimate.families import shape_of
@@ -37,36 +43,6 @@ from train.estimate.ways import WAYS, Demand, Way, WayName, ways
 
 STEPS, WARM = 8, 2
 MEMORY_WITHIN, TIME_WITHIN = 0.10, 0.20
-_LLAMA = {"model_type": "llama", "vocab_size": 128_256, "num_key_value_heads": 8}
-SHAPES: dict[str, dict[str, Any]] = {
-    "qwen-0.6b": {
-        "model_type": "qwen3",
-        "vocab_size": 151_936,
-        "hidden_size": 1024,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 8,
-        "head_dim": 128,
-        "tie_word_embeddings": True,
-    },
-    "llama-3b": {
-        **_LLAMA,
-        "hidden_size": 3072,
-        "intermediate_size": 8192,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 24,
-        "head_dim": 128,
-        "tie_word_embeddings": True,
-    },
-    "llama-8b": {
-        **_LLAMA,
-        "hidden_size": 4096,
-        "intermediate_size": 14_336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -319,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if planned_bytes(case) > 0.95 * gpu.memory_bytes:
             print(f"{case.name}: does not fit by the plan, left out", file=sys.stderr)
             continue
-        command = [sys.executable, __file__, "--case", json.dumps(asdict(case))]
+        command = [sys.executable, "-P", __file__, "--case", json.dumps(asdict(case))]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             print(f"{case.name}: failed with exit code {done.returncode}", file=sys.stderr)

@@ -6,25 +6,16 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-
-def _fraction(value: object) -> object:
-    """Read `5%` as 0.05; anything else is for pydantic to judge."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
+from workspace.shares import read_percent
 
 
 def _amount(value: object) -> object:
     """Read `5%` as 0.05; a share of everything or more is no number of rows."""
-    share = _fraction(value)
+    share = read_percent(value)
     if isinstance(value, str) and isinstance(share, float) and share >= 1:
         raise ValueError("a share below 100%, or a number of rows")
     return share
 
 
-Share = Annotated[float, BeforeValidator(_fraction), Field(ge=0.0, le=1.0)]
 Amount = Annotated[float, BeforeValidator(_amount), Field(ge=0.0, allow_inf_nan=False)]
 """Below 1 a share, from 1 a number."""

@@ -6,7 +6,6 @@ Rendering only: what is told comes from `curate.curating` and `curate.files_out`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +22,7 @@ from curate import (
     cli_steps,
 )
 from workspace.context import Context, Progress, emit_json, emit_table, note
+from workspace.options import AsJson, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from curate.curating import CurateResult
@@ -61,13 +61,8 @@ def register(root: typer.Typer) -> None:
 @app.command(_RUN)
 def run(
     ctx: typer.Context,
-    recipe: Annotated[
-        Path | None, typer.Argument(help="Recipe file; left out: temper.yaml here or above.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the recipe."),
-    ] = None,
+    recipe: RecipePath = None,
+    overrides: Overrides = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but write the dataset.")
     ] = False,
@@ -78,7 +73,7 @@ def run(
         bool,
         typer.Option("--force", help="Begin although memory or disk will not do, by the plan."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the dataset that a recipe describes."""
     from curate.curating import run_curate

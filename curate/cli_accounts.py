@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workspace.context import emit_json, emit_table, note
+from workspace.options import AsJson
 
 if TYPE_CHECKING:
     from workspace.layout import Workspace
@@ -60,7 +61,7 @@ def drop(
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A dataset: name, or path.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Another, or a later one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two datasets: rows that came, went, changed or moved, and why."""
     from curate.comparing import compare
@@ -84,7 +85,7 @@ def dropped(
     dataset: Dataset = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show rows that were dropped, each with its reason and the row it repeats."""
     from curate.explain import dropped_stories
@@ -112,7 +113,7 @@ def cache(
         float | None,
         typer.Option(min=0, help="The most it may take, in GB; kept for this workspace."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what earlier curations left to be used again, and how much room it takes."""
     from curate.caching.store import Store

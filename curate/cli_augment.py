@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workspace.context import Context, Progress, duration, emit_json, emit_table, note
+from workspace.options import AsJson, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from curate.synth.augmenting import AugmentResult
@@ -27,17 +28,12 @@ def add_to(app: typer.Typer) -> None:
 
 def augment(
     ctx: typer.Context,
-    recipe: Annotated[
-        Path | None, typer.Argument(help="Recipe file; left out: temper.yaml here or above.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. augment.target.rows=50."),
-    ] = None,
+    recipe: RecipePath = None,
+    overrides: Overrides = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what is missing and who would be asked.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make rows for what a dataset lacks: checked, new, within a budget.
 
@@ -45,7 +41,8 @@ def augment(
     model, and publishes them as a dataset of their own. Ctrl-C, SIGTERM and SIGHUP stop it; so may
     a crash: the same command goes on, and no answer is paid for twice.
     """
-    from curate.synth.augmenting import Reporter, run_augment
+    from curate.synth.augmenting import run_augment
+    from curate.synth.work import Reporter
 
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, tuple(overrides or ()))

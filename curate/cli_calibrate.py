@@ -9,6 +9,7 @@ import typer
 
 from curate.cli_request import Request, on_rows
 from workspace.context import Progress, emit_json, emit_table, note
+from workspace.options import AsJson
 from workspace.text import plain
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="Another seed makes other plants.")] = 0,
     plants: Annotated[int, typer.Option(help="Rows to plant, half of them copies.")] = 2000,
     sample: Annotated[int, typer.Option(help="Most rows to draw plants from.")] = 20_000,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Plant copies and siblings among your rows; see what each threshold removes."""
     from curate.api import calibrate as measure

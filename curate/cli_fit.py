@@ -10,12 +10,12 @@ import typer
 from curate.cli_request import Columns, Force, Format
 from workspace.context import Progress, emit_json, emit_table, note
 from workspace.errors import UsageError
+from workspace.options import AsJson
 
 if TYPE_CHECKING:
     from curate.conventions.looking import Consistent
     from curate.covering.result import Coverage, Region
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A dataset's name or directory, a file, a glob, or -.")
 ]

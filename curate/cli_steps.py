@@ -9,6 +9,7 @@ import typer
 
 from curate.cli_request import TABLE, Request, on_rows
 from workspace.context import emit_json, emit_table, note
+from workspace.options import AsJson
 from workspace.text import plain
 
 _WIDE, _SHOWN = 200, 60
@@ -164,7 +165,7 @@ def explain(
     dataset: Annotated[
         str | None, typer.Option(help="Name or path; left out: the recipe's.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what became of one row, and why."""
     from curate.explain import find_row

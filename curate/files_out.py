@@ -18,9 +18,8 @@ from curate.images_out import as_data_url, published_batches, write_with_images
 from curate.json_lines import write_lines, write_objects
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
-from curate.publish import logical_digest, write_dataset
-from curate.schema import dataset_schema, uses_tools, with_meta
-from curate.scores import score_names
+from curate.publish import logical_digest, schema_of, write_dataset
+from curate.schema import with_meta
 from curate.texts import answer_text, prompt_text
 from workspace.errors import DataError, UsageError
 from workspace.files import atomic_path, read_json, telling_disk_errors, write_json
@@ -160,15 +159,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def _typed(curated: Curated) -> pl.LazyFrame:
-    tool_turns, tools = uses_tools(curated.kept, curated.type)
-    schema = dataset_schema(
-        curated.type,
-        tool_turns=tool_turns,
-        tools=tools,
-        images=curated.images is not None,
-        scores=score_names(curated.kept),
-    )
-    return with_meta(curated.kept, schema)
+    return with_meta(curated.kept, schema_of(curated))
 
 
 def _write_file(curated: Curated, path: Path) -> int:

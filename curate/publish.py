@@ -193,18 +193,23 @@ def write_dataset(
         write_json(directory / "ledger.json", ledger_document(curated, digest))
 
 
-def write_splits(
-    curated: Curated, directory: Path, check: Callable[[], None] = lambda: None
-) -> dict[str, int]:
-    """Write one Parquet file for each split that has rows; return rows really in each."""
+def schema_of(curated: Curated) -> dict[str, pl.DataType]:
+    """Return the columns of what is written of a curation."""
     tool_turns, tools = uses_tools(curated.kept, curated.type)
-    schema = dataset_schema(
+    return dataset_schema(
         curated.type,
         tool_turns=tool_turns,
         tools=tools,
         images=curated.images is not None,
         scores=score_names(curated.kept),
     )
+
+
+def write_splits(
+    curated: Curated, directory: Path, check: Callable[[], None] = lambda: None
+) -> dict[str, int]:
+    """Write one Parquet file for each split that has rows; return rows really in each."""
+    schema = schema_of(curated)
     rows = {}
     for split in curated.ledger.splits:
         part = with_meta(curated.kept.filter(pl.col("split") == split), schema)

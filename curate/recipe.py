@@ -9,10 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from curate.amounts import Amount, Share
+from curate.amounts import Amount
 from curate.steps.balancing.configs import Mix, Names
 from curate.steps.configs import StepConfig
 from workspace.recipe import Section
+from workspace.shares import Share
 
 _PARTS = r"(?:#(?P<config>[^:]+))?(?::(?P<split>.+))?"
 _TEXTS = {

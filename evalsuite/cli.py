@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from workspace.context import Context, Progress, emit_json, emit_table, note
+from evalsuite.terminal import AnswerProgress, MeasuringRecipe, Suites
+from workspace.context import Context, emit_json, emit_table, note
 from workspace.errors import TemperError
 from workspace.layout import RECIPE, Workspace
+from workspace.options import Overrides
 from workspace.text import plain
 
 if TYPE_CHECKING:
@@ -33,13 +34,8 @@ def evaluate(
             "or with --prompts alone the base only.",
         ),
     ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="Recipe whose `evaluate` says what to measure.")
-    ] = None,
-    suites: Annotated[
-        list[str] | None,
-        typer.Option("--suite", help="Suite to put in place of the recipe's; repeatable."),
-    ] = None,
+    recipe: MeasuringRecipe = None,
+    suites: Suites = None,
     base: Annotated[
         str | None, typer.Option(help="Base of plain model directories: a path or hub name.")
     ] = None,
@@ -55,10 +51,7 @@ def evaluate(
         typer.Option("--prompts", help="Is tuning needed? The base zero-shot and with examples."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="results.json on stdout.")] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. evaluate.few_shot=true."),
-    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Run → verdict: base and tuned on the same items, in the same batches.
 
@@ -173,42 +166,13 @@ def _request(
     return request
 
 
-class _Terminal:
-    """Shows progress, and stops the evaluation when a signal asked for it."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.progress: Progress | None = None
-        self._started = 0.0
-
-    def doing(self, what: str) -> None:
-        self._check()
-        if self.progress is None:
-            note(f"{what} …")
-
-    def answered(self, model: str, task: str, done: int, total: int) -> None:
-        if self.progress is None:
-            self.progress = Progress("answering", total, unit="answers")
-            self._started = time.monotonic()
-        seconds = time.monotonic() - self._started
-        rate = f" · {done / seconds:,.0f}/s" if seconds > 1 else ""
-        self.progress.update(done, detail=f"{model}, {task}{rate}")
-        self._check()
-
-    def _check(self) -> None:
-        self.job.check_stop(
-            cure="The answers so far are kept: the same command goes on from there."
-        )
-
-
 def _run(request: EvalRequest, workspace: Workspace, job: Job) -> EvalResult:
     from evalsuite.run import run_evaluation
 
-    terminal = _Terminal(job)
-    result = run_evaluation(request, workspace, terminal)
+    progress = AnswerProgress(job)
+    result = run_evaluation(request, workspace, progress)
     job.events.append("evaluated", result=str(result.directory), seconds=result.results.seconds)
-    if terminal.progress is not None:
-        note(terminal.progress.line(final=True))
+    progress.close()
     return result
 
 

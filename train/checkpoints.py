@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workspace.errors import DiskFullError, TemperError
+from workspace.errors import DiskFullError, ModelError, TemperError
 from workspace.files import (
     hash_file,
     is_disk_full,
@@ -68,6 +68,22 @@ def fault_of(directory: Path) -> str | None:
         if hash_file(path) != digest:
             return f"{name} is damaged"
     return None
+
+
+def demand_whole(directory: Path, title: str) -> None:
+    """Refuse a model whose files are not those of its manifest.
+
+    Raises:
+        ModelError: a file is missing or another; `title` says what that means here.
+    """
+    fault = fault_of(directory)
+    if fault is not None:
+        raise ModelError(
+            title,
+            where=str(directory),
+            cause=f"{fault[0].upper()}{fault[1:]}.",
+            cure="Restore it from a copy, or train it again.",
+        )
 
 
 class CheckpointStore:

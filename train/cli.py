@@ -5,7 +5,6 @@ Rendering only: what is told comes from `train.run`, `train.plan` and `train.pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,12 +17,13 @@ from train.curve.command import curve
 from train.speed_view import print_levers
 from train.terminal import Terminal, print_plan, print_row
 from workspace.context import Context, emit_json, note
+from workspace.detaching import run_detached
+from workspace.options import AsJson, Detach, Overrides, RecipePath, RunName
 
 if TYPE_CHECKING:
     from train.inputs import Inputs
     from train.plan import Prepared
     from train.plan.tokens import TokenRow
-    from workspace.layout import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -35,21 +35,6 @@ def register(app: typer.Typer) -> None:
     app.command("curve")(curve)
     app.command("dial")(dial)
     ship_cli.register(app)
-
-
-RecipePath = Annotated[
-    Path | None, typer.Argument(help="Recipe file; left out: temper.yaml here or above.")
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override a value, e.g. train.learning_rate=1e-4; null unsets one.",
-    ),
-]
-Detach = Annotated[bool, typer.Option("--detach", help="Run on after this terminal is gone.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def train(
@@ -93,7 +78,7 @@ def train(
             arguments += ["--set", override]
         if name:
             arguments += ["--name", name]
-        _detach(workspace, arguments, as_json=as_json)
+        run_detached(workspace, "train", arguments, doing="training", as_json=as_json)
         return
     with Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
         ensure_model(loaded, context.argv)
@@ -104,7 +89,7 @@ def train(
 
 def resume(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(help="Id, name or path of a run, or `latest`.")],
+    run: RunName,
     accept: Annotated[
         list[str] | None,
         typer.Option(metavar="CHANGE", help="Go on although CHANGE differs; it is recorded."),
@@ -131,7 +116,9 @@ def resume(
             arguments = ["resume", str(directory)]
             for change in accept or ():
                 arguments += ["--accept", change]
-            _detach(workspace, arguments, job_id=job_id, as_json=as_json)
+            run_detached(
+                workspace, "train", arguments, doing="training", as_json=as_json, job_id=job_id
+            )
             return
         with run_job(workspace, "train", context.argv, job_id=job_id) as job:
             resume_train(opened, job, reporter)
@@ -281,23 +268,6 @@ def _inputs(
     ensure_model(loaded, context.argv)
     ensure_teacher(loaded, context.argv)
     return find_inputs(loaded, loaded.workspace, command=command)
-
-
-def _detach(
-    workspace: Workspace, arguments: Sequence[str], *, job_id: str | None = None, as_json: bool
-) -> None:
-    from workspace.hangup import check_survival
-    from workspace.jobs import launch_detached
-
-    job = launch_detached(workspace, "train", arguments, job_id=job_id)
-    survival = check_survival()
-    if not survival.survives:
-        note(f"! {survival.reason}. {survival.cure}")
-    if as_json:
-        emit_json({"job": job})
-        return
-    note("training in the background; this terminal may go away")
-    print(f"job    {job}\nwatch  temper logs {job}\nstop   temper stop {job}")
 
 
 def _tell_run(run: Path, reporter: Terminal, *, as_json: bool) -> None:

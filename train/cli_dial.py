@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workspace.context import Context, Progress, emit_json, emit_table, note
+from evalsuite.terminal import AnswerProgress, MeasuringRecipe, Suites
+from workspace.context import Context, emit_json, emit_table, note
+from workspace.detaching import run_detached
 from workspace.layout import RECIPE, Workspace
+from workspace.options import Detach, Overrides, RunName
 from workspace.text import plain
 
 if TYPE_CHECKING:
@@ -19,19 +21,13 @@ if TYPE_CHECKING:
     from train.dial.document import Dial, Row
     from train.dial.request import DialRequest
     from train.dial.run import DialResult, Writing
-    from workspace.jobs import Job
 
 
 def dial(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(help="Id, name or path of a run, or `latest`.")],
-    recipe: Annotated[
-        Path | None, typer.Option(help="Recipe whose `evaluate` says what to measure.")
-    ] = None,
-    suites: Annotated[
-        list[str] | None,
-        typer.Option("--suite", help="Suite to put in place of the recipe's; repeatable."),
-    ] = None,
+    run: RunName,
+    recipe: MeasuringRecipe = None,
+    suites: Suites = None,
     scales: Annotated[
         str | None,
         typer.Option(
@@ -57,14 +53,9 @@ def dial(
     name: Annotated[
         str | None, typer.Option(help="Name of the new run; default: the run's with -dialled.")
     ] = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Run on after this terminal is gone.")
-    ] = False,
+    detach: Detach = False,
     as_json: Annotated[bool, typer.Option("--json", help="dial.json on stdout.")] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. evaluate.few_shot=true."),
-    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """How strong should a run be? Scales between base and tuned, and checkpoints, on a suite.
 
@@ -84,12 +75,13 @@ def dial(
     )
     writing = _writing(request, write=write, at=at, name=name)
     if detach:
-        _detach(context, workspace, as_json=as_json)
+        again = [argument for argument in context.argv[1:] if argument != "--detach"]
+        run_detached(workspace, "dial", again, doing="dialling", as_json=as_json)
         return
     with claim() as device:
         note(f"Working on {device.device}: {device.reason}.")
         with run_job(workspace, "dial", context.argv) as job:
-            watch = _Terminal(job)
+            watch = AnswerProgress(job, before_name="at ")
             result = run_dial(request, workspace, job, watch, writing)
     watch.close()
     if as_json:
@@ -163,55 +155,6 @@ def _writing(
     writing = Writing(name or f"{origin.subject.name[:55]}-dialled", point)
     writing.check()
     return writing
-
-
-def _detach(context: Context, workspace: Workspace, *, as_json: bool) -> None:
-    from workspace.hangup import check_survival
-    from workspace.jobs import launch_detached
-
-    arguments = [argument for argument in context.argv[1:] if argument != "--detach"]
-    job = launch_detached(workspace, "dial", arguments)
-    survival = check_survival()
-    if not survival.survives:
-        note(f"! {survival.reason}. {survival.cure}")
-    if as_json:
-        emit_json({"job": job})
-        return
-    note("dialling in the background; this terminal may go away")
-    print(f"job    {job}\nwatch  temper logs {job}\nstop   temper stop {job}")
-
-
-class _Terminal:
-    """Shows progress, and stops the dial when a signal asked for it."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.progress: Progress | None = None
-        self._started = 0.0
-
-    def doing(self, what: str) -> None:
-        self._check()
-        if self.progress is None:
-            note(f"{what} …")
-
-    def answered(self, model: str, task: str, done: int, total: int) -> None:
-        if self.progress is None:
-            self.progress = Progress("answering", total, unit="answers")
-            self._started = time.monotonic()
-        seconds = time.monotonic() - self._started
-        rate = f" · {done / seconds:,.0f}/s" if seconds > 1 else ""
-        self.progress.update(done, detail=f"at {model}, {task}{rate}")
-        self._check()
-
-    def close(self) -> None:
-        """Say how long it took."""
-        if self.progress is not None:
-            note(self.progress.line(final=True))
-
-    def _check(self) -> None:
-        self.job.check_stop(
-            cure="The answers so far are kept: the same command goes on from there."
-        )
 
 
 def _tell(result: DialResult) -> None:

@@ -16,8 +16,9 @@ from train.alarm_section import RunAlarms
 from train.method_sections import MethodSection, SftSection
 from train.reinforcement_sections import RewardedSection
 from train.speed_section import Packing, Speed, Switch
-from train.tempering_sections import Replay, Share, Tempering
+from train.tempering_sections import Replay, Tempering
 from workspace.recipe import Section
+from workspace.shares import Share
 
 Optimizer = Literal[
     "adamw",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from evalsuite.asking.judge_config import JudgeConfig
 from evalsuite.scorers import ScorerConfig
+from evalsuite.scorers.regex import Pattern
 from workspace.recipe import Section
 
 PLACE = "{answer}"
@@ -40,21 +40,12 @@ class FormatReward(Section):
 
     kind: Literal["format"]
     """Whether a completion has a form."""
-    pattern: str
+    pattern: Pattern
     """A regular expression that the whole completion must match; `.` spans lines too."""
     weight: float = Field(default=1.0, gt=0.0)
     """The reward is the sum of all, each times its weight."""
     name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     """In events and samples. Left out: `format`."""
-
-    @field_validator("pattern")
-    @classmethod
-    def _is_one(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"a regular expression ({error})") from None
-        return pattern
 
     @property
     def shown(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workspace.context import Context, emit_json, note
+from workspace.options import AsJson, RunName
 
 if TYPE_CHECKING:
     from train.export.run import Exported
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
     from train.serve.run import Serving
     from train.serve.vllm import VllmCommand
 
-Run = Annotated[str, typer.Argument(help="Id, name or path of a run, or `latest`.")]
 Base = Annotated[
     str | None, typer.Option(help="Where the base is now, if it has moved: a directory.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     ctx: typer.Context,
-    run: Run,
+    run: RunName,
     out: Annotated[str, typer.Argument(help="A new directory; for the hub owner/name.")],
     to: Annotated[
         Literal["adapter", "merged", "gguf", "ollama", "hub"],
@@ -142,7 +141,7 @@ Dtype = Annotated[
 
 def serve(
     ctx: typer.Context,
-    run: Run,
+    run: RunName,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8000,
     key_env: Annotated[
         str | None,
@@ -216,7 +215,7 @@ def _ready(serving: Serving) -> None:
 
 
 def chat(
-    run: Run,
+    run: RunName,
     system: Annotated[str, typer.Option(help="A system turn before every conversation.")] = "",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
     temperature: Annotated[

@@ -11,7 +11,7 @@ from evalsuite.engine.subjects import run_subject
 from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
 from evalsuite.models.section import Quantization
 from evalsuite.models.source import check_model_directory, directory_source, is_hub_name
-from train.checkpoints import fault_of
+from train.checkpoints import demand_whole
 from train.distill_section import DistillSection
 from train.plan.facts import ModelFacts, read_facts
 from workspace.errors import ModelError, UsageError
@@ -138,14 +138,7 @@ def _of_run(run: Path) -> tuple[Teacher, Path]:
     subject, record = run_subject(run)
     if record.get("method") == "reward":
         raise _does_not_write(run)
-    fault = fault_of(subject.path)
-    if fault is not None:
-        raise ModelError(
-            "the model of this teacher is damaged",
-            where=str(subject.path),
-            cause=f"{fault[0].upper()}{fault[1:]}.",
-            cure="Restore it from a copy, or train it again.",
-        )
+    demand_whole(subject.path, "the model of this teacher is damaged")
     if subject.kind == "full":
         source = directory_source(subject.path, name=run.name)
         return Teacher(source, read_facts(source.path), None, None, source.digest), subject.path

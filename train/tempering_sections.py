@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from workspace.recipe import Section
-
-
-def _share(value: Any) -> Any:
-    """Accept `5%` for 0.05."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
-
-
-Share = Annotated[float, BeforeValidator(_share), Field(ge=0.0, le=1.0)]
-"""A part of a whole: `0.05` or `5%`."""
+from workspace.shares import Share
 
 
 class Replay(Section):

@@ -11,15 +11,8 @@ import typer
 
 from workspace.context import Context, emit_json, emit_table, note
 from workspace.layout import Workspace
+from workspace.options import AsJson, Overrides, RecipePath
 
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-RecipeArgument = Annotated[
-    Path | None, typer.Argument(help="The recipe; default: temper.yaml here or above.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable."),
-]
 _MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
 
 
@@ -62,9 +55,9 @@ def init(
 
 def check(
     context: typer.Context,
-    recipe: RecipeArgument = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
+    recipe: RecipePath = None,
+    set_: Overrides = None,
+    json: AsJson = False,
 ) -> None:
     """Find out everything that can be known before a GPU is touched."""
     from evalsuite.models.download import ensure_model
@@ -107,7 +100,7 @@ def demo(
     run_demo(directory)
 
 
-def runs(json: JsonOption = False) -> None:
+def runs(json: AsJson = False) -> None:
     """List the runs of this workspace with state, step, loss and verdict."""
     from tui.listing import run_rows
 
@@ -124,7 +117,7 @@ def runs(json: JsonOption = False) -> None:
     )
 
 
-def jobs(json: JsonOption = False) -> None:
+def jobs(json: AsJson = False) -> None:
     """List the jobs of this workspace, newest first."""
     from workspace.jobs import list_jobs
 
@@ -180,7 +173,7 @@ def stop(
     note(f"asked {view.id} to save and stop")
 
 
-def doctor(json: JsonOption = False) -> None:
+def doctor(json: AsJson = False) -> None:
     """Look at this machine: libraries, GPUs, disk, terminal, what a log-out does to jobs."""
     from tui.doctor import examine
 

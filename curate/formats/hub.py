@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +25,6 @@ from workspace.files import read_json, write_json
 from workspace.layout import RECIPE, Workspace
 
 Tell = Callable[[str], None]
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _VERSION = 1
 
 

@@ -6,12 +6,13 @@ loading the libraries that do the work.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field
 
 from curate.conventions.configs import Consistency
 from curate.embedding.configs import SemanticDuplicates, Topics
+from curate.named import Named
 from curate.steps.balancing.configs import Balance
 from curate.steps.quality.configs import Filter, Redact, Repair
 from curate.steps.scoring.configs import Score
@@ -117,8 +118,10 @@ class Decontaminate(Section):
     """Words in an n-gram. Shorter items are compared whole."""
 
 
-class StepConfig(Section):
+class StepConfig(Named):
     """One step: the name of it, and its settings if any are wanted."""
+
+    what: ClassVar[str] = "step"
 
     exact_duplicates: ExactDuplicates | None = None
     near_duplicates: NearDuplicates | None = None
@@ -138,33 +141,3 @@ class StepConfig(Section):
     filter: Filter | None = None
     redact: Redact | None = None
     score: Score | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {value: {}}
-        if isinstance(value, dict):
-            return {name: {} if settings is None else settings for name, settings in value.items()}
-        return value
-
-    @model_validator(mode="after")
-    def _one_step(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise ValueError(f"one step, one of: {', '.join(type(self).model_fields)}")
-        return self
-
-    @model_serializer
-    def _only_the_step(self) -> dict[str, Any]:
-        return {self.name: self.settings.model_dump(mode="json")}
-
-    @property
-    def name(self) -> str:
-        """Name of the step."""
-        return next(iter(self.model_fields_set))
-
-    @property
-    def settings(self) -> Section:
-        """Its settings."""
-        settings: Section = getattr(self, self.name)
-        return settings

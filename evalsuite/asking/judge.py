@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
+from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
+from evalsuite.asking.budget import Budget
 from evalsuite.asking.desk import RequestFailed
 from evalsuite.asking.forms import BadOutput, ask_form, scored_from
 from evalsuite.asking.judge_config import JudgeConfig
@@ -53,18 +55,38 @@ def _template(name: str) -> Template:
     return Template((_PROMPTS / f"{name}.jinja").read_text(encoding="utf-8"))
 
 
-class AnswerJudge(Room):
-    """Grades answers. A grade that was paid for is in the log before anyone sees it, so that the
-    same answer to the same question costs nothing again.
-    """
+class Judging(Protocol):
+    """What every judge is told: who it is, what may be spent, and from which grade to which."""
 
-    def __init__(self, config: JudgeConfig, *, base_dir: Path, log: Path) -> None:
+    @property
+    def backend(self) -> EndpointConfig | LocalConfig:
+        """Which model judges."""
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent."""
+
+    @property
+    def scale(self) -> tuple[int, int]:
+        """The lowest and the highest grade."""
+
+
+Config = TypeVar("Config", bound=Judging)
+
+
+class JudgeRoom(Room, Generic[Config]):
+    """A judge with its log and its scale."""
+
+    def __init__(
+        self, config: Config, *, base_dir: Path, log: Path, cure: str = "Wait for it."
+    ) -> None:
         """Open the log and the model.
 
         Args:
             config: who judges, by what.
             base_dir: where a local model's path begins.
             log: directory of the request log.
+            cure: what to do where another process uses the log.
 
         Raises:
             UsageError: another process uses the log, or the key is not in the environment.
@@ -73,13 +95,14 @@ class AnswerJudge(Room):
         self.config = config
         self.form = scored_from(*config.scale)
         super().__init__(
-            config.backend,
-            config.budget,
-            base_dir=base_dir,
-            log=log,
-            what="judging",
-            cure="Wait for it.",
+            config.backend, config.budget, base_dir=base_dir, log=log, what="judging", cure=cure
         )
+
+
+class AnswerJudge(JudgeRoom[JudgeConfig]):
+    """Grades answers. A grade that was paid for is in the log before anyone sees it, so that the
+    same answer to the same question costs nothing again.
+    """
 
     def grades(self, answers: Sequence[Judged]) -> list[Grade]:
         """Return the grade of each answer.

@@ -66,10 +66,6 @@ class Planted:
     defects: dict[str, list[Defect]] = field(default_factory=dict)
     """Kind of defect → where."""
 
-    @property
-    def total_rows(self) -> int:
-        return sum(self.rows.values())
-
 
 def write_raw_tickets(directory: Path, seed: int = 0) -> Planted:
     """Writes the raw files into `directory` and their key to `directory/key/planted.json`."""

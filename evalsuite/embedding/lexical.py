@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,11 +36,6 @@ class Lexical:
     def learn(cls, table: TokenTable) -> Lexical:
         """Learn how rare words are from the tokens of all texts."""
         return cls(Weights.learn(unique_per_row(table)))
-
-    @classmethod
-    def learn_texts(cls, blocks: Iterable[Sequence[str]]) -> Lexical:
-        """Learn how rare words are from texts, a block of them at a time."""
-        return cls.learn(tokenise(pl.Series(list(block), dtype=pl.String) for block in blocks))
 
     @cached_property
     def digest(self) -> str:

@@ -49,7 +49,7 @@ def _isolated(spec: dict[str, Any]) -> dict[str, Any]:
             namespaces.die_with_parent()
             namespaces.hide_memory()
             namespaces.change_root(
-                spec["box"], spec["python_home"], spec["files"], spec["file_bytes"]
+                spec["root"], spec["python_home"], spec["files"], spec["file_bytes"]
             )
             told = _first(spec, user)
         except BaseException as error:
@@ -88,17 +88,17 @@ def _first(spec: dict[str, Any], user: int) -> dict[str, Any]:
 def _limited(spec: dict[str, Any]) -> dict[str, Any]:
     """Run under limits alone."""
     _adopt_orphans()
-    code = Path(spec["box"], "code")
-    work = Path(spec["box"], "work")
+    code = Path(spec["root"], "code")
+    box = Path(spec["root"], "box")
     code.mkdir()
-    work.mkdir()
+    box.mkdir()
     for name, text in spec["files"].items():
         (code / name).write_text(text, encoding="utf-8")
     program = os.fork()
     if program == 0:
         try:
             os.setpgid(0, 0)
-            os.chdir(work)
+            os.chdir(box)
             _set_limits(spec, None)
             _become(spec, str(code))
         finally:

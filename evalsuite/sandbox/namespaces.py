@@ -125,36 +125,36 @@ def _read_only(path: str, attributes: int, *, recursive: bool) -> None:
     )
 
 
-def change_root(box: str, python: str, files: dict[str, str], bytes_of_files: int) -> None:
-    """Make `box` the root: libraries, Python, `/code` with `files`, and an empty `/work`.
+def change_root(root: str, python: str, files: dict[str, str], bytes_of_files: int) -> None:
+    """Make `root` the root: libraries, Python, `/code` with `files`, and an empty `/box`.
 
     Args:
-        box: an empty directory, on which the new root is mounted.
+        root: an empty directory, on which the new root is mounted.
         python: the directory of the Python installation.
         files: name → text, for `/code`.
-        bytes_of_files: size of `/work`, the only place that can be written.
+        bytes_of_files: size of `/box`, the only place that can be written.
 
     Raises:
         OSError: the kernel does not allow it.
     """
     _mount(None, "/", None, _RECURSIVE | _PRIVATE)
-    _mount("none", box, "tmpfs", _NOSUID | _NODEV, "size=16m,mode=755")
+    _mount("none", root, "tmpfs", _NOSUID | _NODEV, "size=16m,mode=755")
     for path in _shown(python):
-        _show(path, box)
-    code, work = Path(box, "code"), Path(box, "work")
+        _show(path, root)
+    code, box = Path(root, "code"), Path(root, "box")
     code.mkdir()
     for name, text in files.items():
         (code / name).write_text(text, encoding="utf-8")
-    work.mkdir()
-    _mount("none", str(work), "tmpfs", _NOSUID | _NODEV, f"size={bytes_of_files},mode=1777")
-    Path(box, "tmp").symlink_to("work")
+    box.mkdir()
+    _mount("none", str(box), "tmpfs", _NOSUID | _NODEV, f"size={bytes_of_files},mode=1777")
+    Path(root, "tmp").symlink_to("box")
     # No namespaces within: they would give rights over parts of the kernel again.
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    os.chdir(box)
+    os.chdir(root)
     _call("pivot_root", b".", b".")
     _call("umount2", b".", _DETACH)
     _read_only("/", _ATTR_NOSUID | _ATTR_NODEV, recursive=False)
-    os.chdir("/work")
+    os.chdir("/box")
 
 
 def _shown(python: str) -> Iterable[str]:
@@ -164,9 +164,9 @@ def _shown(python: str) -> Iterable[str]:
     return [*paths, *(path for path in _FILES if Path(path).exists())]
 
 
-def _show(path: str, box: str) -> None:
+def _show(path: str, root: str) -> None:
     """Make a path of the old root visible in the new one, read-only."""
-    source, place = Path(path), Path(box + path)
+    source, place = Path(path), Path(root + path)
     place.parent.mkdir(parents=True, exist_ok=True)
     if source.is_symlink():
         place.symlink_to(source.readlink())

@@ -73,7 +73,7 @@ def run(program: Program, limits: Limits, tier: Tier) -> Outcome:
         WorkError: no process can be started here.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="temper-sandbox-") as box,
+        tempfile.TemporaryDirectory(prefix="temper-sandbox-") as root,
         tempfile.TemporaryFile() as spec,
         tempfile.TemporaryFile() as status,
         tempfile.TemporaryFile() as verdict,
@@ -83,7 +83,7 @@ def run(program: Program, limits: Limits, tier: Tier) -> Outcome:
     ):
         stdin.write(program.stdin.encode("utf-8", "replace"))
         stdin.seek(0)
-        spec.write(json.dumps(_spec(program, limits, tier, box, verdict)).encode())
+        spec.write(json.dumps(_spec(program, limits, tier, root, verdict)).encode())
         spec.seek(0)
         passed = [spec, status, *([verdict] if program.gives_verdict else [])]
         _launch(passed, (stdin, stdout, stderr), limits.wall_seconds)
@@ -102,14 +102,14 @@ def run(program: Program, limits: Limits, tier: Tier) -> Outcome:
 
 
 def _spec(
-    program: Program, limits: Limits, tier: Tier, box: str, verdict: IO[bytes]
+    program: Program, limits: Limits, tier: Tier, root: str, verdict: IO[bytes]
 ) -> dict[str, Any]:
     from evalsuite.sandbox.tiers import Tier
 
     isolated = tier is Tier.NAMESPACES
     return {
         "isolated": isolated,
-        "box": box,
+        "root": root,
         "files": dict(program.files),
         "main": program.main,
         # The interpreter itself: a virtual environment's is a link with packages beside it.

@@ -1,11 +1,10 @@
 """Scorers: pure functions from an output and an item to a score.
 
-Adding one is adding a file and its line in `ScorerConfig` and `ScorerKind`: the schema shows both.
+Adding one is adding a file and its line in `Scorer`: the schema shows it.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -20,20 +19,6 @@ from evalsuite.scorers.normalised import NormalisedScorer
 from evalsuite.scorers.numeric import NumericScorer, last_number
 from evalsuite.scorers.regex import RegexScorer
 from evalsuite.scorers.score import Score
-
-
-class ScorerKind(StrEnum):
-    """Every scorer there is."""
-
-    EXACT = "exact"
-    NORMALISED = "normalised"
-    CONTAINS = "contains"
-    NUMERIC = "numeric"
-    JSON = "json"
-    JSON_SCHEMA = "json_schema"
-    REGEX = "regex"
-    MATHS = "maths"
-    CODE = "code"
 
 
 def _named(value: Any) -> Any:
@@ -82,7 +67,6 @@ __all__ = [
     "Score",
     "Scorer",
     "ScorerConfig",
-    "ScorerKind",
     "compares",
     "demand",
     "last_number",

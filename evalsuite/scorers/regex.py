@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import AfterValidator
 
 from evalsuite.scorers.score import RIGHT, Score, wrong
 from workspace.recipe import Section
@@ -15,26 +15,29 @@ if TYPE_CHECKING:
     from evalsuite.tasks.item import Item
 
 
+def _is_one(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"a regular expression ({error})") from None
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_is_one)]
+"""A regular expression."""
+
+
 class RegexScorer(Section):
     """Right if `pattern` is found; with a group, if the last one found holds the gold answer."""
 
     kind: Literal["regex"] = "regex"
     """A regular expression, with a group for the answer or without."""
-    pattern: str
+    pattern: Pattern
     """Looked for anywhere unless it says `^` and `$`; `.` spans lines. Without a group no gold is
     needed. With one, as in `answer: (\\w+)`, its first group's last text is compared. Beware of
     patterns such as `(a+)+$`, whose time doubles with every character."""
     ignore_case: bool = False
     """Pass over differences of case."""
-
-    @field_validator("pattern")
-    @classmethod
-    def _is_one(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"a regular expression ({error})") from None
-        return pattern
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:

@@ -443,16 +443,3 @@ def bags(table: TokenTable) -> Hashes:
         return kernel.row_hashes(*table.plain, ordered=False)
     total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(table.hashes))])
     return np.asarray(total[table.offsets[1:]] - total[table.offsets[:-1]])
-
-
-def character_table(texts: pl.Series) -> TokenTable:
-    """Return the characters of each text (its tokens joined by one space) as hashes."""
-    parts, lengths = [], []
-    for block in blocks(texts):
-        text = words(block).list.join(" ")
-        raw = "".join(text.to_list()).encode("utf-32-le", "surrogatepass")
-        parts.append(mix(np.frombuffer(raw, np.uint32).astype(np.uint64) + np.uint64(1)))
-        lengths.append(text.str.len_chars().to_numpy().astype(np.int64))
-    if not parts:
-        return TokenTable(np.empty(0, np.uint64), np.zeros(1, np.int64))
-    return TokenTable(np.concatenate(parts), starts(np.concatenate(lengths)))

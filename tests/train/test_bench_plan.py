@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.benches import bench_script
 from train.estimate.gpus import GpuType
-
-BENCH = Path(__file__).parents[2] / "bench" / "plan_memory.py"
 
 
 @pytest.fixture(scope="module")
 def bench_plan() -> Any:
-    spec = importlib.util.spec_from_file_location("plan_memory", BENCH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return bench_script("plan_memory")
 
 
 def test_without_a_gpu_it_says_so_and_ends(

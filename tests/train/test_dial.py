@@ -221,14 +221,14 @@ def test_a_stopped_dial_goes_on_where_it_was(
     trained()
     straight = json.loads(dial("toy", "--json").stdout)
     shutil.rmtree(bench.workspace.evals)
-    heard = cli_dial._Terminal.answered
+    heard = cli_dial.AnswerProgress.answered
 
     def stopping(self: Any, model: str, task: str, done: int, total: int) -> None:
         if model == "0.6":
             signal.raise_signal(signal.SIGTERM)
         heard(self, model, task, done, total)
 
-    monkeypatch.setattr(cli_dial._Terminal, "answered", stopping)
+    monkeypatch.setattr(cli_dial.AnswerProgress, "answered", stopping)
     with pytest.raises(Stopped) as caught:
         dial("toy")
     assert caught.value.exit_code == 143 and "goes on from there" in caught.value.cure

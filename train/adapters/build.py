@@ -12,7 +12,7 @@ from peft.utils.other import ModulesToSaveWrapper, TrainableTokensWrapper
 from train.adapters.tuner import tuner_config
 from train.methods import METHODS
 from train.plan import Plan
-from train.plan.trainable import chosen_layers, trained_names
+from train.plan.layers import chosen_layers, trained_names
 from train.recipe import FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from workspace.errors import ModelError
 

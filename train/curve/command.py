@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from workspace.context import Context, emit_json, emit_table, note
+from workspace.options import AsJson, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from train.curve.curve import Curve
@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 
 def curve(
     ctx: typer.Context,
-    recipe: Annotated[
-        Path | None, typer.Argument(help="Recipe file; left out: temper.yaml here or above.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a value; null unsets one."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    recipe: RecipePath = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train on 10, 30 and 100 % of the rows, measure each on the target suites, and say what
     twice the rows would bring.

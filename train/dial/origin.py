@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from evalsuite.engine.subjects import Subject, find_subject
 from train.adapter_sections import Adapter
-from train.checkpoints import MANIFEST, fault_of
+from train.checkpoints import MANIFEST, demand_whole, fault_of
 from train.record import published_step, read_record
-from workspace.errors import ModelError, TemperError, UsageError
+from workspace.errors import TemperError, UsageError
 from workspace.files import read_json
 from workspace.layout import Workspace
 
@@ -69,14 +69,7 @@ def find_origin(name: str, workspace: Workspace, *, checkpoints: bool = True) ->
     directory = workspace.run(name)
     record = read_record(directory)
     subject = find_subject(str(directory), workspace)
-    fault = fault_of(subject.path)
-    if fault is not None:
-        raise ModelError(
-            "the model of this run is damaged",
-            where=str(subject.path),
-            cause=f"{fault[0].upper()}{fault[1:]}.",
-            cure="Restore it from a copy, or train it again.",
-        )
+    demand_whole(subject.path, "the model of this run is damaged")
     tuner = _tuner(subject)
     found, notes = _checkpoints(directory, record, tuner) if checkpoints else ({}, ())
     manifest = read_json(subject.path / MANIFEST, kind="manifest")

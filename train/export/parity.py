@@ -14,7 +14,7 @@ All are read on the same tokens: the run's own greedy answers in float32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -177,8 +177,3 @@ def _effect_notes(artefact: Gap, effect: Gap | None) -> Sequence[str]:
             "prompts, hardly more than this precision's noise: some of it may be rounded away.",
         )
     return ()
-
-
-def unmeasured(reason: str, *, notes: Mapping[str, str] | None = None) -> Parity:
-    """Return the parity of what cannot be loaded here."""
-    return Parity("not measured", reason, notes=tuple((notes or {}).values()))

@@ -10,7 +10,7 @@ from typing import Any
 from evalsuite.engine.subjects import NamedBase, Subject, run_subject
 from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
 from evalsuite.models.source import directory_source
-from train.checkpoints import fault_of
+from train.checkpoints import demand_whole
 from train.export.standing import Standing, find_standing
 from workspace.errors import ModelError, TemperError, UsageError
 from workspace.layout import Workspace
@@ -67,14 +67,7 @@ def open_shipment(name: str, workspace: Workspace, *, base: str | None = None) -
     """
     run = workspace.run(name)
     subject, record = run_subject(run)
-    fault = fault_of(subject.path)
-    if fault is not None:
-        raise ModelError(
-            "this run's model is not the one that was trained",
-            where=str(subject.path),
-            cause=f"{fault}.",
-            cure="Restore it from a copy, or train again.",
-        )
+    demand_whole(subject.path, "this run's model is not the one that was trained")
     source = _found_base(subject, base)
     recorded = str(record["base"].get("digest") or "")
     if recorded and source.digest != recorded:

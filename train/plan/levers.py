@@ -119,13 +119,7 @@ def packing(question: Question, attention: Decided) -> Decided:
     """Return whether rows share a sequence."""
     section, mixes = question.section, question.facts.mixes_packed_rows
     if section.packing == "bfd":
-        if mixes:
-            raise ModelError(
-                "rows of this model cannot be packed",
-                where="train.packing",
-                cause=f"{mixes}: a row would read the one before it.",
-                cure="Use packing: off.",
-            )
+        _demand_apart(mixes, "packing", "rows of this model cannot be packed")
         return Decided("bfd", "recipe")
     if section.packing == "off":
         return Decided("off", "recipe")
@@ -150,13 +144,7 @@ def padding_free(question: Question, attention: Decided, packing: Decided) -> De
     section, mixes = question.section, question.facts.mixes_packed_rows
     is_flash = attention.value in FLASH.values()
     if section.padding_free == "on":
-        if mixes:
-            raise ModelError(
-                "rows of this model cannot lie in one sequence",
-                where="train.padding_free",
-                cause=f"{mixes}: a row would read the one before it.",
-                cure="Use padding_free: off.",
-            )
+        _demand_apart(mixes, "padding_free", "rows of this model cannot lie in one sequence")
         return Decided("on", "recipe")
     if section.padding_free == "off":
         if packing.value == "bfd" and is_flash:
@@ -175,6 +163,17 @@ def padding_free(question: Question, attention: Decided, packing: Decided) -> De
     if not is_flash or mixes or alone:
         return Decided("off", mixes or "as packing: " + str(packing.reason))
     return Decided("on", "flash attention computes nothing between rows")
+
+
+def _demand_apart(mixes: str, key: str, title: str) -> None:
+    """Refuse what puts rows into one sequence, where the model would mix them."""
+    if mixes:
+        raise ModelError(
+            title,
+            where=f"train.{key}",
+            cause=f"{mixes}: a row would read the one before it.",
+            cure=f"Use {key}: off.",
+        )
 
 
 def checkpointing(question: Question) -> Decided:

@@ -8,9 +8,9 @@ import numpy as np
 
 from train.plan import reinforcement
 from train.plan.facts import ModelFacts
+from train.plan.layers import layer_of
 from train.plan.schedule import Schedule
 from train.plan.settings import Decided
-from train.plan.trainable import layer_of
 from train.recipe import TrainSection
 from train.rows import JoinedRows
 from workspace.errors import ModelError

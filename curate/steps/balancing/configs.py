@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from curate.amounts import Amount, Share
+from curate.amounts import Amount
 from curate.embedding.configs import Topics
 from workspace.recipe import Section
+from workspace.shares import Share
 
 Count = Literal["tokens", "rows"]
 Keep = Literal["hash", "first", "longest", "quality"]

@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
-from curate.amounts import Share
 from evalsuite.asking.backends.configs import BackendConfig
 from evalsuite.asking.budget import Budget
 from workspace.recipe import Section
+from workspace.shares import Share
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Dtype = Literal["float32", "bfloat16"]

@@ -14,7 +14,7 @@ from curate.steps.scoring.base import Found, Record
 from curate.steps.scoring.cache import fingerprint_name
 from curate.steps.scoring.chats import supervised
 from curate.steps.scoring.configs import Judge
-from curate.steps.scoring.room import JudgeRoom
+from curate.steps.scoring.room import RowJudge
 from curate.synth.templates import Prompts
 from evalsuite.asking.backends.configs import EndpointConfig
 from evalsuite.models import ModelSection, resolve_model
@@ -54,7 +54,7 @@ class JudgeScorer:
         }
         self._log = directory / fingerprint_name(self.fingerprint)
         self._makers: dict[str, Mapping[str, str]] = {}
-        self._room: JudgeRoom | None = None
+        self._room: RowJudge | None = None
 
     def excused(self, source: str | None, user_id: str | None) -> str:
         """A judge does not grade what it wrote."""
@@ -68,7 +68,7 @@ class JudgeScorer:
     def measure(self, records: Sequence[Record]) -> Found:
         """Yield grades as they come."""
         if self._room is None:
-            self._room = JudgeRoom(self.config, self.prompts, self.base_dir, self._log)
+            self._room = RowJudge(self.config, self.prompts, self.base_dir, self._log)
         yield from self._room.grades([entry_text(record, self.kind) for record in records])
 
     def notes(self) -> tuple[str, ...]:

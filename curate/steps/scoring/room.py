@@ -15,17 +15,17 @@ from curate.steps.scoring.base import Found, Measured
 from curate.steps.scoring.configs import Judge
 from curate.synth.templates import Prompts
 from evalsuite.asking.desk import Interrupted, RequestFailed
-from evalsuite.asking.forms import BadOutput, ask_form, scored_from
+from evalsuite.asking.forms import BadOutput, ask_form
+from evalsuite.asking.judge import JudgeRoom
 from evalsuite.asking.purse import BudgetGone
 from evalsuite.asking.requests import ChatRequest, Turn
-from evalsuite.asking.room import Room
 from workspace.errors import WorkError
 
 _POLL_SECONDS = 0.2
 """How often a wait for answers is interrupted, so that a stop is noticed."""
 
 
-class JudgeRoom(Room):
+class RowJudge(JudgeRoom[Judge]):
     """Asks one judge for grades; what was paid for is in the log before anyone sees it."""
 
     def __init__(self, config: Judge, prompts: Prompts, base_dir: Path, log: Path) -> None:
@@ -35,15 +35,11 @@ class JudgeRoom(Room):
             UsageError: another process uses the log, or the key is not in the environment.
             ModelError: there is no such local model.
         """
-        self.config = config
         self.prompts = prompts
-        self.form = scored_from(*config.scale)
         super().__init__(
-            config.backend,
-            config.budget,
+            config,
             base_dir=base_dir,
             log=log,
-            what="judging",
             cure="Wait for it, or give the judge another rubric.",
         )
 

@@ -6,10 +6,11 @@ without loading the libraries that do the work.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
+from curate.named import Named
 from evalsuite.scorers import ScorerConfig
 from workspace.recipe import Section
 
@@ -161,8 +162,10 @@ class Preference(Sampling):
         return self
 
 
-class GeneratorConfig(Section):
+class GeneratorConfig(Named):
     """One generator: the name of it, and its settings if any are wanted."""
+
+    what: ClassVar[str] = "generator"
 
     noise: Noise | None = None
     slots: Slots | None = None
@@ -174,36 +177,6 @@ class GeneratorConfig(Section):
     documents: Documents | None = None
     rejection: Rejection | None = None
     preference: Preference | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {value: {}}
-        if isinstance(value, dict):
-            return {name: {} if settings is None else settings for name, settings in value.items()}
-        return value
-
-    @model_validator(mode="after")
-    def _one_generator(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise ValueError(f"one generator, one of: {', '.join(type(self).model_fields)}")
-        return self
-
-    @model_serializer
-    def _only_the_generator(self) -> dict[str, Any]:
-        return {self.name: self.settings.model_dump(mode="json", by_alias=True)}
-
-    @property
-    def name(self) -> str:
-        """Name of the generator."""
-        return next(iter(self.model_fields_set))
-
-    @property
-    def settings(self) -> Section:
-        """Its settings."""
-        settings: Section = getattr(self, self.name)
-        return settings
 
     @property
     def needs_model(self) -> bool:

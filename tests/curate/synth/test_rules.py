@@ -84,7 +84,7 @@ def test_each_row_meets_each_kind_of_noise(augment: Any) -> None:
 
 def test_rules_stop_when_asked_to(augment: Any) -> None:
     asks = {"generate": ["noise"], "target": {"rows": 40}, "batch": 4}
-    from curate.synth.augmenting import Reporter
+    from curate.synth.work import Reporter
 
     looks = iter(range(1000))
     report = Reporter(stop_requested=lambda: next(looks) >= 3)

@@ -9,13 +9,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalsuite.embedding import Embedder, open_embedder, unit_length
 from evalsuite.embedding.lexical import Lexical
+from evalsuite.similarity.tokens import tokenise
 from workspace.errors import ModelError
+
+
+def learnt(*texts: str) -> Lexical:
+    return Lexical.learn(tokenise(pl.Series(texts, dtype=pl.String)))
 
 
 @pytest.fixture(scope="session", params=["static", "transformer", "lexical"])
@@ -23,7 +29,7 @@ def embedder(
     request: pytest.FixtureRequest, static_folder: Path, transformer_folder: Path
 ) -> Embedder:
     if request.param == "lexical":
-        return Lexical.learn_texts([["the red car", "a blue river"], ["the moon"]])
+        return learnt("the red car", "a blue river", "the moon")
     folder = static_folder if request.param == "static" else transformer_folder
     return open_embedder(folder.name, folder.parent)
 
@@ -60,7 +66,7 @@ def test_synonyms_are_near_for_meaning_and_strangers_for_words(static_folder: Pa
     assert meant.semantic
     assert one @ other > 0.98
     assert one @ third < 0.7
-    words = Lexical.learn_texts([texts])
+    words = learnt(*texts)
     assert not words.semantic
     one, other, _ = words.encode(texts)
     assert abs(one @ other) < 0.2
@@ -74,9 +80,9 @@ def test_a_digest_follows_the_weights_and_config(static_folder: Path, tmp_path: 
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "max_length": 99}))
     assert open_embedder("copy", tmp_path).digest != first.digest
-    one, two = (Lexical.learn_texts([[text]]) for text in ("a red car", "a blue moon"))
+    one, two = (learnt(text) for text in ("a red car", "a blue moon"))
     assert one.digest != two.digest
-    assert one.digest == Lexical.learn_texts([["a red car"]]).digest
+    assert one.digest == learnt("a red car").digest
 
 
 def test_what_is_read_of_a_text_is_known(static_folder: Path, transformer_folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from evalsuite.scorers import Scorer, ScorerConfig, ScorerKind, last_number
+from evalsuite.scorers import Scorer, ScorerConfig, last_number
 from evalsuite.tasks import Item
 
 ADAPTER: TypeAdapter[Scorer] = TypeAdapter(ScorerConfig)
@@ -149,7 +149,10 @@ def test_scorers_that_do_not_exist_or_make_no_sense_are_refused(config: Any) -> 
 
 def test_the_registry_names_every_scorer() -> None:
     tags = TypeAdapter(ScorerConfig).json_schema()["discriminator"]["mapping"]
-    assert set(tags) == set(ScorerKind)
+    assert set(tags) == {
+        *("exact", "normalised", "contains", "numeric", "maths"),
+        *("regex", "json", "json_schema", "code"),
+    }
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.01])

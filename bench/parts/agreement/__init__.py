@@ -1,0 +1,1 @@
+"""Parts of bench/lm_eval_agreement.py."""
