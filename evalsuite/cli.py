@@ -65,8 +65,9 @@ def evaluate(
     Exit codes: 0 done (with --gate: passed), 1 refused, 3 undecided, 5 a check of the measurement
     failed, so that no number may be trusted (5 also without --gate).
     """
-    from workspace.gpus import claim
+    from workspace.claims import claim
     from workspace.jobs import run_job
+    from workspace.waiting import JobWaiter
 
     context: Context = ctx.obj
     loaded = _recipe(context, recipe, overrides or [])
@@ -74,11 +75,13 @@ def evaluate(
     _fetch_base(context, loaded, workspace, base)
     names = runs or ([] if prompts and not gate else ["latest"])
     request = _request(context, loaded, workspace, names, suites or [], base, prompts)
-    with claim() as device:
+    with (
+        run_job(workspace, "eval", context.argv) as job,
+        claim(waiter=JobWaiter(job, note)) as device,
+    ):
         note(f"Working on {device.device}: {device.reason}.")
-        with run_job(workspace, "eval", context.argv) as job:
-            result = _run(request, workspace, job)
-            job.result(result.directory)
+        result = _run(request, workspace, job)
+        job.result(result.directory)
     if as_json:
         emit_json(result.results.model_dump(mode="json"))
     else:

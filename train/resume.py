@@ -24,7 +24,7 @@ from train.reporter import Reporter, Silent
 from train.run import attempt_run, enter_second_stage, write_run_files
 from train.sampling.stage import kept_inputs
 from train.start import Start
-from workspace import gpus
+from workspace.claims import likely
 from workspace.errors import DataError, UsageError
 from workspace.files import read_json
 from workspace.jobs import Job
@@ -294,8 +294,7 @@ def _environment_differences(run: Path, inputs: Inputs, plan: Plan) -> Iterator[
             raise
         return  # stopped before torch was loaded: nothing was computed with any of it
     yield from _version_differences(was["versions"])
-    with gpus.claim() as claim:
-        device, precision = expected_device(claim, precision=inputs.section.precision)
+    device, precision = expected_device(likely(), precision=inputs.section.precision)
     now = {"device": device, "precision": precision, "threads": plan["threads"]}
     for name, value in now.items():
         if str(was[name]) != str(value):

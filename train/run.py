@@ -31,12 +31,13 @@ from train.rewards import RewardPlace
 from train.sampling.stage import account_of, kept_inputs, sample
 from train.speed import demand_levers, told
 from train.start import Start
-from workspace import gpus
+from workspace.claims import claim
 from workspace.errors import WorkError
 from workspace.files import read_json, write_json, write_text
 from workspace.jobs import Job
 from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
+from workspace.waiting import JobWaiter
 
 if TYPE_CHECKING:
     from train.rehearsal import Measured
@@ -114,12 +115,13 @@ def attempt_run(
     if isinstance(inputs.section.method, RftSection):
         return _sample_then_fit(run, inputs, prepared, job, reporter)
     job.check_stop(cure=cure)
-    with gpus.claim() as claim, _quiet_libraries():
+    waiter = JobWaiter(job, reporter.note, cure)
+    with claim(waiter=waiter) as claimed, _quiet_libraries():
         reporter.note("loading torch and trl (some ten seconds)")
         from train.adapters import whole_model
 
         device = choose_device(
-            claim,
+            claimed,
             precision=inputs.section.precision,
             weights=inputs.model_section.dtype,
             exact_weights=inputs.section.adapter.needs_exact_weights,
@@ -155,7 +157,8 @@ def _sample_then_fit(
 ) -> Path:
     """Draw and keep completions, then plan and fit as for a dataset of them."""
     proof = read_json(run / "proof.json", kind="proof")
-    with gpus.claim(), _quiet_libraries():
+    waiter = JobWaiter(job, reporter.note, f"Continue with: temper resume {run.name}")
+    with claim(waiter=waiter), _quiet_libraries():
         sample(run, inputs, prepared, job, reporter)
     write_json(run / "sampling_proof.json", proof)  # of prompts and rewards; the next is of rows
     second = kept_inputs(run, inputs)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from train.export.shipment import Shipment
     from train.serve.run import Serving
     from train.serve.vllm import VllmCommand
+    from workspace.jobs import Job
 
 Run = Annotated[str, typer.Argument(help="Id, name or path of a run, or `latest`.")]
 Base = Annotated[
@@ -94,7 +95,7 @@ def export(
             to,
             options,
             override=reason,
-            device=_device,
+            device=lambda: _device(job),
             check_stop=lambda: job.check_stop(cure="Nothing was left under this name."),
         )
         job.result(Path(done.place))
@@ -102,10 +103,11 @@ def export(
 
 
 @contextmanager
-def _device() -> Iterator[str]:
-    from workspace.gpus import claim
+def _device(job: Job) -> Iterator[str]:
+    from workspace.claims import claim
+    from workspace.waiting import JobWaiter
 
-    with claim() as claimed:
+    with claim(waiter=JobWaiter(job, note)) as claimed:
         note(f"Working on {claimed.device}: {claimed.reason}.")
         yield claimed.device
 
@@ -161,8 +163,9 @@ def serve(
     """Answer as OpenAI's API does, on this machine alone: the run and its base as two models."""
     from train.serve.key import given_key, made_key, show_key
     from train.serve.run import run_vllm, serve_run
-    from workspace.gpus import claim
+    from workspace.claims import claim
     from workspace.jobs import run_job
+    from workspace.waiting import JobWaiter
 
     context: Context = ctx.obj
     shipment = _writer(run, base, "be served")
@@ -176,7 +179,11 @@ def serve(
     key = given_key(key_env) if key_env else made_key()
     if not key_env:
         show_key(key)
-    with claim() as device, run_job(shipment.workspace, "serve", context.argv) as job:
+    workspace = shipment.workspace
+    with (
+        run_job(workspace, "serve", context.argv) as job,
+        claim(waiter=JobWaiter(job, note)) as device,
+    ):
         note(f"Working on {device.device}: {device.reason}.")
         if command is not None:
             run_vllm(command, key, job)
@@ -233,7 +240,7 @@ def chat(
     from train.chat.session import Session
     from train.chat.terminal import HELP, converse
     from train.serve.run import tuned_name
-    from workspace.gpus import claim
+    from workspace.claims import claim
 
     shipment = _writer(run, base, "be talked to")
     with claim() as device:
