@@ -145,6 +145,7 @@ def _request(
 ) -> EvalRequest:
     import shlex
 
+    from evalsuite.engine.groups import all_members
     from evalsuite.engine.request import EvalRequest
     from evalsuite.engine.subjects import common_base, find_subject
     from evalsuite.models import ModelSection, resolve_model
@@ -154,7 +155,7 @@ def _request(
 
     section = (recipe.section("evaluate", EvalSection) if recipe else None) or EvalSection()
     model = recipe.section("model", ModelSection) if recipe else None
-    subjects = tuple(find_subject(name, workspace) for name in dict.fromkeys(runs))
+    subjects = tuple(find_subject(name, workspace) for name in all_members(runs, workspace))
     found = tuple(load_suite(find_suite(name, workspace)) for name in suites or section.suites)
     if base is not None:
         source = resolve_model(ModelSection(path=base), Path.cwd())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -168,8 +168,8 @@ def serve(
     from workspace.waiting import JobWaiter
 
     context: Context = ctx.obj
-    shipment = _writer(run, base, "be served")
-    command = _vllm(shipment, engine, port, dtype, wanted=show_command)
+    shipment, *others = _served(run, base)
+    command = _vllm(shipment, engine, port, dtype, wanted=show_command, others=others)
     if show_command:
         import shlex
 
@@ -188,11 +188,19 @@ def serve(
         if command is not None:
             run_vllm(command, key, job)
         else:
-            serve_run(shipment, port=port, key=key, dtype=dtype, job=job, ready=_ready)
+            serve_run(
+                shipment, port=port, key=key, dtype=dtype, job=job, ready=_ready, others=others
+            )
 
 
 def _vllm(
-    shipment: Shipment, engine: str, port: int, dtype: str, *, wanted: bool
+    shipment: Shipment,
+    engine: str,
+    port: int,
+    dtype: str,
+    *,
+    wanted: bool,
+    others: Sequence[Shipment] = (),
 ) -> VllmCommand | None:
     from train.serve.run import tuned_name
     from train.serve.vllm import find_vllm, refusal, vllm_command
@@ -200,7 +208,8 @@ def _vllm(
 
     if engine != "vllm" and not wanted:
         return None
-    found, why = find_vllm(), refusal(shipment)
+    found = find_vllm()
+    why = next((told for one in (shipment, *others) if (told := refusal(one))), "")
     if found is None and not wanted:
         why = "vLLM is not installed"
     if why:
@@ -209,7 +218,9 @@ def _vllm(
             cause=f"{why}.",
             cure="--engine transformers, or temper export --to merged and serve that.",
         )
-    command = vllm_command(found or "vllm", shipment, tuned_name(shipment), port, dtype=dtype)
+    more = [(tuned_name(one), one) for one in others]
+    name = tuned_name(shipment)
+    command = vllm_command(found or "vllm", shipment, name, port, dtype=dtype, others=more)
     for said in command.notes:
         note(f"! {said}")
     return command
@@ -255,6 +266,14 @@ def chat(
             converse(
                 Session(voices, system=system, max_new_tokens=max_new_tokens, sampling=sampling)
             )
+
+
+def _served(run: str, base: str | None) -> list[Shipment]:
+    """Return what is served under a name: a run, or all that it consists of."""
+    from evalsuite.engine.groups import members
+    from workspace.layout import Workspace
+
+    return [_writer(one, base, "be served") for one in members(run, Workspace.find())]
 
 
 def _writer(run: str, base: str | None, what: str) -> Shipment:
