@@ -54,8 +54,8 @@ def augment(
     from workspace.jobs import run_job
 
     with ExitStack() as stack:
-        _claim_device(loaded, stack)
         job = stack.enter_context(run_job(workspace, "augment", context.argv))
+        _claim_device(loaded, stack, job)
         progress = stack.enter_context(Progress("augmenting", unit="rows"))
         watcher = Watcher(job, progress)
         reporter = Reporter(watcher.tell, watcher.standing, lambda: job.stop_requested)
@@ -70,15 +70,16 @@ def augment(
     _show(result, as_json=as_json)
 
 
-def _claim_device(recipe: Recipe, stack: ExitStack) -> None:
+def _claim_device(recipe: Recipe, stack: ExitStack, job: Job) -> None:
     """Take a GPU, where there is one, before torch is imported for a local model."""
     from curate.synth.recipe import AugmentSection
     from evalsuite.asking.backends.configs import LocalConfig
-    from workspace.gpus import claim
+    from workspace.claims import claim
+    from workspace.waiting import JobWaiter
 
     section = recipe.required("augment", AugmentSection, command="temper curate augment")
     if any(isinstance(one, LocalConfig) for one in section.backends):
-        device = stack.enter_context(claim())
+        device = stack.enter_context(claim(waiter=JobWaiter(job, note, _GOES_ON)))
         note(f"Working on {device.device}: {device.reason}.")
 
 

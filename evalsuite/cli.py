@@ -58,8 +58,9 @@ def evaluate(
     Exit codes: 0 done (with --gate: passed), 1 refused, 3 undecided, 5 a check of the measurement
     failed, so that no number may be trusted (5 also without --gate).
     """
-    from workspace.gpus import claim
+    from workspace.claims import claim
     from workspace.jobs import run_job
+    from workspace.waiting import JobWaiter
 
     context: Context = ctx.obj
     loaded = _recipe(context, recipe, overrides or [])
@@ -67,11 +68,13 @@ def evaluate(
     _fetch_base(context, loaded, workspace, base)
     names = runs or ([] if prompts and not gate else ["latest"])
     request = _request(context, loaded, workspace, names, suites or [], base, prompts)
-    with claim() as device:
+    with (
+        run_job(workspace, "eval", context.argv) as job,
+        claim(waiter=JobWaiter(job, note)) as device,
+    ):
         note(f"Working on {device.device}: {device.reason}.")
-        with run_job(workspace, "eval", context.argv) as job:
-            result = _run(request, workspace, job)
-            job.result(result.directory)
+        result = _run(request, workspace, job)
+        job.result(result.directory)
     if as_json:
         emit_json(result.results.model_dump(mode="json"))
     else:
@@ -135,6 +138,7 @@ def _request(
 ) -> EvalRequest:
     import shlex
 
+    from evalsuite.engine.groups import all_members
     from evalsuite.engine.request import EvalRequest
     from evalsuite.engine.subjects import common_base, find_subject
     from evalsuite.models import ModelSection, resolve_model
@@ -144,7 +148,7 @@ def _request(
 
     section = (recipe.section("evaluate", EvalSection) if recipe else None) or EvalSection()
     model = recipe.section("model", ModelSection) if recipe else None
-    subjects = tuple(find_subject(name, workspace) for name in dict.fromkeys(runs))
+    subjects = tuple(find_subject(name, workspace) for name in all_members(runs, workspace))
     found = tuple(load_suite(find_suite(name, workspace)) for name in suites or section.suites)
     if base is not None:
         source = resolve_model(ModelSection(path=base), Path.cwd())

@@ -14,6 +14,7 @@ import typer
 from train import ship_cli
 from train.cli_dial import dial
 from train.curve.command import curve
+from train.each.command import print_groups, resume_groups, train_groups
 from train.speed_view import print_levers
 from train.terminal import Terminal, print_plan, print_row
 from workspace.context import Context, emit_json, note
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from train.inputs import Inputs
     from train.plan import Prepared
     from train.plan.tokens import TokenRow
+    from workspace.layout import Workspace
+    from workspace.recipe import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +61,7 @@ def train(
     Ctrl-C, SIGTERM and SIGHUP save a checkpoint and stop; `temper resume` goes on from there.
     """
     from evalsuite.models.download import ensure_model, is_missing
+    from train.each.plan import plan_groups
     from train.inputs import find_inputs
     from train.run import run_train
     from train.teacher import ensure_teacher, is_teacher_missing
@@ -72,13 +76,18 @@ def train(
         return
     if detach:
         if not is_missing(loaded) and not is_teacher_missing(loaded):
-            find_inputs(loaded, workspace)  # what can be refused is refused here, to a person
+            found = find_inputs(loaded, workspace)  # refused here, to a person
+            if _has_groups(loaded):
+                plan_groups(found)
         arguments = ["train", str(loaded.path)]
         for override in given:
             arguments += ["--set", override]
         if name:
             arguments += ["--name", name]
         run_detached(workspace, "train", arguments, doing="training", as_json=as_json)
+        return
+    if _has_groups(loaded):
+        train_groups(context, loaded, given, name=name, as_json=as_json)
         return
     with Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
         ensure_model(loaded, context.argv)
@@ -102,6 +111,7 @@ def resume(
     On a CPU it continues bit for bit. Changed data, model, recipe, versions or device stop it with
     the difference, unless accepted by name.
     """
+    from train.each.run import is_whole, open_each
     from train.resume import open_run, resume_train
     from workspace.jobs import run_job
     from workspace.layout import Workspace
@@ -109,16 +119,18 @@ def resume(
     context: Context = ctx.obj
     directory = Workspace.find().run(run)
     workspace = Workspace(directory.parent.parent)
+    if is_whole(directory) and not detach:
+        resume_groups(context, directory, workspace, accept or (), as_json=as_json)
+        return
     with Terminal() as reporter:
+        if is_whole(directory):
+            open_each(directory, workspace, context.load_recipe, reporter, accept=accept or ())
+            _detach_resume(directory, workspace, accept or (), as_json=as_json)
+            return
         opened = open_run(directory, workspace, context.load_recipe, reporter, accept=accept or ())
         job_id = str(opened.record["job"])
         if detach:  # what can be refused was refused above, to a person
-            arguments = ["resume", str(directory)]
-            for change in accept or ():
-                arguments += ["--accept", change]
-            run_detached(
-                workspace, "train", arguments, doing="training", as_json=as_json, job_id=job_id
-            )
+            _detach_resume(directory, workspace, accept or (), as_json=as_json)
             return
         with run_job(workspace, "train", context.argv, job_id=job_id) as job:
             resume_train(opened, job, reporter)
@@ -176,7 +188,9 @@ def plan(
     if as_json:
         emit_json(answer.as_dict())
         return
-    if answer.prepared:
+    if answer.whole:
+        print_groups(answer.whole)
+    elif answer.prepared:
         print_plan(answer.prepared)
     elif answer.missing:
         note(f"! no rows and tokens yet: {answer.missing}")
@@ -268,6 +282,25 @@ def _inputs(
     ensure_model(loaded, context.argv)
     ensure_teacher(loaded, context.argv)
     return find_inputs(loaded, loaded.workspace, command=command)
+
+
+def _has_groups(recipe: Recipe) -> bool:
+    from train.recipe import TrainSection
+
+    section = recipe.section("train", TrainSection)
+    return section is not None and section.each is not None
+
+
+def _detach_resume(
+    run: Path, workspace: Workspace, accept: Sequence[str], *, as_json: bool
+) -> None:
+    from train.record import read_record
+
+    arguments = ["resume", str(run)]
+    for change in accept:
+        arguments += ["--accept", change]
+    job = str(read_record(run)["job"])
+    run_detached(workspace, "train", arguments, doing="training", as_json=as_json, job_id=job)
 
 
 def _tell_run(run: Path, reporter: Terminal, *, as_json: bool) -> None:

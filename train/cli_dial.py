@@ -66,8 +66,9 @@ def dial(
     the measurement failed.
     """
     from train.dial.run import run_dial
-    from workspace.gpus import claim
+    from workspace.claims import claim
     from workspace.jobs import run_job
+    from workspace.waiting import JobWaiter
 
     context: Context = ctx.obj
     request, workspace = _request(
@@ -78,11 +79,13 @@ def dial(
         again = [argument for argument in context.argv[1:] if argument != "--detach"]
         run_detached(workspace, "dial", again, doing="dialling", as_json=as_json)
         return
-    with claim() as device:
+    with (
+        run_job(workspace, "dial", context.argv) as job,
+        claim(waiter=JobWaiter(job, note)) as device,
+    ):
         note(f"Working on {device.device}: {device.reason}.")
-        with run_job(workspace, "dial", context.argv) as job:
-            watch = AnswerProgress(job, before_name="at ")
-            result = run_dial(request, workspace, job, watch, writing)
+        watch = AnswerProgress(job, before_name="at ")
+        result = run_dial(request, workspace, job, watch, writing)
     watch.close()
     if as_json:
         written = str(result.written) if result.written else None

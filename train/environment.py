@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from workspace.claims import Claim
 from workspace.errors import WorkError
-from workspace.gpus import Claim
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "datasets")
 """Packages whose version can change what a step computes."""
@@ -79,7 +79,7 @@ def expected_device(claim: Claim, *, precision: str) -> tuple[str, str]:
     that were visible, and this process may claim another.
 
     Args:
-        claim: the GPU that is free now, or the CPU.
+        claim: the GPU that a claim would get, or the CPU.
         precision: `train.precision`.
 
     Raises:
@@ -96,6 +96,7 @@ def expected_device(claim: Claim, *, precision: str) -> tuple[str, str]:
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, **({"CUDA_VISIBLE_DEVICES": claim.gpu.uuid} if claim.gpu else {})},
     )
     if done.returncode:
         raise WorkError(

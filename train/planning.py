@@ -21,6 +21,7 @@ from workspace.errors import DataError
 from workspace.recipe import Recipe
 
 if TYPE_CHECKING:
+    from train.each.plan import WholePlan
     from train.plan import Prepared
 
 _LENGTH = 2048
@@ -46,11 +47,15 @@ class Answer:
     missing: str
     """What the plan of rows and tokens waits for."""
     estimate: Estimate
+    whole: WholePlan | None = None
+    """The groups, where each gets an adapter."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return one document: the plan with its ledger, if there is one, and the estimate."""
         out: dict[str, Any] = {"schema_version": 1}
-        if self.prepared is not None:
+        if self.whole is not None:
+            out |= self.whole.as_dict()
+        elif self.prepared is not None:
             out |= {**self.prepared.plan.as_dict(), "ledger": self.prepared.ledger.as_dict()}
         elif self.missing:
             out["missing"] = self.missing
@@ -71,13 +76,18 @@ def plan_recipe(
     section = recipe.required("train", TrainSection, command="temper plan")
     model = recipe.required("model", ModelSection, command="temper plan")
     missing = what_is_missing(recipe, section, model)
-    prepared = None
+    prepared = whole = None
     if not missing:
+        from train.each.plan import plan_groups
         from train.inputs import find_inputs
 
         inputs = find_inputs(recipe, recipe.workspace, command="temper plan")
+        if section.each is not None:
+            whole = plan_groups(inputs, progress)
         prepared = inputs.prepare(progress)
-    return Answer(prepared, missing, estimate_recipe(recipe, prepared, asked))
+    tokens = sum(one.tokens for one in whole.plans) if whole else None
+    found = estimate_recipe(recipe, prepared, asked, tokens=tokens)
+    return Answer(prepared, missing, found, whole)
 
 
 def what_is_missing(recipe: Recipe, section: TrainSection, model: ModelSection) -> str:
@@ -111,13 +121,20 @@ def _is_teacher_missing(recipe: Recipe) -> bool:
 
 
 def estimate_recipe(
-    recipe: Recipe, prepared: Prepared | None, asked: Asked | None = None
+    recipe: Recipe,
+    prepared: Prepared | None,
+    asked: Asked | None = None,
+    *,
+    tokens: int | None = None,
 ) -> Estimate:
-    """Return what a recipe takes: with its rows if they are planned, else by `train.max_length`."""
+    """Return what a recipe takes: with its rows if they are planned, else by `train.max_length`.
+
+    `tokens` over all steps count in place of the plan's, for many runs of a part of the rows each.
+    """
     section = recipe.section("train", TrainSection)
     model = recipe.required("model", ModelSection, command="temper plan")
     plan = recipe.section("plan", PlanSection)
-    return _estimate(model, recipe.base_dir, section, plan, prepared, asked or Asked())
+    return _estimate(model, recipe.base_dir, section, plan, prepared, asked or Asked(), tokens)
 
 
 def estimate_model(named: str, asked: Asked, recipe: Recipe | None = None) -> Estimate:
@@ -140,6 +157,7 @@ def _estimate(
     plan: PlanSection | None,
     prepared: Prepared | None,
     asked: Asked,
+    tokens: int | None = None,
 ) -> Estimate:
     from workspace.gpus import list_gpus
 
@@ -159,7 +177,7 @@ def _estimate(
         length=length,
         length_reason=reason,
         micro_batch=micro,
-        work=_work(prepared) if prepared else None,
+        work=_work(prepared, tokens) if prepared else None,
     )
     return estimate(question, gpus)
 
@@ -190,9 +208,10 @@ def _length(
     return _LENGTH, "assumed; there are no rows yet"
 
 
-def _work(prepared: Prepared) -> Work:
+def _work(prepared: Prepared, tokens: int | None = None) -> Work:
     """Return the tokens that all steps compute, and the mean length of a token's sequence."""
     plan = prepared.plan
     lengths = prepared.rows.tokens[prepared.schedule.order] / prepared.rows.per_row
     mean = float((lengths**2).sum() / max(1.0, lengths.sum()))
-    return Work(round(plan.tokens_seen / (1 - plan.padding_share)), mean)
+    seen = plan.tokens_seen if tokens is None else tokens
+    return Work(round(seen / (1 - plan.padding_share)), mean)

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from train.alarm_section import RunAlarms
+from train.each_section import EachChoice, refusal
 from train.method_sections import MethodSection, SftSection
 from train.reinforcement_sections import RewardedSection
 from train.speed_section import Packing, Speed, Switch
@@ -58,6 +59,9 @@ class TrainSection(Section):
     what is rewarded); a name, or `{kind: dpo, beta: 0.1, …}`."""
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
+    each: EachChoice | None = None
+    """A column (`customer`, `meta.language`, or `{column: …, min_rows: 20, left_out: skip}`): one
+    adapter for each of its values, on one loaded base, each a run of its own."""
     adapter: Adapter = LoraAdapter()
     """What is trained: `{kind: lora, …}`, `qlora` (on a 4-bit base), `peft` (any other tuner of
     peft), or `full`."""
@@ -132,6 +136,13 @@ class TrainSection(Section):
             raise ValueError(
                 "either steps or epochs, not both; for one command: --set train.epochs=null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _each_leaves_the_base(self) -> TrainSection:
+        why = refusal(self.adapter, self.method.kind) if self.each is not None else None
+        if why is not None:
+            raise ValueError(why)
         return self
 
     @model_validator(mode="after")

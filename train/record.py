@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,24 @@ FILE = "run.json"
 
 
 def new_record(
-    run: Path, inputs: Inputs, prepared: Prepared, job: Job, overrides: tuple[str, ...]
+    run: Path,
+    inputs: Inputs,
+    prepared: Prepared,
+    job: Job,
+    overrides: tuple[str, ...],
+    of: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the record of a run that is about to begin."""
+    """Return the record of a run that is about to begin.
+
+    `of` says which group of which whole it learns, where it is one of many.
+    """
     return {
         "schema_version": 1,
         "id": run.name,
         "name": run.name.split("-", 2)[-1].rsplit("-", 1)[0],
         "job": job.id,
         "created": round(time.time(), 3),
+        **({"group": dict(of)} if of else {}),
         "recipe": str(inputs.recipe.path),
         "overrides": list(overrides),
         "method": inputs.section.method.kind,

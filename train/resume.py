@@ -21,10 +21,10 @@ from train.plan import Plan, Prepared
 from train.plan.micro_batch import with_micro_batch
 from train.rehearsal.rehearse import unfinished
 from train.reporter import Reporter, Silent
-from train.run import attempt_run, enter_second_stage, write_run_files
+from train.run import LoadBase, attempt_run, enter_second_stage, write_run_files
 from train.sampling.stage import kept_inputs
 from train.start import Start
-from workspace import gpus
+from workspace.claims import likely
 from workspace.errors import DataError, UsageError
 from workspace.files import read_json
 from workspace.jobs import Job
@@ -116,14 +116,14 @@ def open_run(
     between = second is not None and record["dataset"] != str(inputs.dataset)
     if between:  # killed between the stages: the first is held against its record
         before = differences(run, record, first, first.prepare(reporter.working))
-        early = _checked(run, list(before), named, reporter)
+        early = checked(run, list(before), named, reporter)
     prepared = inputs.prepare(reporter.working)
     if between:
         enter_second_stage(run, inputs, prepared)
         record = records.read_record(run)
     prepared = _split_as_recorded(record, inputs, prepared)
     found = list(differences(run, record, inputs, prepared))
-    accepted = early + _checked(run, found, [] if between else named, reporter)
+    accepted = early + checked(run, found, [] if between else named, reporter)
     if _LOSS in accept:
         reporter.note("the first losses are not held against the record: accepted")
         accepted.append({"name": _LOSS, "before": "as recorded", "now": "not compared"})
@@ -131,13 +131,20 @@ def open_run(
     return Resumption(run, record, inputs, prepared, accepted)
 
 
-def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None) -> Path:
+def resume_train(
+    opened: Resumption,
+    job: Job,
+    reporter: Reporter | None = None,
+    *,
+    load_base: LoadBase | None = None,
+) -> Path:
     """Continue a run from its newest whole checkpoint and return its directory.
 
     Args:
         opened: by `open_run`.
         job: the run's own job, tried again.
         reporter: is told what happens.
+        load_base: returns the model to begin with; None loads it.
 
     Raises:
         as `train.run.run_train`.
@@ -168,7 +175,7 @@ def resume_train(opened: Resumption, job: Job, reporter: Reporter | None = None)
         if checkpoint
         else f"no whole checkpoint: beginning at step 0 again (attempt {job.attempt})"
     )
-    return attempt_run(run, inputs, prepared, job, reporter, start)
+    return attempt_run(run, inputs, prepared, job, reporter, start, load_base=load_base)
 
 
 def _split_as_recorded(record: Mapping[str, Any], inputs: Inputs, prepared: Prepared) -> Prepared:
@@ -223,7 +230,7 @@ def differences(
         yield Difference("teacher", str(taught["value"]), str(teaches.value), True)
     yield from _data_differences(before, plan)
     yield from _probe_differences(record, inputs)
-    for one in _setting_differences(record["settings"], records.compared_settings(inputs)):
+    for one in setting_differences(record["settings"], records.compared_settings(inputs)):
         if one.name == _MICRO and not _mixes_rows(plan):
             one = replace(one, stops=False)
         if one.name not in _SEEN_IN_EFFECT:
@@ -272,11 +279,12 @@ def _probe_differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Di
             yield Difference(f"probe.{name}", was[name][:12], now[name][:12], True)
 
 
-def _setting_differences(was: Any, now: Any, key: str = "") -> Iterator[Difference]:
+def setting_differences(was: Any, now: Any, key: str = "") -> Iterator[Difference]:
+    """Yield the settings that differ, with their dotted keys."""
     if isinstance(was, dict) and isinstance(now, dict):
         for name in sorted({*was, *now}):
             inner = f"{key}.{name}" if key else name
-            yield from _setting_differences(was.get(name), now.get(name), inner)
+            yield from setting_differences(was.get(name), now.get(name), inner)
     elif was != now:
         harmless = any(key == one or key.startswith(f"{one}.") for one in _HARMLESS)
         yield Difference(key, _shown(was), _shown(now), not harmless)
@@ -294,8 +302,7 @@ def _environment_differences(run: Path, inputs: Inputs, plan: Plan) -> Iterator[
             raise
         return  # stopped before torch was loaded: nothing was computed with any of it
     yield from _version_differences(was["versions"])
-    with gpus.claim() as claim:
-        device, precision = expected_device(claim, precision=inputs.section.precision)
+    device, precision = expected_device(likely(), precision=inputs.section.precision)
     now = {"device": device, "precision": precision, "threads": plan["threads"]}
     for name, value in now.items():
         if str(was[name]) != str(value):
@@ -315,10 +322,16 @@ def _counted(name: str, version: str) -> str:
     return ".".join(version.split(".")[:parts]) if parts else version
 
 
-def _checked(
+def checked(
     run: Path, found: Sequence[Difference], accept: Sequence[str], reporter: Reporter
 ) -> list[dict[str, str]]:
     """Return the accepted differences; stop on the others.
+
+    Args:
+        run: the run's directory.
+        found: what is not as it was.
+        accept: names to go on with.
+        reporter: is told each difference.
 
     Raises:
         UsageError: a difference that stops and is not accepted; all are listed.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from train import record as records
 from train.batches import write_plan
 from train.checkpoints import CheckpointStore
-from train.environment import choose_device, environment
+from train.environment import Device, choose_device, environment
 from train.fitting import Fitting, fit_within_memory
 from train.guard import Guard
 from train.inputs import Inputs, find_inputs
@@ -31,18 +32,20 @@ from train.rewards import RewardPlace
 from train.sampling.stage import account_of, kept_inputs, sample
 from train.speed import demand_levers, told
 from train.start import Start
-from workspace import gpus
-from workspace.errors import WorkError
+from workspace.claims import claim
+from workspace.errors import UsageError, WorkError
 from workspace.files import read_json, write_json, write_text
 from workspace.jobs import Job
 from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
+from workspace.waiting import JobWaiter
 
 if TYPE_CHECKING:
     from train.rehearsal import Measured
     from train.rehearsal.batch import Batch
     from train.trl_bridge import FitRequest
 
+LoadBase = Callable[[Inputs, Prepared, Device], Any]
 _NOTHING_BEGUN = "Nothing was begun: the same command begins anew."
 
 
@@ -70,8 +73,43 @@ def run_train(
         LimitExceeded: too many rows lost, the mask is disproved, or the loss is not finite.
         Stopped: a signal asked for it; a checkpoint was saved if a step was done.
     """
-    reporter = reporter or Silent()
     inputs = find_inputs(recipe, workspace)
+    if inputs.section.each is not None:
+        raise UsageError(
+            "this makes one run, and the recipe asks for one for each group",
+            where="train.each",
+            cure="Take `temper train`, or --set train.each=null for all rows together.",
+        )
+    run = new_id(name or recipe.name)
+    return begin_run(inputs, workspace, job, reporter or Silent(), run, overrides=overrides)
+
+
+def begin_run(
+    inputs: Inputs,
+    workspace: Workspace,
+    job: Job,
+    reporter: Reporter,
+    run_id: str,
+    *,
+    overrides: Sequence[str] = (),
+    of: Mapping[str, str] | None = None,
+    load_base: LoadBase | None = None,
+) -> Path:
+    """Plan and train what was found, and return the run's directory.
+
+    Args:
+        inputs: what the run reads.
+        workspace: where `runs/` is.
+        job: the running job.
+        reporter: is told what happens.
+        run_id: of the run.
+        overrides: `--set` values in the recipe.
+        of: which group of which whole it learns, where it is one of many.
+        load_base: returns the model to begin with; None loads it.
+
+    Raises:
+        as `run_train`.
+    """
 
     def working(what: str, done: int, total: int) -> None:
         job.check_stop(cure=_NOTHING_BEGUN)
@@ -80,13 +118,13 @@ def run_train(
     prepared = inputs.prepare(working)
     reporter.planned(prepared)
     job.check_stop(cure=_NOTHING_BEGUN)
-    run = workspace.make(workspace.runs) / new_id(name or recipe.name)
+    run = workspace.make(workspace.runs) / run_id
     run.mkdir(mode=0o700)
     write_run_files(run, inputs, prepared)
-    record = records.new_record(run, inputs, prepared, job, tuple(overrides))
+    record = records.new_record(run, inputs, prepared, job, tuple(overrides), of)
     records.add_attempt(run, record, job, from_step=0, accepted=[])
     job.result(run)
-    return attempt_run(run, inputs, prepared, job, reporter, Start())
+    return attempt_run(run, inputs, prepared, job, reporter, Start(), load_base=load_base)
 
 
 def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int = 0) -> None:
@@ -106,7 +144,14 @@ def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int 
 
 
 def attempt_run(
-    run: Path, inputs: Inputs, prepared: Prepared, job: Job, reporter: Reporter, start: Start
+    run: Path,
+    inputs: Inputs,
+    prepared: Prepared,
+    job: Job,
+    reporter: Reporter,
+    start: Start,
+    *,
+    load_base: LoadBase | None = None,
 ) -> Path:
     """Prove, fit and write: one attempt at a run whose files are there."""
     cure = f"Continue with: temper resume {run.name}"
@@ -114,12 +159,13 @@ def attempt_run(
     if isinstance(inputs.section.method, RftSection):
         return _sample_then_fit(run, inputs, prepared, job, reporter)
     job.check_stop(cure=cure)
-    with gpus.claim() as claim, _quiet_libraries():
+    waiter = JobWaiter(job, reporter.note, cure)
+    with claim(waiter=waiter) as claimed, _quiet_libraries():
         reporter.note("loading torch and trl (some ten seconds)")
         from train.adapters import whole_model
 
         device = choose_device(
-            claim,
+            claimed,
             precision=inputs.section.precision,
             weights=inputs.model_section.dtype,
             exact_weights=inputs.section.adapter.needs_exact_weights,
@@ -132,7 +178,8 @@ def attempt_run(
         for text in told(prepared.plan.levers):
             reporter.note(text)
         write_json(run / "env.json", environment(device, _digests(inputs, prepared)))
-        model, prepared = _fit(run, inputs, prepared, job, reporter, start, device)
+        load = partial(load_base or load_planned_base, inputs)
+        model, prepared = _fit(run, inputs, prepared, job, reporter, start, device, load)
         job.check_stop(cure=cure)
         is_reward = METHODS[inputs.section.method.kind].makes == "reward"
         publish_model(
@@ -155,7 +202,8 @@ def _sample_then_fit(
 ) -> Path:
     """Draw and keep completions, then plan and fit as for a dataset of them."""
     proof = read_json(run / "proof.json", kind="proof")
-    with gpus.claim(), _quiet_libraries():
+    waiter = JobWaiter(job, reporter.note, f"Continue with: temper resume {run.name}")
+    with claim(waiter=waiter), _quiet_libraries():
         sample(run, inputs, prepared, job, reporter)
     write_json(run / "sampling_proof.json", proof)  # of prompts and rewards; the next is of rows
     second = kept_inputs(run, inputs)
@@ -219,7 +267,8 @@ def _fit(
     job: Job,
     reporter: Reporter,
     start: Start,
-    device: Any,
+    device: Device,
+    load: Callable[[Prepared, Device], Any],
 ) -> tuple[Any, Prepared]:
     """Rehearse and train; return the model, and the plan with the rows at once that fitted."""
     from train.trl_bridge import rehearse_batch
@@ -238,7 +287,7 @@ def _fit(
 
     def perform(batch: Batch, directory: Path) -> Measured:
         return rehearse_batch(
-            lambda: _load_base(inputs, batch.prepared, device),
+            lambda: load(batch.prepared, device),
             _tokenizer(inputs),
             request(batch.prepared, Start(), Guard()),
             batch,
@@ -252,7 +301,7 @@ def _fit(
         rehearsed,
         start,
         lambda prepared, start: _fit_once(
-            fitting, request(prepared, start, fitting.guard(rehearsal, start)), start, device
+            fitting, request(prepared, start, fitting.guard(rehearsal, start)), start, device, load
         ),
     )
 
@@ -285,13 +334,19 @@ def _tokenizer(inputs: Inputs) -> Any:
     return AutoTokenizer.from_pretrained(inputs.source.path, local_files_only=True)
 
 
-def _fit_once(fitting: Fitting, request: FitRequest, start: Start, device: Any) -> Any:
+def _fit_once(
+    fitting: Fitting,
+    request: FitRequest,
+    start: Start,
+    device: Device,
+    load: Callable[[Prepared, Device], Any],
+) -> Any:
     """Load the model, train it, and return it."""
     from train.adapters import Split, publishable, trainable_parameters
     from train.trl_bridge import build_trainer, fit
 
     inputs, plan, job = fitting.inputs, request.prepared.plan, fitting.job
-    base = _load_base(inputs, request.prepared, device)
+    base = load(request.prepared, device)
     probe = open_probe(fitting, plan, start, device, base)
     request = replace(request, probe=probe)
     job.events.append("start", from_step=start.step, max_steps=plan.steps, device=asdict(device))
@@ -312,7 +367,7 @@ def _fit_once(fitting: Fitting, request: FitRequest, start: Start, device: Any) 
     return publishable(trainer.model, split)
 
 
-def _load_base(inputs: Inputs, prepared: Prepared, device: Any) -> Any:
+def load_planned_base(inputs: Inputs, prepared: Prepared, device: Device) -> Any:
     """Return the model that the method begins with."""
     from transformers import set_seed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from train.export.shipment import Shipment
     from train.serve.run import Serving
     from train.serve.vllm import VllmCommand
+    from workspace.jobs import Job
 
 Base = Annotated[
     str | None, typer.Option(help="Where the base is now, if it has moved: a directory.")
@@ -93,7 +94,7 @@ def export(
             to,
             options,
             override=reason,
-            device=_device,
+            device=lambda: _device(job),
             check_stop=lambda: job.check_stop(cure="Nothing was left under this name."),
         )
         job.result(Path(done.place))
@@ -101,10 +102,11 @@ def export(
 
 
 @contextmanager
-def _device() -> Iterator[str]:
-    from workspace.gpus import claim
+def _device(job: Job) -> Iterator[str]:
+    from workspace.claims import claim
+    from workspace.waiting import JobWaiter
 
-    with claim() as claimed:
+    with claim(waiter=JobWaiter(job, note)) as claimed:
         note(f"Working on {claimed.device}: {claimed.reason}.")
         yield claimed.device
 
@@ -160,12 +162,13 @@ def serve(
     """Answer as OpenAI's API does, on this machine alone: the run and its base as two models."""
     from train.serve.key import given_key, made_key, show_key
     from train.serve.run import run_vllm, serve_run
-    from workspace.gpus import claim
+    from workspace.claims import claim
     from workspace.jobs import run_job
+    from workspace.waiting import JobWaiter
 
     context: Context = ctx.obj
-    shipment = _writer(run, base, "be served")
-    command = _vllm(shipment, engine, port, dtype, wanted=show_command)
+    shipment, *others = _served(run, base)
+    command = _vllm(shipment, engine, port, dtype, wanted=show_command, others=others)
     if show_command:
         import shlex
 
@@ -175,16 +178,28 @@ def serve(
     key = given_key(key_env) if key_env else made_key()
     if not key_env:
         show_key(key)
-    with claim() as device, run_job(shipment.workspace, "serve", context.argv) as job:
+    workspace = shipment.workspace
+    with (
+        run_job(workspace, "serve", context.argv) as job,
+        claim(waiter=JobWaiter(job, note)) as device,
+    ):
         note(f"Working on {device.device}: {device.reason}.")
         if command is not None:
             run_vllm(command, key, job)
         else:
-            serve_run(shipment, port=port, key=key, dtype=dtype, job=job, ready=_ready)
+            serve_run(
+                shipment, port=port, key=key, dtype=dtype, job=job, ready=_ready, others=others
+            )
 
 
 def _vllm(
-    shipment: Shipment, engine: str, port: int, dtype: str, *, wanted: bool
+    shipment: Shipment,
+    engine: str,
+    port: int,
+    dtype: str,
+    *,
+    wanted: bool,
+    others: Sequence[Shipment] = (),
 ) -> VllmCommand | None:
     from train.serve.run import tuned_name
     from train.serve.vllm import find_vllm, refusal, vllm_command
@@ -192,7 +207,8 @@ def _vllm(
 
     if engine != "vllm" and not wanted:
         return None
-    found, why = find_vllm(), refusal(shipment)
+    found = find_vllm()
+    why = next((told for one in (shipment, *others) if (told := refusal(one))), "")
     if found is None and not wanted:
         why = "vLLM is not installed"
     if why:
@@ -201,7 +217,9 @@ def _vllm(
             cause=f"{why}.",
             cure="--engine transformers, or temper export --to merged and serve that.",
         )
-    command = vllm_command(found or "vllm", shipment, tuned_name(shipment), port, dtype=dtype)
+    more = [(tuned_name(one), one) for one in others]
+    name = tuned_name(shipment)
+    command = vllm_command(found or "vllm", shipment, name, port, dtype=dtype, others=more)
     for said in command.notes:
         note(f"! {said}")
     return command
@@ -232,7 +250,7 @@ def chat(
     from train.chat.session import Session
     from train.chat.terminal import HELP, converse
     from train.serve.run import tuned_name
-    from workspace.gpus import claim
+    from workspace.claims import claim
 
     shipment = _writer(run, base, "be talked to")
     with claim() as device:
@@ -247,6 +265,14 @@ def chat(
             converse(
                 Session(voices, system=system, max_new_tokens=max_new_tokens, sampling=sampling)
             )
+
+
+def _served(run: str, base: str | None) -> list[Shipment]:
+    """Return what is served under a name: a run, or all that it consists of."""
+    from evalsuite.engine.groups import members
+    from workspace.layout import Workspace
+
+    return [_writer(one, base, "be served") for one in members(run, Workspace.find())]
 
 
 def _writer(run: str, base: str | None, what: str) -> Shipment:

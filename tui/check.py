@@ -19,6 +19,7 @@ from workspace.recipe import Recipe
 if TYPE_CHECKING:
     from curate.formats.read import Glance
     from curate.steps.quality.masks import Masks
+    from train.inputs import Inputs
     from train.plan import Prepared
 
 
@@ -298,6 +299,8 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         yield from _memory(recipe, None)
         return
     inputs = find_inputs(recipe, recipe.workspace, command="temper check")
+    if section.each is not None:
+        yield from _groups(inputs)
     prepared = inputs.prepare()
     plan = prepared.plan
     yield Finding(
@@ -330,6 +333,20 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         "stops",
         "" if proof.passed else "`temper preview` shows the rows.",
     )
+
+
+def _groups(inputs: Inputs) -> Iterator[Finding]:
+    from train.each.plan import plan_groups
+
+    whole = plan_groups(inputs)
+    yield Finding(
+        "ok",
+        "groups",
+        f"{len(whole.plans):,} adapters by {whole.groups.column}, {whole.steps:,} steps in all",
+    )
+    if whole.groups.rows_left_out:
+        found = f"{whole.groups.rows_left_out:,} rows belong to no group that is trained"
+        yield Finding("warn", "groups", found, "`temper plan` shows which.")
 
 
 def _memory(recipe: Recipe, prepared: Prepared | None) -> Iterator[Finding]:

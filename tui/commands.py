@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from tui.queue_command import queue
 from workspace.context import Context, emit_json, emit_table, note
 from workspace.layout import Workspace
 from workspace.options import AsJson, Overrides, RecipePath
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("jobs")(jobs)
     app.command("logs")(logs)
     app.command("stop")(stop)
+    app.add_typer(queue)
     app.command("doctor")(doctor)
 
 
@@ -129,7 +131,14 @@ def jobs(json: AsJson = False) -> None:
         "jobs",
         ["job", "kind", "state", "try", "result", "why"],
         [
-            [job.id, job.kind, job.state, str(job.attempt), job.result or "", job.error or ""]
+            [
+                job.id,
+                job.kind,
+                job.state,
+                str(job.attempt),
+                job.result or "",
+                job.error or job.waiting or "",
+            ]
             for job in found
         ],
         numeric=(3,),
@@ -170,7 +179,8 @@ def stop(
 
     view = read_job(Workspace.find().job(job))
     stop_job(view)
-    note(f"asked {view.id} to save and stop")
+    asked = "leave the queue" if view.waiting else "save and stop"
+    note(f"asked {view.id} to {asked}")
 
 
 def doctor(json: AsJson = False) -> None:

@@ -52,6 +52,8 @@ class JobView:
     exit_code: int | None
     error: str | None
     """Why it failed or stopped, in one line."""
+    waiting: str | None
+    """Its place in the queue for a GPU and whom it waits for, while it is queued for one."""
     result: str | None
     """Path of what it made, relative to the workspace."""
 
@@ -171,6 +173,7 @@ def _end(job: Job, state: State, exit_code: int, error: str | None) -> None:
         exit_code=exit_code,
         error=redact(error).split("\n")[0][:500] if error else None,
         ended=round(time.time(), 3),
+        waiting=None,
     )
 
 
@@ -261,6 +264,7 @@ def read_job(directory: Path) -> JobView:
         ended=record.get("ended"),
         exit_code=record.get("exit_code"),
         error=record.get("error") or (_LOST if state == "lost" else None),
+        waiting=record.get("waiting") if state == "queued" else None,
         result=record.get("result"),
     )
 
@@ -318,12 +322,14 @@ def list_jobs(workspace: Workspace) -> list[JobView]:
 
 
 def stop_job(view: JobView) -> None:
-    """Ask a running job to save and stop.
+    """Ask a running job to save and stop, or one that waits for a GPU to leave the queue.
 
     Raises:
         UsageError: it is not running on this machine.
     """
-    if view.state != "running" or view.pid is None:
+    # Before a detached job begins, its record names the process that started it.
+    begun = view.state == "running" or (view.state == "queued" and _lock_is_held(view.dir))
+    if not begun or view.pid is None:
         raise UsageError(
             f"this job is {view.state}, not running",
             where=view.id,
@@ -392,8 +398,8 @@ def launch_detached(
     deadline = time.monotonic() + wait_seconds
     while time.monotonic() < deadline:
         record = json.loads((directory / "job.json").read_text(encoding="utf-8"))
-        if record["state"] != "queued":
-            return job_id
+        if record["state"] != "queued" or record["pid"] != os.getpid():
+            return job_id  # it works, or waits for a GPU by itself
         if child.poll() is not None:
             break
         time.sleep(0.05)

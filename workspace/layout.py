@@ -121,7 +121,12 @@ class Workspace:
 
     def run(self, name: str) -> Path:
         """Return the run directory for an id, a unique part of one, a recipe name or a path."""
-        return self._one(self.runs, name, "run", "run.json", "Make one with `temper train`.")
+        found = self._one(self.runs, name, "run", "run.json", "Make one with `temper train`.")
+        if name == "latest":  # of runs that were made together the whole is meant
+            group = read_json(found / "run.json", kind="run record").get("group")
+            whole = self.runs / str(group["of"]) if isinstance(group, dict) else found
+            return whole if (whole / "run.json").is_file() else found
+        return found
 
     def evaluation(self, name: str) -> Path:
         """Return the evaluation directory for an id, a unique part of one, or a path."""

@@ -51,3 +51,20 @@ def own_identity() -> dict[str, object]:
         "host": host(),
         "boot_id": boot_id(),
     }
+
+
+def is_suspended(pid: int) -> bool:
+    """Return whether process `pid` is stopped, as by Ctrl-Z; it may be any user's."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError):
+        return False
+
+
+def is_own_or_ancestor(pid: int) -> bool:
+    """Return whether `pid` is this process or one that it descends from."""
+    import psutil
+
+    return pid == os.getpid() or any(parent.pid == pid for parent in psutil.Process().parents())

@@ -89,6 +89,13 @@ def run_subject(directory: Path) -> tuple[Subject, dict[str, Any]]:
     """
     record = read_json(directory / "run.json", kind="run record")
     path = directory / str(record.get("model") or "model")
+    if groups := record.get("groups"):
+        raise ModelError(
+            f"this run is {len(groups)} runs, an adapter for each group",
+            where=str(directory),
+            cause=f"The first are {', '.join(str(one['run']) for one in groups[:3])}.",
+            cure="Name one of them. `temper eval` and `temper serve` take all together.",
+        )
     if not path.is_dir():
         raise ModelError(
             "this run has no finished model",

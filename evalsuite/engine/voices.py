@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import cast
+
+from transformers import PreTrainedModel
 
 from evalsuite.engine.forward import Engine
 from evalsuite.engine.request import BASE
 from evalsuite.engine.sides import Resident, full_model
 from evalsuite.engine.stream import GREEDY, Sampling, stream_tokens
-from evalsuite.engine.subjects import Subject, common_tokenizer
+from evalsuite.engine.subjects import Subject, common_quantization, common_tokenizer
 from evalsuite.models import ChatTokenizer, ModelSource
 from evalsuite.models.chat import Message
 from evalsuite.models.context import context_length, vocabulary_size
-from evalsuite.models.load import Placement
+from evalsuite.models.load import Placement, load_adapter
+from evalsuite.models.same_weights import over_same_weights
 from evalsuite.models.source import check_model_directory
 from workspace.errors import DataError, ModelError
 
@@ -88,7 +92,12 @@ class Voices:
 
 @contextmanager
 def open_voices(
-    subject: Subject, name: str, base: ModelSource, placement: Placement
+    subject: Subject,
+    name: str,
+    base: ModelSource,
+    placement: Placement,
+    *,
+    others: Sequence[tuple[str, Subject]] = (),
 ) -> Iterator[Voices]:
     """Load a base and what was tuned from it.
 
@@ -100,11 +109,14 @@ def open_voices(
         name: what it is called, not `base`.
         base: what it was tuned from.
         placement: device and precision.
+        others: further adapters of the same base, with their names.
 
     Raises:
+        UsageError: the others are not held as the first, or not asked with the same tokenizer.
         ModelError: one of them cannot be loaded, or names no end token.
     """
-    tokenizer, notes = common_tokenizer((subject,), base)
+    subjects = (subject, *(one for _, one in others))
+    tokenizer, notes = common_tokenizer(subjects, base)
     if not tokenizer.eos_ids:
         raise ModelError(
             "this model names no end token",
@@ -115,13 +127,18 @@ def open_voices(
     known = vocabulary_size(config)
     pad = tokenizer.pad_id or 0
     pad_id = pad if known is None or pad < known else 0
-    held = subject.quantization
+    held = common_quantization(subjects)
     if held:
         notes = [*notes, f"the base is held in 4 bits ({held}), as the adapter was trained"]
     with ExitStack() as stack:
         resident = Resident.load(base, placement, pad_id, held)
         engines: dict[str, tuple[Engine, Within]]
-        if subject.kind == "adapter":
+        if others:
+            engines = {BASE: (resident.engine, nullcontext)}
+            for called, one in ((name, subject), *others):
+                engines[called] = (_beside(resident, one), nullcontext)
+            notes = [*notes, f"{len(subjects)} adapters on one base"]
+        elif subject.kind == "adapter":
             worn = stack.enter_context(resident.wearing(subject))
             engines = {BASE: (worn.engine, worn.off), name: (worn.engine, nullcontext)}
         else:
@@ -129,3 +146,15 @@ def open_voices(
             engines = {BASE: (resident.engine, nullcontext), name: (tuned, nullcontext)}
             notes = [*notes, "all weights were trained: base and tuned are two models in memory"]
         yield Voices(tokenizer, context_length(config), engines, notes)
+
+
+def _beside(resident: Resident, subject: Subject) -> Engine:
+    """Put an adapter on modules of its own over the resident base's weights."""
+    if subject.kind != "adapter":
+        raise ModelError(
+            "only adapters share a base",
+            where=str(subject.path),
+            cause="All weights of this model were trained.",
+        )
+    tuned = load_adapter(over_same_weights(resident.model), subject.path)
+    return Engine(cast(PreTrainedModel, tuned.get_base_model()), resident.pad_id)

@@ -232,13 +232,14 @@ class Zygote:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def train(self, root: Path) -> int:
+    def train(self, root: Path, *, each: bool = False) -> int:
         """Start `temper train` in a fork; return its process id."""
-        return int(self._ask({"do": "train", "root": str(root)}))
+        return int(self._ask({"do": "train", "root": str(root), "each": each}))
 
-    def resume(self, run: Path) -> int:
+    def resume(self, run: Path, *, each: bool = False) -> int:
         """Start `temper resume` in a fork; return its process id."""
-        return int(self._ask({"do": "resume", "root": str(run.parent.parent), "run": str(run)}))
+        request = {"do": "resume", "root": str(run.parent.parent), "run": str(run), "each": each}
+        return int(self._ask(request))
 
     def wait(self, pid: int) -> int:
         """Return the exit code of a fork; minus the signal if one killed it."""

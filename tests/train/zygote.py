@@ -24,7 +24,10 @@ import evalsuite.run  # noqa: E402, F401
 import train.adapters  # noqa: E402
 import train.trl_bridge  # noqa: E402, F401
 from evalsuite.models import ModelSection  # noqa: E402
+from train.each.run import resume_each, run_each  # noqa: E402
 from train.recipe import TrainSection  # noqa: E402
+from train.record import read_record  # noqa: E402
+from train.reporter import Silent  # noqa: E402
 from train.resume import open_run, resume_train  # noqa: E402
 from train.run import run_train  # noqa: E402
 from workspace.cli import run as at_the_edge  # noqa: E402
@@ -44,7 +47,14 @@ def _work(request: dict[str, Any]) -> None:
     if request["do"] == "train":
         recipe = _load(workspace.root / "temper.yaml", ())
         with run_job(workspace, "train", ["temper", "train"]) as job:
-            run_train(recipe, workspace, job)
+            if request["each"]:
+                run_each(recipe, workspace, job, _load, Silent())
+            else:
+                run_train(recipe, workspace, job)
+    elif request["each"]:
+        run, argv = Path(request["run"]), ["temper", "resume"]
+        with run_job(workspace, "train", argv, job_id=read_record(run)["job"]) as job:
+            resume_each(run, workspace, job, _load, Silent())
     else:
         opened = open_run(Path(request["run"]), workspace, _load)
         argv = ["temper", "resume"]

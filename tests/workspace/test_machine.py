@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from workspace.claims import claim
 from workspace.errors import WorkError
-from workspace.gpus import Gpu, claim
+from workspace.gpus import Gpu
 from workspace.hangup import check_survival
 from workspace.secrets import redact
 
@@ -16,65 +17,65 @@ FULL = Gpu(1, "GPU-test-full", "Test", 80 * 2**30, 10 * 2**30, 1)
 
 @pytest.fixture(autouse=True)
 def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workspace.gpus.LOCKS", tmp_path / "locks")
+    monkeypatch.setattr("workspace.gpu_locks.LOCKS", tmp_path / "locks")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
 def test_the_free_gpu_is_chosen_by_uuid_and_given_back() -> None:
-    with claim(gpus=[FULL, FREE]) as chosen:
+    with claim(found=[FULL, FREE]) as chosen:
         assert chosen.gpu == FREE and "79 GiB free" in chosen.reason
         assert os.environ["CUDA_VISIBLE_DEVICES"] == FREE.uuid
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
 def test_a_gpu_that_another_job_holds_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    with claim(gpus=[FREE]):
+    with claim(found=[FREE]):
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-        with pytest.raises(WorkError, match="every GPU is taken") as caught, claim(gpus=[FREE]):
+        with pytest.raises(WorkError, match="every GPU is taken") as caught, claim(found=[FREE]):
             pass
-    assert "used by a temper job" in caught.value.cause
-    with claim(gpus=[FREE]) as again:
+    assert f"(pid {os.getpid()})" in caught.value.cause
+    with claim(found=[FREE]) as again:
         assert again.gpu == FREE
 
 
 def test_another_users_processes_keep_a_gpu_out_of_reach() -> None:
-    with pytest.raises(WorkError) as caught, claim(gpus=[FULL]):
+    with pytest.raises(WorkError) as caught, claim(found=[FULL]):
         pass
-    assert "has 1 process." in caught.value.cause
+    assert "has 1 process of others." in caught.value.cause
 
 
 def test_a_persons_order_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with claim(gpus=[FREE]) as chosen:
+    with claim(found=[FREE]) as chosen:
         assert chosen.device == "cpu" and "obeyed" in chosen.reason
 
 
 def test_an_order_for_one_gpu_is_obeyed_and_locks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for order in ("1", FULL.uuid, "GPU-test-fu"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", order)
-        with claim(gpus=[FREE, FULL]) as chosen:  # busy, and an order all the same
+        with claim(found=[FREE, FULL]) as chosen:  # busy, and an order all the same
             assert (chosen.device, chosen.gpu) == ("cuda", FULL)
             assert os.environ["CUDA_VISIBLE_DEVICES"] == order
-            with claim(gpus=[FREE, FULL]) as second:
-                assert "another temper job is on it" in second.reason
+            with claim(found=[FREE, FULL]) as second:
+                assert "this process has it already" in second.reason
 
 
 def test_of_several_ordered_gpus_the_freest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     half = Gpu(2, "GPU-test-half", "Test", 80 * 2**30, 40 * 2**30, 0)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
-    with claim(gpus=[FREE, FULL, half]) as chosen:
+    with claim(found=[FREE, FULL, half]) as chosen:
         assert chosen.gpu == half and os.environ["CUDA_VISIBLE_DEVICES"] == half.uuid
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,2"
 
 
 def test_a_slice_that_the_driver_does_not_list_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-4f2c")
-    with claim(gpus=[FREE]) as chosen:
+    with claim(found=[FREE]) as chosen:
         assert (chosen.device, chosen.gpu) == ("cuda", None)
 
 
 def test_without_a_gpu_the_cpu_is_used() -> None:
-    with claim(gpus=[]) as chosen:
+    with claim(found=[]) as chosen:
         assert chosen.device == "cpu"
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -46,6 +46,7 @@ def serve_run(
     dtype: str,
     job: Job,
     ready: Callable[[Serving], None],
+    others: Sequence[Shipment] = (),
 ) -> None:
     """Load base and run, and answer until a signal asks to stop.
 
@@ -58,6 +59,7 @@ def serve_run(
         dtype: `auto`, `float32` or `bfloat16`.
         job: knows of signals.
         ready: called when requests are answered.
+        others: further runs on the same base.
 
     Raises:
         UsageError: the port is taken.
@@ -69,7 +71,10 @@ def serve_run(
     from train.serve.worker import Worker
 
     place = choose_placement(dtype)
-    with open_voices(shipment.subject, tuned_name(shipment), shipment.base, place) as voices:
+    more = [(tuned_name(one), one.subject) for one in others]
+    with open_voices(
+        shipment.subject, tuned_name(shipment), shipment.base, place, others=more
+    ) as voices:
         worker = Worker(voices)
         try:
             server = Server(port, worker, key)

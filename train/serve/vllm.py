@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from train.export.shipment import Shipment
 from workspace.errors import WorkError
@@ -50,7 +52,13 @@ def refusal(shipment: Shipment) -> str:
 
 
 def vllm_command(
-    executable: str, shipment: Shipment, name: str, port: int, *, dtype: str = "auto"
+    executable: str,
+    shipment: Shipment,
+    name: str,
+    port: int,
+    *,
+    dtype: str = "auto",
+    others: Sequence[tuple[str, Shipment]] = (),
 ) -> VllmCommand:
     """Return the command that serves a run.
 
@@ -60,6 +68,7 @@ def vllm_command(
         name: what the tuned model is called.
         port: 0 takes any that is free.
         dtype: of the weights.
+        others: further adapters of the same base, with their names.
     """
     subject = shipment.subject
     port = port or _free_port()
@@ -72,11 +81,11 @@ def vllm_command(
         return VllmCommand(
             whole, ("vLLM serves one model at a time: the base is not served", _KEY_NOTE)
         )
-    config = json.loads((subject.path / "adapter_config.json").read_text(encoding="utf-8"))
+    adapters = [(name, subject.path), *((called, one.subject.path) for called, one in others)]
     argv = (
         executable, "serve", str(shipment.base.path), "--served-model-name", "base",
-        "--enable-lora", "--lora-modules", f"{name}={subject.path}",
-        "--max-lora-rank", str(_rank(config)), *common,
+        "--enable-lora", "--lora-modules", *(f"{called}={path}" for called, path in adapters),
+        "--max-lora-rank", str(max(_rank(_config(path)) for _, path in adapters)), *common,
     )  # fmt: skip
     notes = [_KEY_NOTE]
     if subject.quantization:
@@ -84,6 +93,13 @@ def vllm_command(
             f"the adapter was trained on {subject.quantization}; vLLM holds the base unquantised"
         )
     return VllmCommand(argv, tuple(notes))
+
+
+def _config(path: Path) -> dict[str, object]:
+    document: dict[str, object] = json.loads(
+        (path / "adapter_config.json").read_text(encoding="utf-8")
+    )
+    return document
 
 
 def _rank(config: dict[str, object]) -> int:

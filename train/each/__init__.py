@@ -1,0 +1,1 @@
+"""One adapter for each group of rows: customers, authors, languages."""

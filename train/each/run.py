@@ -1,0 +1,268 @@
+"""Trains every group on one loaded base: each is a run of its own, the whole is a run of runs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from train import record as records
+from train.each.groups import Group, Groups, find_groups, write_group
+from train.each.plan import group_inputs, naming, plan_groups
+from train.inputs import Inputs, find_inputs
+from train.recipe import TrainSection
+from train.reporter import Reporter
+from train.resume import Difference, Loader, checked, open_run, resume_train, setting_differences
+from train.run import begin_run, load_planned_base
+from workspace.claims import claim
+from workspace.errors import Stopped, UsageError
+from workspace.files import hash_file, read_json, write_json, write_text
+from workspace.jobs import Job, run_job
+from workspace.layout import Workspace, new_id
+from workspace.recipe import Recipe
+from workspace.text import plain
+from workspace.waiting import JobWaiter
+
+if TYPE_CHECKING:
+    from train.each.base import SharedBase
+
+_NAME_LENGTH = 28
+"""Of the recipe's name in a group's: with the group it may have 63 characters."""
+
+
+def run_each(
+    recipe: Recipe,
+    workspace: Workspace,
+    job: Job,
+    load: Loader,
+    reporter: Reporter,
+    *,
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Path:
+    """Train one adapter for each group and return the directory of the whole.
+
+    Args:
+        recipe: whose `train.each` names the column.
+        workspace: where `runs/` is.
+        job: the running job, of the whole; every group's run has one of its own.
+        load: reads a recipe with overrides, checked against the whole schema.
+        reporter: is told what happens.
+        name: of the whole; the recipe's name if left out.
+        overrides: `--set` values in the recipe.
+
+    Raises:
+        DataError: as `train.each.groups.find_groups`.
+        Stopped: a signal asked for it; `temper resume` goes on in the same group.
+        as `train.run.run_train`, with the group in its place.
+    """
+    inputs = find_inputs(recipe, workspace)
+    whole = plan_groups(inputs, reporter.working)
+    job.check_stop(cure="Nothing was begun: the same command begins anew.")
+    title = name or recipe.name
+    run = workspace.make(workspace.runs) / new_id(title)
+    run.mkdir(mode=0o700)
+    ids = [new_id(f"{title[:_NAME_LENGTH].rstrip('.-_')}-{one.slug}") for one in whole.groups.kept]
+    write_text(run / "recipe.yaml", recipe.to_yaml())
+    write_json(run / "plan.json", whole.as_dict())
+    record = _record(run, inputs, job, whole.groups, ids, whole.steps, overrides)
+    records.add_attempt(run, record, job, from_step=0, accepted=[])
+    job.result(run)
+    return _Maker(run, record, inputs, workspace, job, load, reporter).make(whole.groups)
+
+
+def resume_each(
+    run: Path,
+    workspace: Workspace,
+    job: Job,
+    load: Loader,
+    reporter: Reporter,
+    *,
+    accept: Sequence[str] = (),
+) -> Path:
+    """Go on with the group that was being trained, and those after it; finished ones are kept.
+
+    Args:
+        run: the directory of the whole.
+        workspace: where it is.
+        job: its job, tried again.
+        load: reads a recipe with overrides.
+        reporter: is told what happens.
+        accept: names of differences to go on with.
+
+    Raises:
+        UsageError: all groups are finished, or something is different and not accepted.
+        as `run_each`.
+    """
+    inputs, groups, record, accepted = open_each(run, workspace, load, reporter, accept=accept)
+    records.add_attempt(run, record, job, from_step=0, accepted=accepted)
+    job.result(run)
+    maker = _Maker(run, record, inputs, workspace, job, load, reporter, tuple(accept))
+    return maker.make(groups)
+
+
+def open_each(
+    run: Path, workspace: Workspace, load: Loader, reporter: Reporter, *, accept: Sequence[str] = ()
+) -> tuple[Inputs, Groups, dict[str, Any], list[dict[str, str]]]:
+    """Check that a whole may go on; changes nothing. Raises as `resume_each`."""
+    record = records.read_record(run)
+    if all((workspace.runs / one["run"] / "model").exists() for one in record["groups"]):
+        raise UsageError(
+            "all groups of this run are finished",
+            where=str(run),
+            cure=f"Evaluate them with `temper eval {run.name}`, or train again.",
+        )
+    recipe = load(Path(record["recipe"]), record["overrides"])
+    inputs = find_inputs(recipe, workspace, command="temper resume")
+    found = list(setting_differences(record["settings"], records.compared_settings(inputs)))
+    now = hash_file(inputs.dataset / "train.parquet")
+    if record["dataset_digest"] != now:
+        was = f"{record['dataset']} ({record['dataset_digest'][:12]})"
+        found.append(Difference("data", was, f"{inputs.dataset} ({now[:12]})", True))
+    if record["base"]["digest"] != inputs.source.digest:
+        found.append(
+            Difference("model", record["base"]["digest"][:12], inputs.source.digest[:12], True)
+        )
+    accepted = checked(run, found, accept, reporter)
+    assert inputs.section.each is not None
+    groups = find_groups(inputs.dataset, inputs.section.each)
+    known = [one["value"] for one in record["groups"]]
+    if [one.value for one in groups.kept] != known:
+        raise UsageError(
+            "the groups are not those that this run began with",
+            where=str(run),
+            cause=f"There were {len(known)}, and there are {len(groups.kept)}, or others.",
+            cure="Restore the dataset and train.each, or train again.",
+        )
+    return inputs, groups, record, accepted
+
+
+def _record(
+    run: Path,
+    inputs: Inputs,
+    job: Job,
+    groups: Groups,
+    ids: Sequence[str],
+    steps: int,
+    overrides: Sequence[str],
+) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "id": run.name,
+        "name": run.name.split("-", 2)[-1].rsplit("-", 1)[0],
+        "job": job.id,
+        "created": round(time.time(), 3),
+        "recipe": str(inputs.recipe.path),
+        "overrides": list(overrides),
+        "method": inputs.section.method.kind,
+        "adapter": inputs.section.adapter.kind,
+        "base": inputs.source.as_record(),
+        "dataset": str(inputs.dataset),
+        "dataset_digest": hash_file(inputs.dataset / "train.parquet"),
+        "steps": steps,
+        "each": groups.as_dict(),
+        "groups": [
+            {"value": group.value, "rows": group.rows, "run": one}
+            for group, one in zip(groups.kept, ids, strict=True)
+        ],
+        "settings": records.compared_settings(inputs),
+        "attempts": [],
+    }
+
+
+class _Maker:
+    """Makes the runs of all groups that are not there yet."""
+
+    def __init__(
+        self,
+        run: Path,
+        record: Mapping[str, Any],
+        inputs: Inputs,
+        workspace: Workspace,
+        job: Job,
+        load: Loader,
+        reporter: Reporter,
+        accept: Sequence[str] = (),
+    ) -> None:
+        self.run, self.record, self.inputs, self.workspace = run, record, inputs, workspace
+        self.job, self.load, self.reporter, self.accept = job, load, reporter, accept
+        self.cure = f"Continue with: temper resume {run.name}"
+
+    def make(self, groups: Groups) -> Path:
+        """Train what is missing and return the whole's directory."""
+        for text in _left_out(groups):
+            self.reporter.note(text)
+        with claim(waiter=JobWaiter(self.job, self.reporter.note, self.cure)):
+            from train.each.base import SharedBase  # imports torch, to which the GPU is told first
+
+            base = SharedBase(load_planned_base)
+            for number, group in enumerate(groups.kept):
+                with naming(group.value):
+                    self._group(number, group, base)
+            base.check()
+        write_json(self.run / "base.json", {"schema_version": 1, "loads": base.loads})
+        self.job.events.append("base", loads=base.loads, lent=base.lent)
+        return self.run
+
+    def _group(self, number: int, group: Group, base: SharedBase) -> None:
+        entry = self.record["groups"][number]
+        place = self.workspace.runs / str(entry["run"])
+        told = f"group {number + 1} of {len(self.record['groups'])}, {plain(group.value, 60)!r}"
+        if (place / "model").exists():
+            self.reporter.note(f"{told}: trained before, {place.name}")
+            return
+        self.job.check_stop(cure=self.cure)
+        self.reporter.note(f"{told}: {group.rows:,} rows, {place.name}")
+        self.job.events.append("group", number=number + 1, value=group.value, run=place.name)
+        try:
+            self._train(group, place, base)
+        except Stopped as stop:
+            raise Stopped(stop.signal_number, cure=self.cure) from stop
+
+    def _train(self, group: Group, place: Path, base: SharedBase) -> None:
+        argv = ["temper", "resume", self.run.name]
+        if (place / records.FILE).exists():
+            opened = open_run(place, self.workspace, self.load, self.reporter, accept=self.accept)
+            job_id = str(opened.record["job"])
+            with run_job(self.workspace, "train", argv, job_id=job_id) as job:
+                resume_train(opened, job, self.reporter, load_base=base.lend)
+            return
+        if place.exists():  # killed between its directory and its record: nothing was computed
+            shutil.rmtree(place)
+        data = write_group(self.inputs.dataset, group, self.run / "groups" / group.slug)
+        overrides = [*self.record["overrides"], "train.each=null", f"train.dataset={data}"]
+        recipe = self.load(Path(self.record["recipe"]), overrides)
+        inputs = replace(group_inputs(self.inputs, data), recipe=recipe)
+        section = recipe.required("train", TrainSection, command="temper train")
+        inputs = replace(inputs, section=section)
+        of = {"value": group.value, "column": str(self.record["each"]["column"])}
+        job_id = new_id(f"train-{group.slug}")  # many may begin within a second
+        with run_job(self.workspace, "train", argv, job_id=job_id) as job:
+            begin_run(
+                inputs,
+                self.workspace,
+                job,
+                self.reporter,
+                place.name,
+                overrides=overrides,
+                of={**of, "of": self.run.name},
+                load_base=base.lend,
+            )
+
+
+def _left_out(groups: Groups) -> list[str]:
+    out = []
+    if groups.small:
+        rows = sum(one.rows for one in groups.small)
+        out.append(f"! {len(groups.small):,} groups are too small: {rows:,} rows are not learnt")
+    if groups.without:
+        out.append(f"! {len(groups.without):,} rows have no {groups.column} and are not learnt")
+    return out
+
+
+def is_whole(run: Path) -> bool:
+    """Whether a run is one of `train.each`: of runs, without a model of its own."""
+    return "groups" in read_json(run / records.FILE, kind="run record")
