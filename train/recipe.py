@@ -7,7 +7,7 @@ Values left out are decided by the plan, which prints each with its reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,8 @@ class TrainSection(Section):
     """How the dataset becomes a run."""
 
     moved: ClassVar[Mapping[str, str]] = {"replay": "train.tempering.replay"}
+    is_stage: ClassVar[bool] = False
+    """Whether it may name what stages before it made."""
 
     method: MethodSection = SftSection()
     """What to learn: `sft` (write the assistant's turns, or plain texts), `distill` (what a teacher
@@ -57,6 +59,10 @@ class TrainSection(Section):
     what is rewarded); a name, or `{kind: dpo, beta: 0.1, …}`."""
     dataset: str | None = None
     """Name or path of the dataset. Left out: the recipe's name."""
+    from_run: str | None = Field(default=None, alias="from")
+    """A finished run to go on from: its id, name or path. Its result, an adapter merged into its
+    base, is what this run begins with and is measured against, and its rows are replayed unless
+    `tempering.replay` says otherwise. `model` stays the base of them all."""
     adapter: Adapter = LoraAdapter()
     """What is trained: `{kind: lora, …}`, `qlora` (on a 4-bit base), `peft` (any other tuner of
     peft), or `full`."""
@@ -124,6 +130,39 @@ class TrainSection(Section):
     attention; elsewhere it costs the square of their tokens. For sft."""
     speed: Speed = Speed()
     """Other levers of speed and memory, each `auto`."""
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether it is several runs."""
+        return False
+
+    def dataset_names(self, default: str) -> list[str]:
+        """Return the datasets that it names, the recipe's name standing for one left out."""
+        replay = self.tempering.replay
+        replayed = replay.dataset if replay is not None and replay.share > 0 else None
+        return [self.dataset or default, *([replayed] if replayed else [])]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replay_what_was_learnt(cls, data: Any) -> Any:
+        """Replay the rows of the run to go on from, if nothing is said of replay."""
+        if not isinstance(data, Mapping) or data.get("from") is None:
+            return data
+        given = data.get("tempering")
+        tempering = given if given is not None else {}
+        if not isinstance(tempering, Mapping) or tempering.get("replay") is not None:
+            return data
+        return {**data, "tempering": {**tempering, "replay": {}}}
+
+    @model_validator(mode="after")
+    def _rows_to_replay(self) -> TrainSection:
+        replay = self.tempering.replay
+        named = replay is None or replay.dataset is not None or replay.share == 0
+        if not named and self.from_run is None and not self.is_stage:
+            raise ValueError(
+                "a dataset in tempering.replay; only where `from` names a run may it be left out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:

@@ -38,6 +38,7 @@ def new_record(
         "replay": str(inputs.replay) if inputs.replay else None,
         "steps": prepared.plan.steps,
         "probe": inputs.probe.sources if inputs.probe else {},
+        **({"begins": inputs.beginning.as_record(inputs.section)} if inputs.beginning else {}),
         "settings": compared_settings(inputs),
         "attempts": [],
     }
@@ -46,7 +47,7 @@ def new_record(
 def compared_settings(inputs: Inputs) -> dict[str, Any]:
     """Return the values that decide what a run computes, as the recipe resolves them."""
     return {
-        "train": inputs.section.model_dump(mode="json"),
+        "train": inputs.section.model_dump(mode="json", by_alias=True),
         "model": inputs.model_section.model_dump(mode="json"),
     }
 

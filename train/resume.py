@@ -108,7 +108,8 @@ def open_run(
             where=str(run),
             cure=f"Evaluate it with `temper eval {run.name}`, or train again.",
         )
-    first = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
+    recipe = _recipe(run, record, load, reporter)
+    first = find_inputs(recipe, workspace, command="temper resume", begun=run)
     second = kept_inputs(run, first)
     inputs = second or first
     named = [one for one in accept if one != _LOSS]

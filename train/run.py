@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from train import record as records
 from train.batches import write_plan
+from train.beginning import settle
 from train.checkpoints import CheckpointStore
 from train.environment import choose_device, environment
 from train.fitting import Fitting, fit_within_memory
@@ -30,7 +32,7 @@ from train.reporter import Reporter, Silent
 from train.rewards import RewardPlace
 from train.sampling.stage import account_of, kept_inputs, sample
 from train.speed import demand_levers, told
-from train.start import Start
+from train.start import Place, Start
 from workspace import gpus
 from workspace.errors import WorkError
 from workspace.files import read_json, write_json, write_text
@@ -54,6 +56,7 @@ def run_train(
     *,
     name: str | None = None,
     overrides: Sequence[str] = (),
+    place: Place | None = None,
 ) -> Path:
     """Train as the recipe says and return the run's directory.
 
@@ -64,6 +67,7 @@ def run_train(
         reporter: is told what happens.
         name: of the run; the recipe's name if left out.
         overrides: `--set` values in the recipe, kept for `temper resume`.
+        place: of the run in a larger job; None: it is by itself.
 
     Raises:
         UsageError: the recipe, data or model cannot be used (nothing is written).
@@ -80,13 +84,29 @@ def run_train(
     prepared = inputs.prepare(working)
     reporter.planned(prepared)
     job.check_stop(cure=_NOTHING_BEGUN)
-    run = workspace.make(workspace.runs) / new_id(name or recipe.name)
+    run = workspace.make(workspace.runs) / (place.run if place else new_id(name or recipe.name))
     run.mkdir(mode=0o700)
+    beginning = inputs.beginning
+    if beginning is not None:
+        with _removed_if_it_fails(run):
+            inputs, prepared = settle(run, inputs, prepared, reporter)
+            job.check_stop(cure=_NOTHING_BEGUN)
     write_run_files(run, inputs, prepared)
     record = records.new_record(run, inputs, prepared, job, tuple(overrides))
+    record |= place.fields if place else {}
     records.add_attempt(run, record, job, from_step=0, accepted=[])
     job.result(run)
     return attempt_run(run, inputs, prepared, job, reporter, Start())
+
+
+@contextmanager
+def _removed_if_it_fails(run: Path) -> Iterator[None]:
+    """Leave no run behind that nothing is known of."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
 
 
 def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int = 0) -> None:

@@ -285,10 +285,8 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     section = recipe.section("train", TrainSection)
     if section is None:
         return
-    names = [section.dataset or recipe.name]
-    names += [section.tempering.replay.dataset] if section.tempering.replay else []
     missing = 0
-    for name in names:
+    for name in section.dataset_names(recipe.name):
         try:
             recipe.workspace.dataset(name)
         except DataError as error:
