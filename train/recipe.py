@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from train.alarm_section import RunAlarms
 from train.method_sections import MethodSection, SftSection
-from train.reinforcement_sections import RewardedSection
+from train.reinforcement_sections import ModelReward, RewardedSection
 from train.speed_section import Packing, Speed, Switch
 from train.tempering_sections import Replay, Share, Tempering
 from workspace.recipe import Section
@@ -219,6 +219,17 @@ class TrainSection(Section):
                 "no tempering.probe with ADALORA: its ranks are settled by the last step, so that "
                 "an earlier one is no model of its own; take LORA"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _models_that_exist(self) -> TrainSection:
+        rewards = self.method.rewards if isinstance(self.method, RewardedSection) else ()
+        for reward in rewards:
+            if isinstance(reward, ModelReward) and reward.stage is not None and not self.is_stage:
+                raise ValueError(
+                    f"a reward with `model` and not `stage: {reward.stage}`, which is for "
+                    "train.stages"
+                )
         return self
 
     @model_validator(mode="after")

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from evalsuite.models import ModelSection
 from train.inputs import Inputs
 from train.plan import Prepared
+from train.recipe import TrainSection
 from workspace.files import read_json, write_json
 from workspace.jobs import Job
 
@@ -46,9 +48,14 @@ def new_record(
 
 def compared_settings(inputs: Inputs) -> dict[str, Any]:
     """Return the values that decide what a run computes, as the recipe resolves them."""
+    return settings_of(inputs.section, inputs.model_section)
+
+
+def settings_of(section: TrainSection, model: ModelSection) -> dict[str, Any]:
+    """Return the values of two sections as they are recorded."""
     return {
-        "train": inputs.section.model_dump(mode="json", by_alias=True),
-        "model": inputs.model_section.model_dump(mode="json"),
+        "train": section.model_dump(mode="json", by_alias=True),
+        "model": model.model_dump(mode="json"),
     }
 
 

@@ -23,6 +23,7 @@ from train.rehearsal.rehearse import unfinished
 from train.reporter import Reporter, Silent
 from train.run import attempt_run, enter_second_stage, write_run_files
 from train.sampling.stage import kept_inputs
+from train.stages.recipes import own_recipe
 from train.start import Start
 from workspace import gpus
 from workspace.errors import DataError, UsageError
@@ -117,14 +118,14 @@ def open_run(
     between = second is not None and record["dataset"] != str(inputs.dataset)
     if between:  # killed between the stages: the first is held against its record
         before = differences(run, record, first, first.prepare(reporter.working))
-        early = _checked(run, list(before), named, reporter)
+        early = checked(run, list(before), named, reporter)
     prepared = inputs.prepare(reporter.working)
     if between:
         enter_second_stage(run, inputs, prepared)
         record = records.read_record(run)
     prepared = _split_as_recorded(record, inputs, prepared)
     found = list(differences(run, record, inputs, prepared))
-    accepted = early + _checked(run, found, [] if between else named, reporter)
+    accepted = early + checked(run, found, [] if between else named, reporter)
     if _LOSS in accept:
         reporter.note("the first losses are not held against the record: accepted")
         accepted.append({"name": _LOSS, "before": "as recorded", "now": "not compared"})
@@ -192,7 +193,7 @@ def _recipe(run: Path, record: Mapping[str, Any], load: Loader, reporter: Report
     """Return the recipe as it is now, or the copy in the run if its file is gone."""
     path = Path(record["recipe"])
     if path.is_file():
-        return load(path, record["overrides"])
+        return own_recipe(load(path, record["overrides"]), run, record)
     reporter.note(f"{path} is gone: the run's own copy of the recipe is used")
     recipe = load(run / "recipe.yaml", ())
     return replace(recipe, path=path, name=str(recipe.name))
@@ -224,7 +225,7 @@ def differences(
         yield Difference("teacher", str(taught["value"]), str(teaches.value), True)
     yield from _data_differences(before, plan)
     yield from _probe_differences(record, inputs)
-    for one in _setting_differences(record["settings"], records.compared_settings(inputs)):
+    for one in setting_differences(record["settings"], records.compared_settings(inputs)):
         if one.name == _MICRO and not _mixes_rows(plan):
             one = replace(one, stops=False)
         if one.name not in _SEEN_IN_EFFECT:
@@ -273,11 +274,12 @@ def _probe_differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Di
             yield Difference(f"probe.{name}", was[name][:12], now[name][:12], True)
 
 
-def _setting_differences(was: Any, now: Any, key: str = "") -> Iterator[Difference]:
+def setting_differences(was: Any, now: Any, key: str = "") -> Iterator[Difference]:
+    """Yield the settings that differ between two records of them."""
     if isinstance(was, dict) and isinstance(now, dict):
         for name in sorted({*was, *now}):
             inner = f"{key}.{name}" if key else name
-            yield from _setting_differences(was.get(name), now.get(name), inner)
+            yield from setting_differences(was.get(name), now.get(name), inner)
     elif was != now:
         harmless = any(key == one or key.startswith(f"{one}.") for one in _HARMLESS)
         yield Difference(key, _shown(was), _shown(now), not harmless)
@@ -316,7 +318,7 @@ def _counted(name: str, version: str) -> str:
     return ".".join(version.split(".")[:parts]) if parts else version
 
 
-def _checked(
+def checked(
     run: Path, found: Sequence[Difference], accept: Sequence[str], reporter: Reporter
 ) -> list[dict[str, str]]:
     """Return the accepted differences; stop on the others.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from train.data import read_dataset
 from train.record import read_record
-from workspace.errors import DataError, ModelError, RecipeError, TemperError, UsageError
 
 SHORT = {"steps": 2, "adapter": {"kind": "lora", "r": 4}, "max_length": 64}
 
@@ -24,11 +21,21 @@ def chain(tiny_model: Path, make_bench: Any, tmp_path_factory: pytest.TempPathFa
     bench.dataset("second", bench.chats(30, kind="second"))
     first = bench.train(SHORT, name="first")
     second = bench.train(
-        {**SHORT, "dataset": "second", "from": first.name, "tempering": {"replay": {"share": 0.25}}},
+        {
+            **SHORT,
+            "dataset": "second",
+            "from": first.name,
+            "tempering": {"replay": {"share": 0.25}},
+        },
         name="second",
     )
     third = bench.train(
-        {**SHORT, "from": "second", "adapter": {"kind": "full"}, "tempering": {"replay": {"share": 0}}},
+        {
+            **SHORT,
+            "from": "second",
+            "adapter": {"kind": "full"},
+            "tempering": {"replay": {"share": 0}},
+        },
         name="third",
     )
     return bench, first, second, third

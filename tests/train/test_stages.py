@@ -1,0 +1,155 @@
+"""Several runs as one job: what stages are to each other, and that none is lost or done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalsuite.models import ModelSection
+from tests.train.test_reinforcement import ask
+from train.record import read_record
+from train.stage_sections import StagedTrainSection
+from train.stages import read_account, stage_recipe, stages_of
+from workspace.errors import DataError, RecipeError, Stopped, UsageError
+from workspace.jobs import run_job
+from workspace.recipe import Recipe, load_recipe
+
+SECTIONS = {"model": ModelSection, "train": StagedTrainSection}
+STAGES: list[dict[str, Any]] = [
+    {"name": "sft", "dataset": "toy", "steps": 3},
+    {"name": "reward", "dataset": "pairs", "method": "reward", "model": {"stage": "sft"}},
+    {
+        "name": "policy",
+        "dataset": "asks",
+        "model": {"stage": "sft"},
+        "adapter": {"kind": "full"},
+        "method": {
+            "kind": "rloo",
+            "rewards": [{"kind": "model", "stage": "reward"}],
+            "num_generations": 2,
+            "max_new_tokens": 6,
+        },
+    },
+]
+COMMON = {
+    "steps": 2,
+    "batch_size": 4,
+    "adapter": {"kind": "lora", "r": 4},
+    "learning_rate": 0.01,
+    "max_length": 96,
+    "checkpoint_every": 1,
+    "rehearsal": "off",
+    "limits": {"dropped": 1.0},
+}
+
+
+def load(path: Path, overrides: Sequence[str]) -> Recipe:
+    """Read a recipe that may have stages."""
+    return load_recipe(path, SECTIONS, overrides)
+
+
+def pair(number: int) -> dict[str, Any]:
+    """A preference that the first word of a question decides."""
+    row = ask(number)
+    first = row["answer"]
+    other = "never" if first != "never" else "plan"
+    return {
+        "id": f"pair-{number}",
+        "prompt": row["prompt"],
+        "chosen": [{"role": "assistant", "content": first}],
+        "rejected": [{"role": "assistant", "content": f"{other} {other}"}],
+    }
+
+
+class Staging:
+    """A workspace with the data of three stages."""
+
+    def __init__(self, bench: Any) -> None:
+        self.bench, self.workspace = bench, bench.workspace
+        bench.dataset("pairs", [pair(number) for number in range(16)])
+        bench.dataset("asks", [ask(number) for number in range(16)])
+
+    def recipe(self, stages: Any = STAGES, **common: Any) -> Recipe:
+        """Write `temper.yaml` and read it."""
+        train = {**COMMON, **common, "stages": stages}
+        document = {"name": "toy", "model": {"path": str(self.bench.model)}, "train": train}
+        (self.bench.root / "temper.yaml").write_text(json.dumps(document))
+        return load(self.bench.root / "temper.yaml", ())
+
+    def train(self, stages: Any = STAGES, **common: Any) -> Path:
+        """Train all stages in this process."""
+        from train.stages.run import run_stages
+
+        recipe = self.recipe(stages, **common)
+        argv = ["temper", "train"]
+        with run_job(self.workspace, "train", argv) as job:
+            return run_stages(recipe, self.workspace, job, argv)
+
+    def resume(self, **options: Any) -> Path:
+        """Go on with the only job of stages."""
+        from train.stages.run import open_stages, resume_stages
+
+        directory = self.job
+        opened = open_stages(directory, self.workspace, load, **options)
+        argv = ["temper", "resume"]
+        with run_job(self.workspace, "train", argv, job_id=directory.name) as job:
+            return resume_stages(opened, self.workspace, job, argv)
+
+    @property
+    def job(self) -> Path:
+        """The job of the stages."""
+        (file,) = self.workspace.jobs.glob("*/stages.json")
+        return file.parent
+
+    def runs(self) -> dict[str, Path]:
+        """Each stage's run."""
+        entries = read_account(self.job).entries
+        return {one.name: self.workspace.runs / one.run for one in entries if one.run}
+
+
+@pytest.fixture
+def staging(bench: Any) -> Staging:
+    return Staging(bench)
+
+
+@pytest.fixture(scope="module")
+def whole(
+    tiny_model: Path, make_bench: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Staging, Path]:
+    """All three stages, done without a stop; read only."""
+    made = Staging(make_bench(tmp_path_factory.mktemp("whole"), tiny_model))
+    return made, made.train()
+
+
+def test_three_runs_of_one_job_go_on_from_each_other(whole: tuple[Staging, Path]) -> None:
+    staging, last = whole
+    runs = staging.runs()
+    assert [*runs] == ["sft", "reward", "policy"] and last == runs["policy"]
+    assert last.name.split("-", 2)[2][:-5] == "toy"
+    assert runs["sft"].name.split("-", 2)[2][:-5] == "toy-sft"
+    records = {name: read_record(run) for name, run in runs.items()}
+    assert [one["method"] for one in records.values()] == ["sft", "reward", "rloo"]
+    for name in ("reward", "policy"):
+        assert records[name]["begins"]["run"] == runs["sft"].name
+        assert records[name]["begins"]["replayed"] is None and records[name]["replay"] is None
+    assert records["policy"]["stage"] == {
+        "name": "policy",
+        "number": 3,
+        "of": 3,
+        "job": staging.job.name,
+    }
+    (reward,) = records["policy"]["settings"]["train"]["method"]["rewards"]
+    assert reward["model"] == f"runs/{runs['reward'].name}" and reward["stage"] is None
+    assert records["sft"]["steps"] == 3 and records["reward"]["steps"] == 2
+    account = json.loads((staging.job / "stages.json").read_text())
+    assert [one["state"] for one in account["stages"]] == ["done"] * 3
+    for run in runs.values():
+        files = ("plan.json", "proof.json", "ledger.json", "env.json", "batches.parquet")
+        assert all((run / name).is_file() for name in files)
+        assert (run / "model" / "manifest.json").is_file()
