@@ -15,9 +15,8 @@ from evalsuite.models import ModelSection
 from tests.train.test_reinforcement import ask
 from train.record import read_record
 from train.stage_sections import StagedTrainSection
-from train.stages import read_account, stage_recipe, stages_of
-from workspace.errors import DataError, RecipeError, Stopped, UsageError
-from workspace.jobs import run_job
+from train.stages import Account, read_account
+from workspace.jobs import read_job, run_job
 from workspace.recipe import Recipe, load_recipe
 
 SECTIONS = {"model": ModelSection, "train": StagedTrainSection}
@@ -82,24 +81,24 @@ class Staging:
         (self.bench.root / "temper.yaml").write_text(json.dumps(document))
         return load(self.bench.root / "temper.yaml", ())
 
-    def train(self, stages: Any = STAGES, **common: Any) -> Path:
+    def train(self, stages: Any = STAGES, reporter: Any = None, **common: Any) -> Path:
         """Train all stages in this process."""
         from train.stages.run import run_stages
 
         recipe = self.recipe(stages, **common)
         argv = ["temper", "train"]
         with run_job(self.workspace, "train", argv) as job:
-            return run_stages(recipe, self.workspace, job, argv)
+            return run_stages(recipe, self.workspace, job, argv, reporter)
 
-    def resume(self, **options: Any) -> Path:
+    def resume(self, reporter: Any = None, **options: Any) -> Path:
         """Go on with the only job of stages."""
         from train.stages.run import open_stages, resume_stages
 
         directory = self.job
-        opened = open_stages(directory, self.workspace, load, **options)
+        opened = open_stages(directory, self.workspace, load, reporter, **options)
         argv = ["temper", "resume"]
         with run_job(self.workspace, "train", argv, job_id=directory.name) as job:
-            return resume_stages(opened, self.workspace, job, argv)
+            return resume_stages(opened, self.workspace, job, argv, reporter)
 
     @property
     def job(self) -> Path:
@@ -153,3 +152,87 @@ def test_three_runs_of_one_job_go_on_from_each_other(whole: tuple[Staging, Path]
         files = ("plan.json", "proof.json", "ledger.json", "env.json", "batches.parquet")
         assert all((run / name).is_file() for name in files)
         assert (run / "model" / "manifest.json").is_file()
+
+
+class Killer:
+    """A reporter that ends its process without a word at a step of a stage."""
+
+    def __init__(self, stage: str, step: int) -> None:
+        self.stage, self.at, self.now = stage, step, ""
+
+    def note(self, text: str) -> None:
+        if text.startswith("stage ") and " of " in text:
+            self.now = text.split()[1]
+
+    def working(self, what: str, done: int, total: int) -> None:
+        pass
+
+    def planned(self, prepared: Any) -> None:
+        pass
+
+    def step(self, report: Any) -> None:
+        if (self.now, report.step) == (self.stage, self.at):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(work: Callable[[], Any]) -> None:
+    """Do something in a process of its own that kills itself meanwhile."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(3)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def killing(*given: Any, **named: Any) -> None:
+    """End this process without a word."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killing_when_done(name: str) -> Callable[..., Any]:
+    """End the process when a stage is trained, before that is written down."""
+    changed = Account.changed
+
+    def change(self: Account, number: int, **fields: Any) -> Account:
+        if fields.get("done") and self.entries[number].name == name:
+            killing()
+        return changed(self, number, **fields)
+
+    return change
+
+
+def test_killed_in_every_stage_and_between_them_it_ends_as_if_it_had_not_been(
+    whole: tuple[Staging, Path],
+    staging: Staging,
+    losses: Callable[[Path], list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    killed(lambda: staging.train(reporter=Killer("sft", 2)))
+    assert read_job(staging.job).state == "lost"
+    with monkeypatch.context() as patch:
+        patch.setattr("train.stages.run.Account.changed", killing_when_done("sft"))
+        killed(staging.resume)
+    assert not read_account(staging.job).entries[0].done
+    with monkeypatch.context() as patch:
+        patch.setattr("train.beginning.start.write_manifest", killing)
+        killed(staging.resume)
+    half = staging.runs()["reward"]
+    assert half.is_dir() and not (half / "run.json").exists()
+    killed(lambda: staging.resume(Killer("policy", 2)))
+    finished = {name: read_record(staging.runs()[name]) for name in ("sft", "reward")}
+
+    staging.resume()
+
+    assert not half.exists() and read_account(staging.job).is_done
+    for name, run in whole[0].runs().items():
+        mine = staging.runs()[name]
+        assert losses(mine) == losses(run)
+        for file in (run / "model").glob("*.safetensors"):
+            assert (mine / "model" / file.name).read_bytes() == file.read_bytes()
+    assert [len(read_record(run)["attempts"]) for run in staging.runs().values()] == [2, 1, 2]
+    for name, record in finished.items():
+        assert read_record(staging.runs()[name]) == record
+    assert len([*staging.workspace.runs.iterdir()]) == 3

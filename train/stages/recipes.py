@@ -26,6 +26,16 @@ def stages_of(recipe: Recipe) -> Sequence[Stage]:
     return section.stages or () if section is not None else ()
 
 
+def planned(recipe: Recipe) -> list[tuple[str, Recipe]]:
+    """Return the name of each stage with its recipe as far as it is known before the first is
+    begun; of a recipe that is one run, that recipe and no name.
+    """
+    stages = stages_of(recipe)
+    if not stages:
+        return [("", recipe)]
+    return [(stage.name, stage_recipe(recipe, stage, {})) for stage in stages]
+
+
 def stage_named(recipe: Recipe, name: str) -> Stage:
     """Return the stage of that name.
 
@@ -125,11 +135,12 @@ def _origins(recipe: Recipe, number: int) -> dict[str, str]:
 
 @contextmanager
 def naming(stage: str) -> Iterator[None]:
-    """Put the stage before the place of whatever is refused."""
+    """Put the stage, if there is one, before the place of whatever is refused."""
     try:
         yield
     except TemperError as error:
-        error.where = f"stage {stage}: {error.where}" if error.where else f"stage {stage}"
+        if stage:
+            error.where = f"stage {stage}: {error.where}" if error.where else f"stage {stage}"
         raise
 
 

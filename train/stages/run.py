@@ -17,7 +17,7 @@ from train.reporter import Reporter, Silent
 from train.resume import Loader, Resumption, checked, open_run, resume_train, setting_differences
 from train.run import run_train
 from train.stages.account import Account, Entry, read_account
-from train.stages.recipes import naming, stage_recipe, stages_of
+from train.stages.recipes import naming, planned, stage_recipe, stages_of
 from train.start import Place
 from workspace.errors import Stopped, UsageError
 from workspace.jobs import Job, run_job
@@ -76,10 +76,10 @@ def foresee(recipe: Recipe, workspace: Workspace, reporter: Reporter) -> None:
         UsageError, LimitExceeded: as `train.inputs.find_inputs` and `train.plan.prepare`; the
             stage is named.
     """
-    for stage in stages_of(recipe):
-        reporter.note(f"planning stage {stage.name} ({stage.method.kind})")
-        with naming(stage.name):
-            find_inputs(stage_recipe(recipe, stage, {}), workspace).prepare(reporter.working)
+    for name, one in planned(recipe):
+        reporter.note(f"planning stage {name}")
+        with naming(name):
+            find_inputs(one, workspace).prepare(reporter.working)
 
 
 def open_stages(
