@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from evalsuite.models import ModelSection
 from tests.train.test_reinforcement import ask
+from train.cli import register
 from train.record import read_record
+from train.reporter import Silent
 from train.stage_sections import StagedTrainSection
 from train.stages import Account, read_account
+from workspace.context import Context
+from workspace.errors import Stopped, UsageError
 from workspace.jobs import read_job, run_job
 from workspace.recipe import Recipe, load_recipe
 
@@ -236,3 +242,138 @@ def test_killed_in_every_stage_and_between_them_it_ends_as_if_it_had_not_been(
     for name, record in finished.items():
         assert read_record(staging.runs()[name]) == record
     assert len([*staging.workspace.runs.iterdir()]) == 3
+
+
+class Stopper(Killer):
+    """A reporter that asks its process to stop at a step of a stage."""
+
+    def step(self, report: Any) -> None:
+        if (self.now, report.step) == (self.stage, self.at):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_stopped_job_is_found_by_any_name_and_held_against_the_recipe(
+    staging: Staging,
+) -> None:
+    from train.stages.again import find_again
+    from train.stages.run import open_stages
+
+    two = [STAGES[0], {**STAGES[0], "name": "more", "model": {"stage": "sft"}}]
+    with pytest.raises(Stopped) as caught:
+        staging.train(two, Stopper("more", 1), steps=2)
+    runs = staging.runs()
+    assert caught.value.cure.endswith(f"temper resume {runs['more'].name}")
+    assert {read_job(path.parent).state for path in staging.workspace.jobs.glob("*/job.json")} == {
+        "stopped",
+        "finished",
+    }
+    assert read_job(staging.job).state == "stopped"
+    names = ("toy", "latest", runs["sft"].name, runs["more"].name, staging.job.name)
+    for name in (*names, str(staging.job), str(runs["sft"])):
+        assert find_again(name, staging.workspace).directory == staging.job
+
+    def opened(stages: Any, **options: Any) -> Any:
+        staging.recipe(stages, steps=2)
+        return open_stages(staging.job, staging.workspace, load, **options)
+
+    longer = [{**two[0], "steps": 4}, two[1]]
+    with pytest.raises(UsageError, match="1 thing is not as when") as refused:
+        opened(longer)
+    assert refused.value.where == str(runs["sft"]) and "train.steps: was 3, is 4" in str(
+        refused.value
+    )
+    assert opened(longer, accept=["train.steps"]).opened is not None
+    renamed = [two[0], {**two[1], "name": "third"}]
+    for other in (two[:1], [*two, renamed[1]], renamed):
+        with pytest.raises(UsageError, match="not those that this job began with"):
+            opened(other)
+    (staging.workspace.root / "temper.yaml").unlink()
+    with pytest.raises(UsageError, match="the recipe of these stages is gone"):
+        open_stages(staging.job, staging.workspace, load)
+
+
+def test_finished_stages_are_not_begun_again(whole: tuple[Staging, Path]) -> None:
+    from train.stages.again import find_again
+
+    staging, last = whole
+    for name in ("toy", "latest", last.name):
+        again = find_again(name, staging.workspace)
+        assert again.directory == last
+        with pytest.raises(UsageError, match="this run is finished"):
+            again.open(load, Silent(), ())
+
+
+def test_the_last_run_is_evaluated_against_the_stage_that_it_begins_with(
+    whole: tuple[Staging, Path],
+) -> None:
+    from evalsuite.engine.subjects import common_base, find_subject
+
+    staging, last = whole
+    for name in ("toy", "latest"):
+        subject = find_subject(name, staging.workspace)
+        assert subject.run == last.name and common_base([subject]).path == last / "start"
+        assert subject.trained is not None
+        assert subject.trained.base_digest == common_base([subject]).digest
+
+
+app = typer.Typer()
+
+
+@app.callback()
+def root(context: typer.Context) -> None:
+    context.obj = Context(lambda: SECTIONS, ("temper",))
+
+
+register(app)
+
+
+@pytest.fixture
+def temper(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run `temper …` in the workspace."""
+    staging.recipe()
+    monkeypatch.chdir(staging.workspace.root)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(*arguments: str) -> str:
+        result = CliRunner().invoke(app, list(arguments))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.stdout
+
+    return call
+
+
+def test_commands_answer_for_every_stage_and_spend_nothing(
+    temper: Callable[..., str], staging: Staging
+) -> None:
+    document = json.loads(temper("plan", "--json"))
+    assert [(one["stage"], one["steps"]) for one in document["stages"]] == [
+        ("sft", 3),
+        ("reward", 2),
+        ("policy", 2),
+    ]
+    assert all(one["estimate"] for one in document["stages"])
+    shown = temper("plan")
+    assert all(f"stage {stage['name']}\n" in shown for stage in STAGES)
+    levers = json.loads(temper("train", "--explain-speed", "--json"))
+    assert [one["stage"] for one in levers["stages"]] == ["sft", "reward", "policy"]
+    assert "chosen" in temper("preview", "--stage", "reward", "--rows", "1")
+    with pytest.raises(UsageError, match="no stage 'rewards'") as caught:
+        temper("preview", "--stage", "rewards")
+    assert "Did you mean `reward`?" in caught.value.cure
+    assert not staging.workspace.runs.exists() and not staging.workspace.jobs.exists()
+
+
+def test_check_says_of_which_stage_something_is_wrong(staging: Staging) -> None:
+    from tui.check import check_recipe
+
+    recipe = staging.recipe()
+    assert {one.what for one in check_recipe(recipe) if one.level == "fail"} == set()
+    plans = [one.what for one in check_recipe(recipe) if one.what.endswith(": plan")]
+    assert {*plans} == {"sft: plan", "reward: plan", "policy: plan"}
+    wrong = [*STAGES[:2], {**STAGES[2], "dataset": "pairs"}]
+    (fault,) = [one for one in check_recipe(staging.recipe(wrong)) if one.level == "fail"]
+    assert fault.what == "policy: training" and "cannot learn from preference" in fault.found
+    missing = [{**STAGES[0], "dataset": "none-yet"}, *STAGES[1:]]
+    found = [one for one in check_recipe(staging.recipe(missing)) if "none-yet" in one.found]
+    assert found[0].what == "sft: dataset" and found[0].level == "warn"
