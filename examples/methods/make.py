@@ -1,7 +1,7 @@
 """Write raw/pairs.jsonl and raw/marked.jsonl: answers that end in a full stop are the better ones.
 
-No answer of raw/plain.jsonl ends in one, every third of raw/answers.jsonl does. The better answers of
-raw/choices.jsonl are right and end in one; the others lack it, or answer something else.
+No answer of raw/plain.jsonl ends in one, every third of raw/answers.jsonl does. The better answers
+of raw/choices.jsonl are right and end in one; the others lack it, or answer something else.
 
 python make.py [PAIRS]
 """
