@@ -14,10 +14,10 @@ import typer
 from train import ship_cli
 from train.cli_dial import dial
 from train.curve.command import curve
-from train.each.command import print_groups, resume_groups, train_groups
+from train.each.command import tell, train_groups
 from train.speed_view import print_levers
-from train.terminal import Terminal, print_plan, print_row
-from workspace.context import Context, emit_json, note
+from train.terminal import Terminal, print_row
+from workspace.context import Context, emit_json
 from workspace.detaching import run_detached
 from workspace.options import AsJson, Detach, Overrides, RecipePath, RunName
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from train.inputs import Inputs
     from train.plan import Prepared
     from train.plan.tokens import TokenRow
-    from workspace.layout import Workspace
     from workspace.recipe import Recipe
 
 
@@ -64,6 +63,8 @@ def train(
     from train.each.plan import plan_groups
     from train.inputs import find_inputs
     from train.run import run_train
+    from train.stages import naming, planned, stages_of
+    from train.stages.run import run_stages
     from train.teacher import ensure_teacher, is_teacher_missing
     from workspace.jobs import run_job
 
@@ -71,14 +72,17 @@ def train(
     given = tuple(overrides or ())
     loaded = context.load_recipe(recipe, given)
     workspace = loaded.workspace
+    runs = planned(loaded)
     if explain_speed:
-        print_levers(find_inputs(loaded, workspace), as_json=as_json)
+        print_levers({stage: find_inputs(one, workspace) for stage, one in runs}, as_json=as_json)
         return
     if detach:
-        if not is_missing(loaded) and not is_teacher_missing(loaded):
-            found = find_inputs(loaded, workspace)  # refused here, to a person
-            if _has_groups(loaded):
-                plan_groups(found)
+        for stage, one in runs:
+            if not is_missing(one) and not is_teacher_missing(one):
+                with naming(stage):
+                    found = find_inputs(one, workspace)  # what can be refused is refused here
+                    if _has_groups(one):
+                        plan_groups(found)
         arguments = ["train", str(loaded.path)]
         for override in given:
             arguments += ["--set", override]
@@ -91,8 +95,13 @@ def train(
         return
     with Terminal() as reporter, run_job(workspace, "train", context.argv) as job:
         ensure_model(loaded, context.argv)
-        ensure_teacher(loaded, context.argv)
-        run = run_train(loaded, workspace, job, reporter, name=name, overrides=given)
+        for _, one in runs:
+            ensure_teacher(one, context.argv)
+        if stages_of(loaded):
+            argv = context.argv
+            run = run_stages(loaded, workspace, job, argv, reporter, name=name, overrides=given)
+        else:
+            run = run_train(loaded, workspace, job, reporter, name=name, overrides=given)
     _tell_run(run, reporter, as_json=as_json)
 
 
@@ -106,34 +115,32 @@ def resume(
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
-    """Continue a stopped, failed or lost run from its newest whole checkpoint.
+    """Continue a stopped, failed or lost run, or job of stages, from its newest whole checkpoint.
 
     On a CPU it continues bit for bit. Changed data, model, recipe, versions or device stop it with
     the difference, unless accepted by name.
     """
-    from train.each.run import is_whole, open_each
-    from train.resume import open_run, resume_train
+    from train.again import find_again
     from workspace.jobs import run_job
     from workspace.layout import Workspace
 
     context: Context = ctx.obj
-    directory = Workspace.find().run(run)
-    workspace = Workspace(directory.parent.parent)
-    if is_whole(directory) and not detach:
-        resume_groups(context, directory, workspace, accept or (), as_json=as_json)
-        return
+    again = find_again(run, Workspace.find())
     with Terminal() as reporter:
-        if is_whole(directory):
-            open_each(directory, workspace, context.load_recipe, reporter, accept=accept or ())
-            _detach_resume(directory, workspace, accept or (), as_json=as_json)
-            return
-        opened = open_run(directory, workspace, context.load_recipe, reporter, accept=accept or ())
-        job_id = str(opened.record["job"])
+        again.open(context.load_recipe, reporter, accept or ())
         if detach:  # what can be refused was refused above, to a person
-            _detach_resume(directory, workspace, accept or (), as_json=as_json)
+            arguments = ["resume", str(again.directory)]
+            for change in accept or ():
+                arguments += ["--accept", change]
+            run_detached(
+                *(again.workspace, "train", arguments),
+                doing="training",
+                as_json=as_json,
+                job_id=again.job,
+            )
             return
-        with run_job(workspace, "train", context.argv, job_id=job_id) as job:
-            resume_train(opened, job, reporter)
+        with run_job(again.workspace, "train", context.argv, job_id=again.job) as job:
+            directory = again.work(job, context.argv, reporter)
     _tell_run(directory, reporter, as_json=as_json)
 
 
@@ -172,29 +179,23 @@ def plan(
 
     Nothing is loaded, and of a hub model that is not here only its config is fetched.
     """
-    from train.estimate.terminal import print_estimate
+    from train.plan_view import print_answers
     from train.planning import Answer, Asked, estimate_model, plan_recipe
+    from train.stages import naming, planned
 
     context: Context = ctx.obj
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw_8bit" if eight_bit else "adamw"
     asked = Asked(tuple(gpu or ()), tuple(price or ()), length, optimizer)
     if model is not None:
         loaded = context.load_recipe(recipe, overrides or ()) if recipe or overrides else None
-        answer = Answer(None, "", estimate_model(model, asked, loaded))
+        answers = [("", Answer(None, "", estimate_model(model, asked, loaded)))]
     else:
+        answers = []
         with Terminal() as reporter:
-            loaded = context.load_recipe(recipe, overrides or ())
-            answer = plan_recipe(loaded, asked, reporter.working)
-    if as_json:
-        emit_json(answer.as_dict())
-        return
-    if answer.whole:
-        print_groups(answer.whole)
-    elif answer.prepared:
-        print_plan(answer.prepared)
-    elif answer.missing:
-        note(f"! no rows and tokens yet: {answer.missing}")
-    print_estimate(answer.estimate)
+            for stage, one in planned(context.load_recipe(recipe, overrides or ())):
+                with naming(stage):
+                    answers.append((stage, plan_recipe(one, asked, reporter.working)))
+    print_answers(answers, as_json=as_json)
 
 
 def preview(
@@ -203,6 +204,10 @@ def preview(
     overrides: Overrides = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 5,
     row_id: Annotated[str | None, typer.Option("--id", help="Show the row with this id.")] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a recipe with stages: the one whose rows to show."),
+    ] = None,
     template: Annotated[
         bool,
         typer.Option("--template", help="Show how the chat template is read; needs no dataset."),
@@ -219,7 +224,7 @@ def preview(
     if template:
         _preview_template(ctx, recipe, overrides, as_json=as_json)
         return
-    inputs = _inputs(ctx, recipe, overrides, "temper preview")
+    inputs = _inputs(ctx, recipe, overrides, stage, "temper preview")
     with Terminal() as reporter:
         prepared = inputs.prepare(reporter.working)
     chosen = _chosen(prepared, rows, row_id)
@@ -271,14 +276,21 @@ def _preview_template(
 
 
 def _inputs(
-    ctx: typer.Context, recipe: Path | None, overrides: list[str] | None, command: str
+    ctx: typer.Context,
+    recipe: Path | None,
+    overrides: list[str] | None,
+    stage: str | None,
+    command: str,
 ) -> Inputs:
     from evalsuite.models.download import ensure_model
     from train.inputs import find_inputs
+    from train.stages import stage_named, stage_recipe
     from train.teacher import ensure_teacher
 
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, overrides or ())
+    if stage is not None:
+        loaded = stage_recipe(loaded, stage_named(loaded, stage), {})
     ensure_model(loaded, context.argv)
     ensure_teacher(loaded, context.argv)
     return find_inputs(loaded, loaded.workspace, command=command)
@@ -291,22 +303,14 @@ def _has_groups(recipe: Recipe) -> bool:
     return section is not None and section.each is not None
 
 
-def _detach_resume(
-    run: Path, workspace: Workspace, accept: Sequence[str], *, as_json: bool
-) -> None:
-    from train.record import read_record
-
-    arguments = ["resume", str(run)]
-    for change in accept:
-        arguments += ["--accept", change]
-    job = str(read_record(run)["job"])
-    run_detached(workspace, "train", arguments, doing="training", as_json=as_json, job_id=job)
-
-
 def _tell_run(run: Path, reporter: Terminal, *, as_json: bool) -> None:
+    from train.each.run import is_whole
     from train.methods import METHODS
     from train.record import read_record
 
+    if is_whole(run):
+        tell(run, as_json=as_json)
+        return
     last = reporter.last
     is_reward = METHODS[read_record(run)["method"]].makes == "reward"
     use = (

@@ -92,9 +92,7 @@ def plan_recipe(
 
 def what_is_missing(recipe: Recipe, section: TrainSection, model: ModelSection) -> str:
     """Return what rows and tokens cannot be counted without, or nothing."""
-    for name in [section.dataset or recipe.name] + (
-        [section.tempering.replay.dataset] if section.tempering.replay else []
-    ):
+    for name in section.dataset_names(recipe.name):
         try:
             recipe.workspace.dataset(name)
         except DataError as error:

@@ -7,7 +7,7 @@ Values left out are decided by the plan, which prints each with its reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from train.adapter_sections import Adapter, FullAdapter, LoraAdapter, PeftAdapte
 from train.alarm_section import RunAlarms
 from train.each_section import EachChoice, refusal
 from train.method_sections import MethodSection, SftSection
-from train.reinforcement_sections import RewardedSection
+from train.reinforcement_sections import ModelReward, RewardedSection
 from train.speed_section import Packing, Speed, Switch
 from train.tempering_sections import Replay, Tempering
 from workspace.recipe import Section
@@ -51,6 +51,8 @@ class TrainSection(Section):
     """How the dataset becomes a run."""
 
     moved: ClassVar[Mapping[str, str]] = {"replay": "train.tempering.replay"}
+    is_stage: ClassVar[bool] = False
+    """Whether it may name what stages before it made."""
 
     method: MethodSection = SftSection()
     """What to learn: `sft` (write the assistant's turns, or plain texts), `distill` (what a teacher
@@ -62,6 +64,10 @@ class TrainSection(Section):
     each: EachChoice | None = None
     """A column (`customer`, `meta.language`, or `{column: …, min_rows: 20, left_out: skip}`): one
     adapter for each of its values, on one loaded base, each a run of its own."""
+    from_run: str | None = Field(default=None, alias="from")
+    """A finished run to go on from: its id, name or path. Its result, an adapter merged into its
+    base, is what this run begins with and is measured against, and its rows are replayed unless
+    `tempering.replay` says otherwise. `model` stays the base of them all."""
     adapter: Adapter = LoraAdapter()
     """What is trained: `{kind: lora, …}`, `qlora` (on a 4-bit base), `peft` (any other tuner of
     peft), or `full`."""
@@ -130,6 +136,39 @@ class TrainSection(Section):
     speed: Speed = Speed()
     """Other levers of speed and memory, each `auto`."""
 
+    @property
+    def has_stages(self) -> bool:
+        """Whether it is several runs."""
+        return False
+
+    def dataset_names(self, default: str) -> list[str]:
+        """Return the datasets that it names, the recipe's name standing for one left out."""
+        replay = self.tempering.replay
+        replayed = replay.dataset if replay is not None and replay.share > 0 else None
+        return [self.dataset or default, *([replayed] if replayed else [])]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replay_what_was_learnt(cls, data: Any) -> Any:
+        """Replay the rows of the run to go on from, if nothing is said of replay."""
+        if not isinstance(data, Mapping) or data.get("from") is None:
+            return data
+        given = data.get("tempering")
+        tempering = given if given is not None else {}
+        if not isinstance(tempering, Mapping) or tempering.get("replay") is not None:
+            return data
+        return {**data, "tempering": {**tempering, "replay": {}}}
+
+    @model_validator(mode="after")
+    def _rows_to_replay(self) -> TrainSection:
+        replay = self.tempering.replay
+        named = replay is None or replay.dataset is not None or replay.share == 0
+        if not named and self.from_run is None and not self.is_stage:
+            raise ValueError(
+                "a dataset in tempering.replay; only where `from` names a run may it be left out"
+            )
+        return self
+
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:
         if self.steps is not None and self.epochs is not None:
@@ -140,7 +179,14 @@ class TrainSection(Section):
 
     @model_validator(mode="after")
     def _each_leaves_the_base(self) -> TrainSection:
-        why = refusal(self.adapter, self.method.kind) if self.each is not None else None
+        if self.each is None:
+            return self
+        if self.from_run is not None:
+            raise ValueError(
+                "no `from` with each: groups share a base as it is on disk; export that run with "
+                "`temper export RUN --to merged` and name the result under `model`"
+            )
+        why = refusal(self.adapter, self.method.kind)
         if why is not None:
             raise ValueError(why)
         return self
@@ -192,6 +238,17 @@ class TrainSection(Section):
                 "no tempering.probe with ADALORA: its ranks are settled by the last step, so that "
                 "an earlier one is no model of its own; take LORA"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _models_that_exist(self) -> TrainSection:
+        rewards = self.method.rewards if isinstance(self.method, RewardedSection) else ()
+        for reward in rewards:
+            if isinstance(reward, ModelReward) and reward.stage is not None and not self.is_stage:
+                raise ValueError(
+                    f"a reward with `model` and not `stage: {reward.stage}`, which is for "
+                    "train.stages"
+                )
         return self
 
     @model_validator(mode="after")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalsuite.models import ModelSection
 from train.inputs import Inputs
 from train.plan import Prepared
+from train.recipe import TrainSection
 from workspace.files import read_json, write_json
 from workspace.jobs import Job
 
@@ -21,19 +22,14 @@ def new_record(
     prepared: Prepared,
     job: Job,
     overrides: tuple[str, ...],
-    of: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the record of a run that is about to begin.
-
-    `of` says which group of which whole it learns, where it is one of many.
-    """
+    """Return the record of a run that is about to begin."""
     return {
         "schema_version": 1,
         "id": run.name,
         "name": run.name.split("-", 2)[-1].rsplit("-", 1)[0],
         "job": job.id,
         "created": round(time.time(), 3),
-        **({"group": dict(of)} if of else {}),
         "recipe": str(inputs.recipe.path),
         "overrides": list(overrides),
         "method": inputs.section.method.kind,
@@ -48,6 +44,7 @@ def new_record(
         "replay": str(inputs.replay) if inputs.replay else None,
         "steps": prepared.plan.steps,
         "probe": inputs.probe.sources if inputs.probe else {},
+        **({"begins": inputs.beginning.as_record(inputs.section)} if inputs.beginning else {}),
         "settings": compared_settings(inputs),
         "attempts": [],
     }
@@ -55,9 +52,14 @@ def new_record(
 
 def compared_settings(inputs: Inputs) -> dict[str, Any]:
     """Return the values that decide what a run computes, as the recipe resolves them."""
+    return settings_of(inputs.section, inputs.model_section)
+
+
+def settings_of(section: TrainSection, model: ModelSection) -> dict[str, Any]:
+    """Return the values of two sections as they are recorded."""
     return {
-        "train": inputs.section.model_dump(mode="json"),
-        "model": inputs.model_section.model_dump(mode="json"),
+        "train": section.model_dump(mode="json", by_alias=True),
+        "model": model.model_dump(mode="json"),
     }
 
 

@@ -78,9 +78,11 @@ class ModelReward(Section):
 
     kind: Literal["model"]
     """A reward model."""
-    model: str
+    model: str | None = None
     """A run of `method: reward` (`runs/ID`), or the directory (relative to the recipe) or hub name
     of a sequence classification model with one label and a chat template."""
+    stage: str | None = None
+    """In place of `model`, in `train.stages`: the earlier stage that makes it."""
     revision: str | None = None
     """Hub names only."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -89,6 +91,12 @@ class ModelReward(Section):
     """The reward is the sum of all, each times its weight."""
     name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     """In events and samples. Left out: `model`."""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if (self.model is None) == (self.stage is None):
+            raise ValueError("either `model` or, in train.stages, `stage`")
+        return self
 
     @property
     def shown(self) -> str:

@@ -23,6 +23,7 @@ from train.rehearsal.rehearse import unfinished
 from train.reporter import Reporter, Silent
 from train.run import LoadBase, attempt_run, enter_second_stage, write_run_files
 from train.sampling.stage import kept_inputs
+from train.stages.recipes import own_recipe
 from train.start import Start
 from workspace.claims import likely
 from workspace.errors import DataError, UsageError
@@ -108,7 +109,8 @@ def open_run(
             where=str(run),
             cure=f"Evaluate it with `temper eval {run.name}`, or train again.",
         )
-    first = find_inputs(_recipe(run, record, load, reporter), workspace, command="temper resume")
+    recipe = _recipe(run, record, load, reporter)
+    first = find_inputs(recipe, workspace, command="temper resume", begun=run)
     second = kept_inputs(run, first)
     inputs = second or first
     named = [one for one in accept if one != _LOSS]
@@ -198,7 +200,7 @@ def _recipe(run: Path, record: Mapping[str, Any], load: Loader, reporter: Report
     """Return the recipe as it is now, or the copy in the run if its file is gone."""
     path = Path(record["recipe"])
     if path.is_file():
-        return load(path, record["overrides"])
+        return own_recipe(load(path, record["overrides"]), run, record)
     reporter.note(f"{path} is gone: the run's own copy of the recipe is used")
     recipe = load(run / "recipe.yaml", ())
     return replace(recipe, path=path, name=str(recipe.name))

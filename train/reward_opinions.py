@@ -38,9 +38,11 @@ class ModelledReward(Plain):
         Raises:
             ModelError: there is none, it is no reward model, or it has no chat template.
         """
-        named = self.base_dir / Path(self.section.model).expanduser()
+        model = self.section.model
+        assert model is not None  # a stage's is put in before it is asked for
+        named = self.base_dir / Path(model).expanduser()
         # A run's weights are in its directory `model`.
-        path = str(named / "model") if (named / "run.json").is_file() else self.section.model
+        path = str(named / "model") if (named / "run.json").is_file() else model
         section = ModelSection(path=path, revision=self.section.revision)
         source = resolve_model(section, self.base_dir)
         config = check_model_directory(source.path)
@@ -155,6 +157,12 @@ def _question(prompt: Any) -> str:
     return "\n".join(f"{turn['role'].upper()}: {turn['content']}" for turn in prompt)
 
 
+def _is_here(section: ModelReward, base_dir: Path) -> bool:
+    """Whether it can be looked at now: a stage's is made, a hub's fetched, by the run."""
+    named = section.model
+    return named is not None and not is_hub_name(ModelSection(path=named), base_dir)
+
+
 def demand_rewards(sections: Sequence[Any], base_dir: Path) -> list[str]:
     """Refuse rewards that cannot work here, before a row is read; return what should be known.
 
@@ -170,9 +178,7 @@ def demand_rewards(sections: Sequence[Any], base_dir: Path) -> list[str]:
     for section in sections:
         if isinstance(section, ScoreReward):
             told += Scored(section).notes()
-        elif isinstance(section, ModelReward) and not is_hub_name(
-            ModelSection(path=section.model), base_dir
-        ):  # what is on the hub is fetched by the run, not by a plan
+        elif isinstance(section, ModelReward) and _is_here(section, base_dir):
             told += ModelledReward(section, base_dir).notes()
         elif isinstance(section, JudgeReward):
             backend = section.backend

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from train import record as records
 from train.batches import write_plan
+from train.beginning import settle
 from train.checkpoints import CheckpointStore
 from train.environment import Device, choose_device, environment
 from train.fitting import Fitting, fit_within_memory
@@ -31,7 +33,7 @@ from train.reporter import Reporter, Silent
 from train.rewards import RewardPlace
 from train.sampling.stage import account_of, kept_inputs, sample
 from train.speed import demand_levers, told
-from train.start import Start
+from train.start import Place, Start
 from workspace.claims import claim
 from workspace.errors import UsageError, WorkError
 from workspace.files import read_json, write_json, write_text
@@ -57,6 +59,7 @@ def run_train(
     *,
     name: str | None = None,
     overrides: Sequence[str] = (),
+    place: Place | None = None,
 ) -> Path:
     """Train as the recipe says and return the run's directory.
 
@@ -67,6 +70,7 @@ def run_train(
         reporter: is told what happens.
         name: of the run; the recipe's name if left out.
         overrides: `--set` values in the recipe, kept for `temper resume`.
+        place: of the run in a larger job; None: it is by itself.
 
     Raises:
         UsageError: the recipe, data or model cannot be used (nothing is written).
@@ -80,8 +84,8 @@ def run_train(
             where="train.each",
             cure="Take `temper train`, or --set train.each=null for all rows together.",
         )
-    run = new_id(name or recipe.name)
-    return begin_run(inputs, workspace, job, reporter or Silent(), run, overrides=overrides)
+    place = place or Place(new_id(name or recipe.name))
+    return begin_run(inputs, workspace, job, reporter or Silent(), place, overrides=overrides)
 
 
 def begin_run(
@@ -89,10 +93,9 @@ def begin_run(
     workspace: Workspace,
     job: Job,
     reporter: Reporter,
-    run_id: str,
+    place: Place,
     *,
     overrides: Sequence[str] = (),
-    of: Mapping[str, str] | None = None,
     load_base: LoadBase | None = None,
 ) -> Path:
     """Plan and train what was found, and return the run's directory.
@@ -102,9 +105,8 @@ def begin_run(
         workspace: where `runs/` is.
         job: the running job.
         reporter: is told what happens.
-        run_id: of the run.
+        place: of the run.
         overrides: `--set` values in the recipe.
-        of: which group of which whole it learns, where it is one of many.
         load_base: returns the model to begin with; None loads it.
 
     Raises:
@@ -118,13 +120,29 @@ def begin_run(
     prepared = inputs.prepare(working)
     reporter.planned(prepared)
     job.check_stop(cure=_NOTHING_BEGUN)
-    run = workspace.make(workspace.runs) / run_id
+    run = workspace.make(workspace.runs) / place.run
     run.mkdir(mode=0o700)
+    beginning = inputs.beginning
+    if beginning is not None:
+        with _removed_if_it_fails(run):
+            inputs, prepared = settle(run, inputs, prepared, reporter)
+            job.check_stop(cure=_NOTHING_BEGUN)
     write_run_files(run, inputs, prepared)
-    record = records.new_record(run, inputs, prepared, job, tuple(overrides), of)
+    record = records.new_record(run, inputs, prepared, job, tuple(overrides))
+    record |= place.fields
     records.add_attempt(run, record, job, from_step=0, accepted=[])
     job.result(run)
     return attempt_run(run, inputs, prepared, job, reporter, Start(), load_base=load_base)
+
+
+@contextmanager
+def _removed_if_it_fails(run: Path) -> Iterator[None]:
+    """Leave no run behind that nothing is known of."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
 
 
 def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int = 0) -> None:

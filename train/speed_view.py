@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from workspace.context import emit_json, emit_table
 
 if TYPE_CHECKING:
     from train.inputs import Inputs
+    from train.plan import Prepared
 
 
-def print_levers(inputs: Inputs, *, as_json: bool) -> None:
-    """Plan a run, load no weights, and print its levers.
+def print_levers(runs: Mapping[str, Inputs], *, as_json: bool) -> None:
+    """Plan runs, load no weights, and print their levers.
+
+    Args:
+        runs: by the names of their stages; a recipe's only run has none ("").
+        as_json: print one document.
 
     Raises:
         DataError, ModelError, LimitExceeded, UsageError: as `train.plan.prepare`.
     """
     from train.plan.machine import read_machine
-    from train.speed import explained
-    from train.terminal import Terminal, arithmetic
+    from train.terminal import Terminal
 
     machine = read_machine()
     with Terminal() as reporter:
-        prepared = inputs.prepare(reporter.working)
-    levers = prepared.plan.levers
+        plans = {stage: one.prepare(reporter.working) for stage, one in runs.items()}
     if as_json:
-        chosen = {name: {"value": one.value, "reason": one.reason} for name, one in levers.items()}
-        emit_json({"schema_version": 1, "machine": machine.as_dict(), "levers": chosen})
+        head = {"schema_version": 1, "machine": machine.as_dict()}
+        stages = [{"stage": stage, **_levers(one)} for stage, one in plans.items()]
+        emit_json({**head, **(_levers(plans[""]) if "" in plans else {"stages": stages})})
         return
     where = f"{machine.gpu} (compute {machine.capability[0]}.{machine.capability[1]})"
     print(f"machine: {where if machine.gpu else 'CPU'}; {machine.installed}")
-    emit_table("speed", ["lever", "value", "why"], explained(levers))
+    for stage, one in plans.items():
+        _print(stage, one)
+
+
+def _levers(prepared: Prepared) -> dict[str, Any]:
+    levers = prepared.plan.levers
+    return {"levers": {name: {"value": x.value, "reason": x.reason} for name, x in levers.items()}}
+
+
+def _print(stage: str, prepared: Prepared) -> None:
+    from train.speed import explained
+    from train.terminal import arithmetic
+
+    title = f"speed of stage {stage}" if stage else "speed"
+    emit_table(title, ["lever", "value", "why"], explained(prepared.plan.levers))
     for line in arithmetic(prepared)[:2]:
         print(line)

@@ -13,10 +13,12 @@ from workspace.shares import Share
 class Replay(Section):
     """Rows of what the model should not forget, mixed into every batch."""
 
-    dataset: str
-    """A dataset directory or the name of one that `temper curate` made."""
-    share: Share = Field(default=0.5, gt=0.0, lt=1.0)
-    """Part of every batch that is replayed: 0.8 leaves a fifth of the compute for the new task."""
+    dataset: str | None = None
+    """A dataset directory or the name of one that `temper curate` made. Left out: what the run in
+    `train.from` learnt from."""
+    share: Share = Field(default=0.5, ge=0.0, lt=1.0)
+    """Part of every batch that is replayed: 0.8 leaves a fifth of the compute for the new task, 0
+    replays nothing."""
 
 
 class Kl(Section):
@@ -87,7 +89,8 @@ class Tempering(Section):
 
     @model_validator(mode="after")
     def _something_to_hold(self) -> Self:
-        if self.kl is not None and self.kl.on == "replay" and self.replay is None:
+        replays = self.replay is not None and self.replay.share > 0
+        if self.kl is not None and self.kl.on == "replay" and not replays:
             raise ValueError(
                 "replay for kl on replayed rows, or `kl: {on: all}` for the rows of the task"
             )

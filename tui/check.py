@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
+from train.stages import planned
 from tui.doctor import Finding
 from workspace.errors import DataError, TemperError
 from workspace.recipe import Recipe
@@ -29,10 +31,18 @@ def check_recipe(recipe: Recipe) -> list[Finding]:
     No code from data or plugins runs, nothing is written, and torch is not imported.
     """
     findings = [Finding("ok", "recipe", f"{recipe.path.name}: {', '.join(recipe.sections)}")]
-    looks = (_model, _sources, _curation, _amounts, _judges, _augment, _suites, _training)
+    looks = (_model, _sources, _curation, _judges, _augment, _suites)
     for look in looks:
         findings += _told(look, recipe)
+    for stage, one in planned(recipe):
+        for look in (_amounts, _training):
+            findings += [_of(stage, finding) for finding in _told(look, one)]
     return findings
+
+
+def _of(stage: str, finding: Finding) -> Finding:
+    """Say of which stage something was found, if there are stages."""
+    return replace(finding, what=f"{stage}: {finding.what}") if stage else finding
 
 
 def _told(look: Callable[[Recipe], Iterator[Finding]], recipe: Recipe) -> Iterator[Finding]:
@@ -286,10 +296,8 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     section = recipe.section("train", TrainSection)
     if section is None:
         return
-    names = [section.dataset or recipe.name]
-    names += [section.tempering.replay.dataset] if section.tempering.replay else []
     missing = 0
-    for name in names:
+    for name in section.dataset_names(recipe.name):
         try:
             recipe.workspace.dataset(name)
         except DataError as error:

@@ -12,7 +12,7 @@ from curate.synth.recipe import AugmentSection
 from evalsuite.models.section import ModelSection
 from evalsuite.recipe import EvalSection
 from train.estimate.section import PlanSection
-from train.recipe import TrainSection
+from train.stage_sections import StagedTrainSection
 from workspace.describing import described_schema
 from workspace.recipe import Section
 
@@ -23,7 +23,7 @@ def compose() -> Mapping[str, type[BaseModel]]:
         "model": ModelSection,
         "curate": CurateSection,
         "augment": AugmentSection,
-        "train": TrainSection,
+        "train": StagedTrainSection,
         "plan": PlanSection,
         "evaluate": EvalSection,
     }

@@ -72,7 +72,7 @@ def section_problem(
     found = short(detail["input"])
     if kind == "extra_forbidden":
         models, name = _models_at(model, detail["loc"][:-1]), str(detail["loc"][-1])
-        fields = sorted({field for one in models for field in one.model_fields})
+        fields = sorted({key for one in models for key in _keys(one)})
         found = "an unknown key"
         expected = f"one of {', '.join(fields)}" if fields else "no such key"
         hint = did_you_mean(name, fields)
@@ -136,6 +136,12 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
             yield from _models_in(part)
     elif typing.get_origin(annotation) is typing.Annotated:
         yield from _models_in(typing.get_args(annotation)[0])
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the keys of a model as recipes write them."""
+    for name, field in model.model_fields.items():
+        yield field.alias or name
 
 
 def _models_at(model: type[BaseModel], location: Sequence[str | int]) -> list[Any]:

@@ -89,7 +89,7 @@ class Recipe:
         """Return every value in effect, as plain data."""
         out: dict[str, Any] = {"name": self.name}
         for name, section in self.sections.items():
-            out[name] = section.model_dump(mode="json")
+            out[name] = section.model_dump(mode="json", by_alias=True)
         return out
 
     def to_yaml(self) -> str:
@@ -192,7 +192,7 @@ def _origins(
 ) -> Iterator[tuple[str, str]]:
     yield "name", document.where(("name",)) if "name" in document.data else "file name"
     for name, section in sections.items():
-        for key in _leaves(section.model_dump(mode="json"), (name,)):
+        for key in _leaves(section.model_dump(mode="json", by_alias=True), (name,)):
             yield dotted(key), _origin(document, key, from_command_line)
 
 

@@ -1,6 +1,7 @@
 """Write raw/pairs.jsonl and raw/marked.jsonl: answers that end in a full stop are the better ones.
 
-No answer of raw/plain.jsonl ends in one.
+No answer of raw/plain.jsonl ends in one, every third of raw/answers.jsonl does. The better answers
+of raw/choices.jsonl are right and end in one; the others lack it, or answer something else.
 
 python make.py [PAIRS]
 """
@@ -45,4 +46,19 @@ write(Path("raw/marked.jsonl"), marked)
 write(
     Path("raw/plain.jsonl"),
     [{"prompt": pair["prompt"], "completion": pair["rejected"]} for pair in pairs],
+)
+write(
+    Path("raw/answers.jsonl"),
+    [
+        {"prompt": pair["prompt"], "completion": pair["rejected" if number % 3 else "chosen"]}
+        for number, pair in enumerate(pairs)
+    ],
+)
+others = [*pairs[1:], pairs[0]]
+write(
+    Path("raw/choices.jsonl"),
+    [
+        {**pair, "rejected": pair["rejected"] if number % 2 else other["chosen"]}
+        for number, (pair, other) in enumerate(zip(pairs, others, strict=True))
+    ],
 )

@@ -1,4 +1,4 @@
-"""`train.each` at the command line: what `temper train`, `resume` and `plan` do with groups."""
+"""`train.each` at the command line: what `temper train` and `plan` do with groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from workspace.text import plain
 
 if TYPE_CHECKING:
     from train.each.plan import WholePlan
-    from workspace.layout import Workspace
     from workspace.recipe import Recipe
 
 _SHOWN = 50
@@ -39,24 +38,6 @@ def train_groups(
         run = run_each(
             recipe, workspace, job, context.load_recipe, reporter, name=name, overrides=overrides
         )
-    tell(run, as_json=as_json)
-
-
-def resume_groups(
-    context: Context, run: Path, workspace: Workspace, accept: Sequence[str], *, as_json: bool
-) -> None:
-    """Go on with the groups that are not finished."""
-    from train.each.run import open_each, resume_each
-    from train.record import read_record
-    from train.terminal import Terminal
-    from workspace.jobs import run_job
-
-    with Terminal() as reporter:
-        # what can be refused is refused before the job is tried again
-        open_each(run, workspace, context.load_recipe, reporter, accept=accept)
-        job_id = str(read_record(run)["job"])
-        with run_job(workspace, "train", context.argv, job_id=job_id) as job:
-            resume_each(run, workspace, job, context.load_recipe, reporter, accept=accept)
     tell(run, as_json=as_json)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from train.recipe import TrainSection
 from train.reporter import Reporter
 from train.resume import Difference, Loader, checked, open_run, resume_train, setting_differences
 from train.run import begin_run, load_planned_base
+from train.start import Place
 from workspace.claims import claim
 from workspace.errors import Stopped, UsageError
 from workspace.files import hash_file, read_json, write_json, write_text
@@ -74,40 +75,35 @@ def run_each(
     return _Maker(run, record, inputs, workspace, job, load, reporter).make(whole.groups)
 
 
-def resume_each(
-    run: Path,
-    workspace: Workspace,
-    job: Job,
-    load: Loader,
-    reporter: Reporter,
-    *,
-    accept: Sequence[str] = (),
-) -> Path:
-    """Go on with the group that was being trained, and those after it; finished ones are kept.
+@dataclass(frozen=True)
+class EachResumption:
+    """A whole that may go on."""
 
-    Args:
-        run: the directory of the whole.
-        workspace: where it is.
-        job: its job, tried again.
-        load: reads a recipe with overrides.
-        reporter: is told what happens.
-        accept: names of differences to go on with.
-
-    Raises:
-        UsageError: all groups are finished, or something is different and not accepted.
-        as `run_each`.
-    """
-    inputs, groups, record, accepted = open_each(run, workspace, load, reporter, accept=accept)
-    records.add_attempt(run, record, job, from_step=0, accepted=accepted)
-    job.result(run)
-    maker = _Maker(run, record, inputs, workspace, job, load, reporter, tuple(accept))
-    return maker.make(groups)
+    run: Path
+    inputs: Inputs
+    groups: Groups
+    record: dict[str, Any]
+    accept: Sequence[str]
+    """Names of differences to go on with."""
+    accepted: list[dict[str, str]]
+    """Those that were found."""
 
 
 def open_each(
     run: Path, workspace: Workspace, load: Loader, reporter: Reporter, *, accept: Sequence[str] = ()
-) -> tuple[Inputs, Groups, dict[str, Any], list[dict[str, str]]]:
-    """Check that a whole may go on; changes nothing. Raises as `resume_each`."""
+) -> EachResumption:
+    """Check that a whole may go on; changes nothing.
+
+    Args:
+        run: the directory of the whole.
+        workspace: where it is.
+        load: reads a recipe with overrides.
+        reporter: is told what has changed.
+        accept: names of differences to go on with.
+
+    Raises:
+        UsageError: all groups are finished, or something is different and not accepted.
+    """
     record = records.read_record(run)
     if all((workspace.runs / one["run"] / "model").exists() for one in record["groups"]):
         raise UsageError(
@@ -117,16 +113,7 @@ def open_each(
         )
     recipe = load(Path(record["recipe"]), record["overrides"])
     inputs = find_inputs(recipe, workspace, command="temper resume")
-    found = list(setting_differences(record["settings"], records.compared_settings(inputs)))
-    now = hash_file(inputs.dataset / "train.parquet")
-    if record["dataset_digest"] != now:
-        was = f"{record['dataset']} ({record['dataset_digest'][:12]})"
-        found.append(Difference("data", was, f"{inputs.dataset} ({now[:12]})", True))
-    if record["base"]["digest"] != inputs.source.digest:
-        found.append(
-            Difference("model", record["base"]["digest"][:12], inputs.source.digest[:12], True)
-        )
-    accepted = checked(run, found, accept, reporter)
+    accepted = checked(run, list(_differences(record, inputs)), accept, reporter)
     assert inputs.section.each is not None
     groups = find_groups(inputs.dataset, inputs.section.each)
     known = [one["value"] for one in record["groups"]]
@@ -137,7 +124,40 @@ def open_each(
             cause=f"There were {len(known)}, and there are {len(groups.kept)}, or others.",
             cure="Restore the dataset and train.each, or train again.",
         )
-    return inputs, groups, record, accepted
+    return EachResumption(run, inputs, groups, record, accept, accepted)
+
+
+def _differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Difference]:
+    yield from setting_differences(record["settings"], records.compared_settings(inputs))
+    now = hash_file(inputs.dataset / "train.parquet")
+    if record["dataset_digest"] != now:
+        was = f"{record['dataset']} ({record['dataset_digest'][:12]})"
+        yield Difference("data", was, f"{inputs.dataset} ({now[:12]})", True)
+    base = record["base"]["digest"]
+    if base != inputs.source.digest:
+        yield Difference("model", base[:12], inputs.source.digest[:12], True)
+
+
+def resume_each(
+    opened: EachResumption, workspace: Workspace, job: Job, load: Loader, reporter: Reporter
+) -> Path:
+    """Go on with the group that was being trained, and those after it; finished ones are kept.
+
+    Args:
+        opened: by `open_each`.
+        workspace: where it is.
+        job: its job, tried again.
+        load: reads a recipe with overrides.
+        reporter: is told what happens.
+
+    Raises:
+        as `run_each`.
+    """
+    run, record = opened.run, opened.record
+    records.add_attempt(run, record, job, from_step=0, accepted=opened.accepted)
+    job.result(run)
+    maker = _Maker(run, record, opened.inputs, workspace, job, load, reporter, opened.accept)
+    return maker.make(opened.groups)
 
 
 def _record(
@@ -238,7 +258,8 @@ class _Maker:
         inputs = replace(group_inputs(self.inputs, data), recipe=recipe)
         section = recipe.required("train", TrainSection, command="temper train")
         inputs = replace(inputs, section=section)
-        of = {"value": group.value, "column": str(self.record["each"]["column"])}
+        column = str(self.record["each"]["column"])
+        of = {"value": group.value, "column": column, "of": self.run.name}
         job_id = new_id(f"train-{group.slug}")  # many may begin within a second
         with run_job(self.workspace, "train", argv, job_id=job_id) as job:
             begin_run(
@@ -246,9 +267,8 @@ class _Maker:
                 self.workspace,
                 job,
                 self.reporter,
-                place.name,
+                Place(place.name, {"group": of}),
                 overrides=overrides,
-                of={**of, "of": self.run.name},
                 load_base=base.lend,
             )
 

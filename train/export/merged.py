@@ -11,7 +11,7 @@ from train.export.base import Artefact, Options, Precision, Target
 from train.export.shipment import Shipment
 from train.export.space import check_merged_space
 from train.publish import fill_model
-from workspace.errors import ModelError, WorkError
+from workspace.errors import WorkError
 
 if TYPE_CHECKING:
     from evalsuite.engine.forward import Engine
@@ -50,6 +50,7 @@ def merge_into(shipment: Shipment, precision: Precision, directory: Path) -> Non
     import torch
 
     from evalsuite.models.load import load_model, load_reward_model
+    from train.adapters.merging import merged
 
     model: Any
     if shipment.is_reward:
@@ -57,26 +58,11 @@ def merge_into(shipment: Shipment, precision: Precision, directory: Path) -> Non
     elif shipment.subject.kind == "full":
         model = load_model(shipment.subject.path)
     else:
-        model = _merged(shipment, load_model(shipment.base.path))
+        model = merged(shipment.base.path, shipment.subject.path)
     pad_id = model.config.pad_token_id if shipment.is_reward else None
     dtype = getattr(torch, precision)
     _check_range(model, dtype)
     fill_model(directory, model.to(dtype), shipment.base.path, pad_id=pad_id)
-
-
-def _merged(shipment: Shipment, base: Any) -> Any:
-    from evalsuite.models.load import load_adapter
-
-    tuned = load_adapter(base, shipment.subject.path)
-    try:
-        return tuned.merge_and_unload(safe_merge=True)
-    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
-        raise ModelError(
-            "this adapter cannot be merged into its base",
-            where=str(shipment.subject.path),
-            cause=f"{str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            cure="Export it as it is: --to adapter",
-        ) from error
 
 
 def _check_range(model: Any, dtype: Any) -> None:

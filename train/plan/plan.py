@@ -398,7 +398,7 @@ def _warnings(
             f"train.adapter.dropout {dropout:g} is not used: {section.method.kind} compares "
             "likelihoods with the base's, and dropout would be taken for a change"
         )
-    if section.tempering.replay is None:
+    if all(one.role != "replay" for one in sources):
         out.append("nothing is replayed: measure what the model forgets with a retention suite")
     probe = section.tempering.probe
     if probe is not None and probe.every is not None and probe.every >= schedule.steps:

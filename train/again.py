@@ -1,0 +1,84 @@
+"""What `temper resume` goes on with: a run, or the stages or groups that it is one of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from train.each.run import EachResumption, is_whole, open_each, resume_each
+from train.record import read_record
+from train.reporter import Reporter
+from train.resume import Loader, Resumption, open_run, resume_train
+from train.stages.account import FILE, read_account, unfinished
+from train.stages.run import StagesResumption, open_stages, resume_stages
+from workspace.errors import UsageError
+from workspace.jobs import Job
+from workspace.layout import Workspace
+
+
+@dataclass
+class Again:
+    """Something that was stopped."""
+
+    directory: Path
+    """Of the run, of the whole of several groups, or of the job of stages."""
+    workspace: Workspace
+    job: str = ""
+    """The id of its job."""
+    _opened: Resumption | EachResumption | StagesResumption | None = field(default=None, repr=False)
+    _load: Loader | None = field(default=None, repr=False)
+
+    def open(self, load: Loader, reporter: Reporter, accept: Sequence[str]) -> None:
+        """Check that it may go on; raises as `open_run`, `open_each` and `open_stages`."""
+        self._load = load
+        if (self.directory / FILE).is_file():
+            self._opened = open_stages(
+                self.directory, self.workspace, load, reporter, accept=accept
+            )
+            self.job = self.directory.name
+            return
+        if is_whole(self.directory):
+            whole = open_each(self.directory, self.workspace, load, reporter, accept=accept)
+            self._opened, self.job = whole, str(whole.record["job"])
+            return
+        opened = open_run(self.directory, self.workspace, load, reporter, accept=accept)
+        self._opened, self.job = opened, str(opened.record["job"])
+
+    def work(self, job: Job, argv: Sequence[str], reporter: Reporter) -> Path:
+        """Go on with it, once it is open; return the directory of the whole or the last run."""
+        opened = self._opened
+        if isinstance(opened, StagesResumption):
+            return resume_stages(opened, self.workspace, job, argv, reporter)
+        assert opened is not None and self._load is not None  # by open
+        if isinstance(opened, EachResumption):
+            return resume_each(opened, self.workspace, job, self._load, reporter)
+        return resume_train(opened, job, reporter)
+
+
+def find_again(name: str, workspace: Workspace) -> Again:
+    """Return what `name` means.
+
+    Args:
+        name: id, name or path of a run, `latest`, or of a job of stages that is not done.
+        workspace: where it is looked for.
+
+    Raises:
+        UsageError: there is no such run or job.
+    """
+    job = unfinished(workspace, name)
+    if job is not None:
+        return Again(job, workspace)
+    try:
+        run = workspace.run(name)
+    except UsageError:
+        named = Path(name)
+        if not (named / FILE).is_file():
+            raise
+        return Again(named.resolve(), Workspace(named.resolve().parent.parent))
+    home = Workspace(run.parent.parent)
+    stage = read_record(run).get("stage")
+    job = home.jobs / str(stage["job"]) if stage else None
+    if job is not None and (job / FILE).is_file() and not read_account(job).is_done:
+        return Again(job, home)
+    return Again(run, home)
