@@ -37,7 +37,10 @@ def check_picture(data: bytes) -> Size:
         BadPicture: it is none, or cut short.
     """
     opened = _opened(data)
-    size = _upright(opened)
+    try:
+        size = _upright(opened)  # of a PNG, it decodes the whole
+    except Exception as error:
+        raise BadPicture(_said(error, data)) from error
     opened.draft(None, _SMALL)
     _decoded(opened, data)
     return size

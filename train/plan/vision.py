@@ -71,22 +71,23 @@ def _refused(section: TrainSection) -> list[tuple[bool, str, str, str]]:
             "Its noise would fall on the places of images.",
             "Leave neftune out.",
         ),
-        (
-            isinstance(section.adapter, PeftAdapter),
-            "train.adapter",
-            "Which layers such a tuner puts itself on is not known for the parts of a "
-            "vision-language model.",
-            "Use kind: lora, qlora or full.",
-        ),
     ]
 
 
 def check_parts(section: TrainSection, facts: ModelFacts) -> None:
-    """Refuse settings of the vision part that the model does not have.
+    """Refuse settings that do not go with the model's having a vision part, or having none.
 
     Raises:
-        ModelError: there is none; or rates by layer, which would count the tower's layers as well.
+        ModelError: there is none; an adapter that cannot be kept off it; or rates by layer, which
+            would count the tower's layers as well.
     """
+    if facts.has_vision and isinstance(section.adapter, PeftAdapter):
+        raise ModelError(
+            "this adapter is not for vision-language models",
+            where="train.adapter",
+            cause=f"{section.adapter.tuner} could not be kept off the vision tower.",
+            cure="Use kind: lora, qlora or full.",
+        )
     if section.vision != "frozen" and not facts.has_vision:
         raise ModelError(
             "this model has no vision tower",

@@ -17,6 +17,8 @@ from train.rows import JoinedRows
 from workspace.errors import DataError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from train.plan import Prepared
     from train.trl_bridge.planned import Given
 
@@ -40,18 +42,22 @@ class Pixels:
     takes_types: bool
     """Whether the model is told which tokens are images, for its positions."""
 
-    def of(self, row: int) -> dict[str, torch.Tensor]:
-        """Return what the image processor makes of a row's images; nothing for a row of text.
+    def of(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Return what the image processor makes of the images of rows; nothing for rows of text.
 
         Raises:
             DataError: an image that cannot be read any more, or is another than was planned.
         """
+        images = [image for row in rows for image in self._images(row)]
+        return dict(self.processor(images=images, return_tensors="pt")) if images else {}
+
+    def _images(self, row: int) -> list[Image]:
         one = self.rows[row]
         held = one.dataset.pictures
         if held is None or not one.pictures:
-            return {}
+            return []
         try:
-            images = [open_picture(data) for data in held.of(one.position)]
+            return [open_picture(data) for data in held.of(one.position)]
         except BadPicture as error:
             raise DataError(
                 "an image cannot be read",
@@ -59,15 +65,12 @@ class Pixels:
                 cause=f"{error}.",
                 cure="Mend the row and make the dataset again with `temper curate`.",
             ) from error
-        return dict(self.processor(images=images, return_tensors="pt"))
 
     def beside(self, batch: dict[str, Any], rows: Sequence[int]) -> dict[str, Any]:
         """Return a micro-batch with the pixels of its rows, once for each of their sequences."""
-        made = [one for one in map(self.of, rows) if one]
         out = dict(batch)
-        for name in made[0] if made else ():
-            together = torch.cat([one[name] for one in made])
-            out[name] = torch.cat([together] * self.rows.per_row)
+        for name, values in self.of(rows).items():
+            out[name] = torch.cat([values] * self.rows.per_row)
         if self.takes_types:
             out[_TYPES] = (out["input_ids"] == self.token_id).int()
         return out
@@ -95,8 +98,7 @@ class Pixels:
             first = sum(counts[:place])
             images = slice(first, first + counts[place])
             entries = slice(sum(sizes[:first]), sum(sizes[: first + counts[place]]))
-            made = self.of(rows[place % len(rows)])
-            for name, wanted in made.items():
+            for name, wanted in self.of([rows[place % len(rows)]]).items():
                 found = batch[name][entries if name == _PIXELS else images].cpu()
                 if not torch.equal(found, wanted):
                     return False
