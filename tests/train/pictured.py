@@ -211,3 +211,21 @@ def preferring(number: int, **changes: Any) -> dict[str, Any]:
         "meta": {"source": "pairs.jsonl", "row": number},
         **changes,
     }
+
+
+def likelihoods(model: Any, one: Any, images: list[bytes], processor: Any) -> Any:
+    """Log-probabilities of the tokens of a sequence that carry loss, with these images."""
+    import torch
+    from PIL import Image
+
+    ids = torch.tensor(one.input_ids[None].astype("int64"))
+    inputs: dict[str, Any] = {"input_ids": ids}
+    if images:
+        opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in images]
+        inputs |= dict(processor(images=opened, return_tensors="pt"))
+        if "image_grid_thw" in inputs:
+            inputs["mm_token_type_ids"] = (ids == model.config.image_token_id).int()
+    with torch.no_grad():
+        logs = model(**inputs).logits[0, :-1].log_softmax(-1)
+    picked = logs[torch.arange(len(logs)), ids[0, 1:]]
+    return picked[torch.tensor(one.loss_mask[1:])]
