@@ -107,8 +107,9 @@ def load_image_processor(path: Path) -> Any:
     """
     from transformers import AutoImageProcessor
 
+    auto: Any = AutoImageProcessor
     try:
-        return AutoImageProcessor.from_pretrained(path, backend="pil", local_files_only=True)
+        return auto.from_pretrained(path, backend="pil", local_files_only=True)
     except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             "this model's image processor cannot be loaded",

@@ -161,7 +161,8 @@ def demand_vision(path: Path, tokenizer: Tokenizer) -> Vision:
             cause=said,
             cure="Copy preprocessor_config.json and processor_config.json from the same model.",
         ) from error
-    return Vision(family, token, int(token_id), count, {**processor, "image_processor": settings})
+    assert isinstance(token_id, int)
+    return Vision(family, token, token_id, count, {**processor, "image_processor": settings})
 
 
 def _settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -48,8 +48,7 @@ class PlannedDpo(Planned, DPOTrainer):
         )
         rows = dataset_of(request.prepared, _columns)
         collator = DataCollatorForPreference(pad_token_id=request.pad_id, max_length=None)
-        collator = with_pixels(collator, pixels)
-        trainer = cls._made(given, arguments, rows, data_collator=collator)
+        trainer = cls._made(given, arguments, rows, data_collator=with_pixels(collator, pixels))
         trainer.pixels = pixels
         return trainer
 
