@@ -120,7 +120,7 @@ def demand_vision(path: Path, tokenizer: Tokenizer) -> Vision:
         ModelError: it is a text model, of a family that is not known here, without processor
             files, or with settings that do not fit.
     """
-    config = read_document(path / "config.json")
+    config = _config(path)
     family = str(config.get("model_type"))
     if not isinstance(config.get("vision_config"), Mapping):
         raise ModelError(
@@ -163,6 +163,14 @@ def demand_vision(path: Path, tokenizer: Tokenizer) -> Vision:
         ) from error
     assert isinstance(token_id, int)
     return Vision(family, token, token_id, count, {**processor, "image_processor": settings})
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """Return a model's config.json; of an adapter, which has none, that of its base."""
+    if (path / "config.json").is_file():
+        return read_document(path / "config.json")
+    base = read_document(path / "adapter_config.json").get("base_model_name_or_path")
+    return read_document(Path(base) / "config.json") if isinstance(base, str) and base else {}
 
 
 def _settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

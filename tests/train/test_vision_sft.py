@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evalsuite.models import ChatTokenizer
 from workspace.errors import LimitExceeded
 
 from .pictured import asked, held, likelihoods, looking, picture, preferring, said
@@ -130,8 +131,10 @@ def test_the_loss_trajectory_is_the_golden_one(
 ) -> None:
     bench = make_bench(tmp_path, model_of(kind))
     bench.dataset("toy", [*mixed(), *(looking(number) for number in range(9, 20))])
-    found = losses(bench.train({**LORA, "micro_batch_size": 4}))
-    assert found == pytest.approx(golden(f"vision sft {kind}"), abs=1e-5)
+    run = bench.train({**LORA, "micro_batch_size": 4})
+    assert losses(run) == pytest.approx(golden(f"vision sft {kind}"), abs=1e-5)
+    digests = {ChatTokenizer.from_dir(path).digest for path in (bench.model, run / "model")}
+    assert len(digests) == 1  # an adapter's directory tells of images as its base does
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +198,6 @@ def test_what_is_published_is_a_model_of_its_own(learnt: tuple[Any, Path]) -> No
     import json
 
     from transformers import AutoProcessor
-
-    from evalsuite.models import ChatTokenizer
 
     bench, run = learnt
     processor = AutoProcessor.from_pretrained(run / "model", backend="pil")
