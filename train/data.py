@@ -8,7 +8,7 @@ here, before any model is loaded, with the row, the field and the way out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -144,6 +144,7 @@ def read_dataset(
     accepts: Sequence[DataType],
     method: str,
     reads_images: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DatasetRows:
     """Read `train.parquet` of a dataset directory.
 
@@ -153,6 +154,7 @@ def read_dataset(
         accepts: the types that the method learns from.
         method: its name, for messages.
         reads_images: whether it learns from rows with images.
+        progress: is told rows whose images are read, and rows in all.
 
     Raises:
         DataError: not a dataset directory, of a type that the method cannot learn from, empty,
@@ -182,7 +184,7 @@ def read_dataset(
     if COLUMN in table.column_names:
         if not reads_images:
             raise _no_images(file, method)
-        pictures = read_pictures(table[COLUMN], path, file)
+        pictures = read_pictures(table[COLUMN], path, file, progress)
     rows = LazyRows(
         table.select([name for name in table.column_names if name in kept]),
         kind,

@@ -6,7 +6,7 @@ holding bytes is read from there; a relative path begins at the dataset's direct
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from workspace.errors import DataError
 
 COLUMN = "images"
 _SHOWN = 3
+_TOLD = 100
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,19 @@ class Pictures:
         return out
 
 
-def read_pictures(column: Any, root: Path, file: Path) -> Pictures:
+def read_pictures(
+    column: Any,
+    root: Path,
+    file: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Pictures:
     """Decode every image of a dataset once, and keep sizes and digests.
 
     Args:
         column: pyarrow's `images` column.
         root: the dataset's directory.
         file: that it is of, for messages.
+        progress: is told rows done and rows in all.
 
     Raises:
         DataError: images that are missing or damaged, by row.
@@ -65,6 +72,8 @@ def read_pictures(column: Any, root: Path, file: Path) -> Pictures:
     bad: list[str] = []
     count = 0
     for row in range(len(column)):
+        if row % _TOLD == 0:
+            progress(row, len(column))
         found: list[tuple[Size, str]] = []
         for number, item in enumerate(_items(column, row)):
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from PIL import Image
 
 from curate.recipe import CurateSection
 from evalsuite.models import ModelSection
+from evalsuite.models.vision import FAMILIES
 from train.recipe import TrainSection
 from workspace.jobs import run_job
 from workspace.layout import Workspace
@@ -101,3 +103,12 @@ def test_held_out_drawings_are_told_by_their_colour(tmp_path: Path, tiny_model: 
     assert before <= 0.7
     assert share(load_model(looked / "model")) >= 0.9
     assert share(load_adapter(base, preferred / "model")) >= 0.9
+
+
+def test_the_recipe_of_the_documentation_is_valid(tmp_path: Path) -> None:
+    text = (EXAMPLES.parents[1] / "docs" / "train-vision.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "looks.yaml").write_text(example)
+    section = load_recipe(tmp_path / "looks.yaml", SECTIONS, []).section("train", TrainSection)
+    assert isinstance(section, TrainSection) and section.vision == "frozen"
+    assert all(f"`{family}`" in text for family in FAMILIES)

@@ -281,3 +281,14 @@ def test_a_template_that_ignores_images_is_refused(
     with pytest.raises(DataError, match="number of image places") as caught:
         looks.prepare()
     assert "<image> not once for 1 image" in caught.value.cause
+
+
+def test_the_preview_counts_an_images_tokens_instead_of_repeating_them(
+    looks: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from evalsuite.models import ChatTokenizer
+    from train.terminal import print_row
+
+    print_row(looks.prepare().rows[0], ChatTokenizer.from_dir(looks.model), "sft")
+    shown = "".join(capsys.readouterr())
+    assert "<image>×4" in shown and "⟦happy<|im_end|>⟧" in shown

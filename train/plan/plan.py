@@ -172,9 +172,9 @@ def prepare(
     paths = [dataset] if replay is None else [dataset, replay]
     if method.reads_images:  # others refuse them as they read
         vision.demand_images(section, paths, tokenizer)
-    datasets = [_read(dataset, "train", method)]
+    datasets = [_read(dataset, "train", method, progress)]
     if replay is not None:
-        datasets.append(_read(replay, "replay", method))
+        datasets.append(_read(replay, "replay", method, progress))
     from train.proof.template import check_template, padding_token  # imports this package
 
     if method.makes == "language" and any(one.uses_template for one in datasets):
@@ -315,13 +315,16 @@ def padding_share(schedule: Schedule, rows: JoinedRows, chosen: Mapping[str, Dec
     return round(1 - int(rows.tokens[schedule.order].sum()) / computed, 4)
 
 
-def _read(path: Path, role: Role, method: Method) -> DatasetRows:
+def _read(
+    path: Path, role: Role, method: Method, progress: Callable[[str, int, int], None]
+) -> DatasetRows:
     return read_dataset(
         path,
         role,
         accepts=method.accepts,
         method=method.name,
         reads_images=method.reads_images,
+        progress=lambda done, total: progress(f"reading images of {role}", done, total),
     )
 
 
