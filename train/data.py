@@ -8,11 +8,12 @@ here, before any model is loaded, with the row, the field and the way out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from train.pictures import COLUMN, Pictures, misplaced, read_pictures, with_sizes
 from workspace.errors import DataError
 from workspace.files import hash_file
 
@@ -57,7 +58,10 @@ class DataRow:
     """Where to look for the row: `source:row`."""
     kind: DataType
     record: Mapping[str, Any]
-    """The columns of its type; `tools` decoded from their JSON text."""
+    """The columns of its type; `tools` decoded from their JSON text. An image in a message's
+    content is a part with its `size`."""
+    misplaced: str = ""
+    """What is wrong with the places of its images."""
 
     def turns(self, column: str) -> list[Message]:
         """Return a column as messages; a plain text is one turn, of the user if it asks."""
@@ -75,9 +79,13 @@ class DataRow:
 class LazyRows(Sequence[DataRow]):
     """Rows of an Arrow table, decoded when they are looked at."""
 
-    def __init__(self, table: Any, kind: DataType, name: str) -> None:
-        """`table` is a pyarrow table of the type `kind`; `name` that of the dataset."""
-        self._table, self._kind, self._name = table, kind, name
+    def __init__(
+        self, table: Any, kind: DataType, name: str, pictures: Pictures | None = None
+    ) -> None:
+        """`table` is a pyarrow table of the type `kind`; `name` that of the dataset; `pictures`
+        the images of its rows.
+        """
+        self._table, self._kind, self._name, self._pictures = table, kind, name, pictures
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -91,12 +99,23 @@ class LazyRows(Sequence[DataRow]):
             return [self[one] for one in range(*index.indices(len(self)))]
         place = range(len(self))[index]
         (record,) = self._table.slice(place, 1).to_pylist()
-        return _row(record, self._kind, self._name)
+        return self._row(place, record)
 
     def __iter__(self) -> Iterator[DataRow]:
+        place = 0
         for batch in self._table.to_batches(max_chunksize=_BLOCK):
             for record in batch.to_pylist():
-                yield _row(record, self._kind, self._name)
+                yield self._row(place, record)
+                place += 1
+
+    def _row(self, place: int, record: Mapping[str, Any]) -> DataRow:
+        row = _row(record, self._kind, self._name)
+        if self._pictures is None:
+            return row
+        sizes = self._pictures.sizes[place]
+        wrong = misplaced(row.record, COLUMNS[self._kind], len(sizes))
+        content = with_sizes(row.record, COLUMNS[self._kind], sizes)
+        return replace(row, record=content, misplaced=wrong)
 
 
 @dataclass(frozen=True)
@@ -109,6 +128,8 @@ class DatasetRows:
     role: Role
     kind: DataType
     rows: Sequence[DataRow]
+    pictures: Pictures | None = None
+    """The images of its rows, if it has any."""
 
     @property
     def uses_template(self) -> bool:
@@ -117,7 +138,13 @@ class DatasetRows:
 
 
 def read_dataset(
-    path: Path, role: Role, *, accepts: Sequence[DataType], method: str
+    path: Path,
+    role: Role,
+    *,
+    accepts: Sequence[DataType],
+    method: str,
+    reads_images: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DatasetRows:
     """Read `train.parquet` of a dataset directory.
 
@@ -126,10 +153,13 @@ def read_dataset(
         role: what its rows are for.
         accepts: the types that the method learns from.
         method: its name, for messages.
+        reads_images: whether it learns from rows with images.
+        progress: is told rows whose images are read, and rows in all.
 
     Raises:
-        DataError: not a dataset directory, of a type that the method cannot learn from, empty, or
-            with rows that have no assistant turn or a null content (each named).
+        DataError: not a dataset directory, of a type that the method cannot learn from, empty,
+            with rows that have no assistant turn or a null content, or with images that the method
+            does not read, that cannot be read, or that have no place (each named).
     """
     file = path / "train.parquet"
     if not file.is_file():
@@ -139,14 +169,6 @@ def read_dataset(
             cure="Make one with `temper curate`, or check that the split leaves rows to train on.",
         )
     table = _read_parquet(file)
-    if "images" in table.column_names:
-        raise DataError(
-            "this dataset has images, and training reads text alone",
-            where=str(file),
-            cause="Its turns are made of text and image parts for a vision model's processor.",
-            cure="It is in TRL's vision format: train on it with TRL, or curate the rows with "
-            "`images: {read: false}`.",
-        )
     if table.num_rows == 0:
         raise DataError(
             "this dataset has no rows",
@@ -158,11 +180,19 @@ def read_dataset(
         raise _wrong_type(kind, set(table.column_names), file, accepts, method)
     kept = {"id", "content_hash", "meta", "tools", *COLUMNS[kind]}
     kept |= {MARGIN} if kind == "preference" else set()
+    pictures = None
+    if COLUMN in table.column_names:
+        if not reads_images:
+            raise _no_images(file, method)
+        pictures = read_pictures(table[COLUMN], path, file, progress)
     rows = LazyRows(
-        table.select([name for name in table.column_names if name in kept]), kind, path.parent.name
+        table.select([name for name in table.column_names if name in kept]),
+        kind,
+        path.parent.name,
+        pictures,
     )
     _refuse_unlearnable(rows, file)
-    return DatasetRows(path, hash_file(file), role, kind, rows)
+    return DatasetRows(path, hash_file(file), role, kind, rows, pictures)
 
 
 def data_type(columns: Sequence[str]) -> DataType | None:
@@ -208,6 +238,16 @@ def _wrong_type(
     )
 
 
+def _no_images(file: Path, method: str) -> DataError:
+    return DataError(
+        f"this dataset has images, and `method: {method}` reads text alone",
+        where=str(file),
+        cause="Its turns are made of text and image parts for a vision-language model.",
+        cure="Use method sft or dpo with a vision-language model, or curate the rows with "
+        "`images: {read: false}`.",
+    )
+
+
 def _row(record: Mapping[str, Any], kind: DataType, dataset_name: str) -> DataRow:
     meta = record.get("meta") or {}
     source = str(meta.get("source") or dataset_name)
@@ -238,28 +278,41 @@ def _message(item: Mapping[str, Any]) -> Message:
 
 def _refuse_unlearnable(rows: Sequence[DataRow], file: Path) -> None:
     """Stop on rows that have nothing to learn; trl alone would train on the whole of them."""
-    null: list[DataRow] = []
-    silent: list[DataRow] = []
-    nulls = silents = 0
+    found: dict[str, list[DataRow]] = {why: [] for why in _UNLEARNABLE}
+    counts = dict.fromkeys(_UNLEARNABLE, 0)
     for row in rows:
-        if _has_null(row):
-            nulls += 1
-            null += [row] if len(null) < _SHOWN else []
-        elif not all(_speaks(row, column) for column in _answers(row.kind)):
-            silents += 1
-            silent += [row] if len(silent) < _SHOWN else []
-    for count, found, title, cause in (
-        (nulls, null, "without content", "A message, prompt, answer or label is null."),
-        (silents, silent, "without an assistant turn", "There is nothing to learn in them."),
-    ):
-        if count:
-            shown = ", ".join(f"{row.place} (id {row.row_id[:12]})" for row in found)
+        why = _unlearnable(row)
+        if why:
+            counts[why] += 1
+            found[why] += [row] if len(found[why]) < _SHOWN else []
+    for why, cause in _UNLEARNABLE.items():
+        if counts[why]:
+            shown = ", ".join(
+                f"{row.place} (id {row.row_id[:12]}{f': {row.misplaced}' * bool(row.misplaced)})"
+                for row in found[why]
+            )
             raise DataError(
-                f"{count} of {len(rows)} rows are {title}",
+                f"{counts[why]} of {len(rows)} rows are {why}",
                 where=str(file),
                 cause=f"{cause} The first: {shown}.",
                 cure="Drop or mend these rows and make the dataset again with `temper curate`.",
             )
+
+
+_UNLEARNABLE = {
+    "without content": "A message, prompt, answer or label is null.",
+    "without an assistant turn": "There is nothing to learn in them.",
+    "with misplaced images": "Each image needs one place in what is asked.",
+}
+
+
+def _unlearnable(row: DataRow) -> str:
+    """Return why a row cannot be learnt from, a key of `_UNLEARNABLE`, or nothing."""
+    if _has_null(row):
+        return "without content"
+    if not all(_speaks(row, column) for column in _answers(row.kind)):
+        return "without an assistant turn"
+    return "with misplaced images" if row.misplaced else ""
 
 
 def _has_null(row: DataRow) -> bool:

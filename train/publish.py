@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.models import ChatTokenizer
+from evalsuite.models.vision import PROCESSOR_FILES
 from train.checkpoints import write_manifest
 from workspace.files import publish_directory, write_json
 
@@ -17,6 +18,7 @@ _TOKENIZER_FILES = (
     "special_tokens_map.json",
     "chat_template.jinja",
     "generation_config.json",
+    *PROCESSOR_FILES,
 )
 _STOP_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
@@ -64,11 +66,17 @@ def copy_tokenizer(source: Path, directory: Path) -> None:
 def _keep_stop_ids(saved: Path, base: Path, pad_id: int | None) -> None:
     """Undo what trainers change in a config to agree with the tokenizer."""
     document, original = json.loads(saved.read_text()), json.loads(base.read_text())
-    for name in _STOP_IDS:
-        if name in original:
-            document[name] = original[name]
-        else:
-            document.pop(name, None)
+    for inner, before in (
+        (document, original),
+        (document.get("text_config"), original.get("text_config")),
+    ):
+        if not isinstance(inner, dict) or not isinstance(before, dict):
+            continue
+        for name in _STOP_IDS:
+            if name in before:
+                inner[name] = before[name]
+            else:
+                inner.pop(name, None)
     if pad_id is not None:
         document["pad_token_id"] = pad_id
     write_json(saved, document)

@@ -101,6 +101,9 @@ class TrainSection(Section):
     tokens at once (16,384 for models below 20 M parameters)."""
     max_length: int | None = Field(default=None, ge=8)
     """Longest row in tokens. Left out: the model's context, 4096 at most."""
+    vision: Literal["frozen", "projector", "all"] = "frozen"
+    """Of a vision-language model, what is trained or adapted beside the language model: nothing,
+    what hands images to it, or the vision tower too, which wants many images and a low rate."""
     too_long: Literal["drop", "cut", "stop"] = "drop"
     """What happens to a longer row: dropped and counted, cut at its end (an answer may lose its
     end), or the run stops."""

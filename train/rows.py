@@ -66,6 +66,12 @@ class TokenRow:
         return self.dataset.rows[self.position]
 
     @property
+    def pictures(self) -> tuple[str, ...]:
+        """SHA-256 of the bytes of each of its images, in order."""
+        held = self.dataset.pictures
+        return () if held is None else held.digests[self.position]
+
+    @property
     def tokens(self) -> int:
         """Tokens of all its sequences."""
         return sum(one.tokens for one in self.sequences)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from evalsuite.models.tokenizer_files import (
     stop_ids,
 )
 from evalsuite.models.turns import Conversation, Frame, find_turns, read_frame
+from evalsuite.models.vision import Vision, as_parts, find_vision, image_tokens
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from evalsuite.models.reading import TemplateReading
 
 Message = Mapping[str, Any]
-"""`{"role": …, "content": …}` and what else the template knows."""
+"""`{"role": …, "content": …}` and what else the template knows. An image in the content is a part
+`{"type": "image", "size": (width, height)}`."""
+_PROBE = "two and two"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class ChatTokenizer:
     eos_ids: frozenset[int]
     """Token ids at which generation stops."""
     template: ChatTemplate | None
+    vision: Vision | None = None
+    """How images become tokens; None for a text model, or one whose way is not known."""
 
     @classmethod
     def from_dir(cls, path: Path) -> ChatTokenizer:
@@ -103,6 +108,7 @@ class ChatTokenizer:
             special_tokens=special,
             eos_ids=stop_ids(path, tokenizer, special),
             template=read_template_file(path, config, special),
+            vision=find_vision(path, tokenizer),
         )
 
     @property
@@ -157,6 +163,18 @@ class ChatTokenizer:
         return frozenset(self.tokenizer.get_added_tokens_decoder())
 
     @cached_property
+    def takes_parts(self) -> bool:
+        """Whether contents are given to the template as lists of parts, as vision models' need."""
+        if self.vision is None or self.template is None:
+            return False
+        asked = as_parts([{"role": "user", "content": _PROBE}])
+        try:
+            text = self.template.render(asked).text
+        except ModelError:
+            return False
+        return _PROBE in text and "'type'" not in text  # a list that is printed as it is
+
+    @cached_property
     def frame(self) -> Frame:
         """What the template writes around an answer."""
         return read_frame(lambda messages, ask: self._text(messages, None, ask), self.stop_texts)
@@ -172,6 +190,8 @@ class ChatTokenizer:
         """SHA-256 over what decides token ids: the tokenizer and the template."""
         total = hashlib.sha256(self.tokenizer.to_str().encode())
         total.update(self.template_digest.encode())
+        if self.vision is not None:
+            total.update(self.vision.digest.encode())
         return total.hexdigest()
 
     def token_id(self, token: str | None) -> int | None:
@@ -211,14 +231,20 @@ class ChatTokenizer:
                 cure="Use the instruct version of the model, or add a chat_template.jinja.",
             )
         return self.template.render(
-            messages, tools=tools, add_generation_prompt=add_generation_prompt
+            as_parts(messages) if self.takes_parts else messages,
+            tools=tools,
+            add_generation_prompt=add_generation_prompt,
         )
 
     def encode_prompt(
         self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
     ) -> list[int]:
         """Return the ids of a conversation up to where the assistant begins to write."""
-        return self.encode(self.render(messages, tools=tools, add_generation_prompt=True).text)
+        ids = self.encode(self.render(messages, tools=tools, add_generation_prompt=True).text)
+        if self.vision is None:
+            return ids
+        repeats = self.vision.expand(ids, image_tokens(self.vision, messages))
+        return [one for one, times in zip(ids, repeats, strict=True) for _ in range(times)]
 
     def encode_chat(
         self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
@@ -227,16 +253,22 @@ class ChatTokenizer:
 
         That is what lies in `{% generation %}` spans; a token counts as trained if any of its
         characters lies in one. Without such marks it is found as `evalsuite.models.turns` says.
+        Tokens of images are never trained.
 
         Raises:
-            ModelError: there is no template, or it refuses these messages.
+            ModelError: there is no template, it refuses these messages, or it writes another number
+                of places than they have images.
         """
         if not self.has_generation_marks:
-            return self._encode_unmarked(messages, tools)
-        text, spans = self.render(messages, tools=tools)
-        pieces = self._pieces(text)
-        mask, turns = token_spans(pieces, spans)
-        return TokenisedChat(list(pieces.ids), mask, text, turns)
+            chat = self._encode_unmarked(messages, tools)
+        else:
+            text, spans = self.render(messages, tools=tools)
+            pieces = self._pieces(text)
+            mask, turns = token_spans(pieces, spans)
+            chat = TokenisedChat(list(pieces.ids), mask, text, turns)
+        if self.vision is None:
+            return chat
+        return _expanded(chat, self.vision, image_tokens(self.vision, messages))
 
     def find_turns(
         self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None
@@ -306,6 +338,20 @@ class ChatTokenizer:
         last = next(added, 0)
         beginning = offsets[last][0] if last else 0
         return self.encode(text[beginning:start]) == list(ids[last:first])
+
+
+def _expanded(chat: TokenisedChat, vision: Vision, counts: Sequence[int]) -> TokenisedChat:
+    """Return a chat with each image's placeholder as often as the model has vectors for it."""
+    repeats = vision.expand(chat.input_ids, counts)
+    ids: list[int] = []
+    mask: list[bool] = []
+    starts = [0]
+    for one, learnt, times in zip(chat.input_ids, chat.loss_mask, repeats, strict=True):
+        ids += [one] * times
+        mask += [learnt and one != vision.token_id] * times
+        starts.append(len(ids))
+    turns = tuple((starts[start], starts[end]) for start, end in chat.turns)
+    return replace(chat, input_ids=ids, loss_mask=mask, turns=turns)
 
 
 def unknown_token(tokenizer: ChatTokenizer, token: int, known: int, where: str) -> ModelError:

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForSequenceClassification,
+)
 from transformers.utils import logging as transformers_logging
 
 from evalsuite.models.section import Quantization
 from evalsuite.models.source import check_model_directory
+from evalsuite.models.vision import reads_images
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:
@@ -66,7 +71,8 @@ def load_model(
     attention: str | None = None,
     kernels: bool = False,
 ) -> PreTrainedModel:
-    """Load a causal language model in evaluation mode. Never runs code from the model.
+    """Load a causal language model, with its vision tower if it is one of the vision-language
+    models known here, in evaluation mode. Never runs code from the model.
 
     Args:
         path: its directory.
@@ -85,8 +91,32 @@ def load_model(
         options["attn_implementation"] = attention
     if kernels:
         options["use_kernels"] = True
-    model, _ = _loaded(AutoModelForCausalLM, path, dtype, "a causal language model", options)
+    auto: Any = AutoModelForImageTextToText if reads_images(path) else AutoModelForCausalLM
+    model, _ = _loaded(auto, path, dtype, "a causal language model", options)
     return model if quantization else model.to(device)  # type: ignore[arg-type]
+
+
+def load_image_processor(path: Path) -> Any:
+    """Load what makes pixels of a vision-language model's images.
+
+    Always the one that works with PIL: that of torchvision gives slightly other pixels, and a run
+    would depend on what is installed.
+
+    Raises:
+        ModelError: there is none, or a damaged one.
+    """
+    from transformers import AutoImageProcessor
+
+    auto: Any = AutoImageProcessor
+    try:
+        return auto.from_pretrained(path, backend="pil", local_files_only=True)
+    except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            "this model's image processor cannot be loaded",
+            where=str(path),
+            cause=_said(error),
+            cure="Copy preprocessor_config.json and processor_config.json from the same model.",
+        ) from error
 
 
 def _quantised(device: str) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def read_template_file(
         return ChatTemplate(
             file.read_text(encoding="utf-8"), where=str(file), special_tokens=special
         )
-    source = config.get("chat_template")
+    older = path / "chat_template.json"  # beside processors before transformers 4.52
+    source = config.get("chat_template") or read_document(older).get("chat_template")
     if isinstance(source, list):
         source = {entry["name"]: entry["template"] for entry in source}.get("default")
     if not isinstance(source, str):

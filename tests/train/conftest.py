@@ -113,6 +113,22 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def tiny_llava(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaVA's directory; do not change it."""
+    from tests.train.pictured import make_llava
+
+    return make_llava(tmp_path_factory.mktemp("model") / "llava", tiny_model)
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Qwen2-VL's directory; do not change it."""
+    from tests.train.pictured import make_qwen
+
+    return make_qwen(tmp_path_factory.mktemp("model") / "qwen", tiny_model)
+
+
 @dataclass
 class Bench:
     """A workspace with a dataset, a replay dataset and a recipe."""
@@ -125,7 +141,8 @@ class Bench:
     def dataset(self, name: str, rows: Sequence[dict[str, Any]]) -> Path:
         """Make (or replace) a dataset of the workspace."""
         current = self.root / "datasets" / name / "current"
-        digest = hashlib.sha256(json.dumps(list(rows)).encode()).hexdigest()[:8]
+        text = json.dumps(list(rows), default=repr)  # images are bytes
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         path = write_dataset(current.parent / digest, rows)
         current.unlink(missing_ok=True)
         current.symlink_to(digest)
@@ -238,7 +255,7 @@ class Zygote:
 
     def resume(self, run: Path, *, each: bool = False) -> int:
         """Start `temper resume` in a fork; return its process id."""
-        request = {"do": "resume", "root": str(run.parent.parent), "run": str(run), "each": each}
+        request = {"do": "resume", "root": str(run.parent.parent), "run": str(run)}
         return int(self._ask(request))
 
     def wait(self, pid: int) -> int:

@@ -24,11 +24,10 @@ import evalsuite.run  # noqa: E402, F401
 import train.adapters  # noqa: E402
 import train.trl_bridge  # noqa: E402, F401
 from evalsuite.models import ModelSection  # noqa: E402
-from train.each.run import resume_each, run_each  # noqa: E402
+from train.again import find_again  # noqa: E402
+from train.each.run import run_each  # noqa: E402
 from train.recipe import TrainSection  # noqa: E402
-from train.record import read_record  # noqa: E402
 from train.reporter import Silent  # noqa: E402
-from train.resume import open_run, resume_train  # noqa: E402
 from train.run import run_train  # noqa: E402
 from workspace.cli import run as at_the_edge  # noqa: E402
 from workspace.jobs import run_job  # noqa: E402
@@ -51,15 +50,12 @@ def _work(request: dict[str, Any]) -> None:
                 run_each(recipe, workspace, job, _load, Silent())
             else:
                 run_train(recipe, workspace, job)
-    elif request["each"]:
-        run, argv = Path(request["run"]), ["temper", "resume"]
-        with run_job(workspace, "train", argv, job_id=read_record(run)["job"]) as job:
-            resume_each(run, workspace, job, _load, Silent())
     else:
-        opened = open_run(Path(request["run"]), workspace, _load)
+        again = find_again(request["run"], workspace)
+        again.open(_load, Silent(), ())
         argv = ["temper", "resume"]
-        with run_job(workspace, "train", argv, job_id=opened.record["job"]) as job:
-            resume_train(opened, job)
+        with run_job(workspace, "train", argv, job_id=again.job) as job:
+            again.work(job, argv, Silent())
 
 
 def main() -> None:

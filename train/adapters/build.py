@@ -12,7 +12,8 @@ from peft.utils.other import ModulesToSaveWrapper, TrainableTokensWrapper
 from train.adapters.tuner import tuner_config
 from train.methods import METHODS
 from train.plan import Plan
-from train.plan.layers import chosen_layers, trained_names
+from train.plan.layers import chosen_layers, is_named, layer_of, trained_names
+from train.plan.vision import learns
 from train.recipe import FullAdapter, LoraAdapter, PeftAdapter, QloraAdapter
 from workspace.errors import ModelError
 
@@ -51,7 +52,9 @@ def _lora_config(
             _embedding_name(model): list(plan.trainable_token_ids)
         }
     targets: str | list[str] = section.targets
-    if section.layers is not None:
+    if "vision" in plan.settings:
+        targets = _targets_beside_vision(model, plan, section)
+    elif section.layers is not None:
         names = _linear_names(model)
         options["layers_to_transform"] = chosen_layers(
             section.layers, names, where="train.adapter.layers"
@@ -75,6 +78,19 @@ def _lora_config(
         task_type="SEQ_CLS" if METHODS[plan.method["kind"]].makes == "reward" else "CAUSAL_LM",
         **options,
     )
+
+
+def _targets_beside_vision(
+    model: PreTrainedModel, plan: Plan, section: LoraAdapter | QloraAdapter
+) -> list[str]:
+    """Return the whole names of the layers to adapt: names alone would mean the tower's too."""
+    names = [name for name in _linear_names(model) if learns(name, plan["vision"])]
+    if section.layers is not None:
+        layers = chosen_layers(section.layers, names, where="train.adapter.layers")
+        names = [name for name in names if layer_of(name) in layers]
+    if isinstance(section.targets, str):
+        return names
+    return [name for name in names if is_named(name, section.targets)]
 
 
 def _linear_names(model: PreTrainedModel) -> list[str]:
@@ -104,7 +120,7 @@ def freeze(model: PreTrainedModel, plan: Plan) -> None:
     """
     section = plan.adapter_section
     assert isinstance(section, FullAdapter)
-    names = [name for name, _ in model.named_parameters()]
+    names = [name for name, _ in model.named_parameters() if _may_learn(name, plan)]
     trained = trained_names(section, names, tied=bool(model.config.tie_word_embeddings))
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained)
@@ -119,6 +135,10 @@ def freeze(model: PreTrainedModel, plan: Plan) -> None:
         )
 
 
+def _may_learn(name: str, plan: Plan) -> bool:
+    return "vision" not in plan.settings or learns(name, plan["vision"])
+
+
 def prepare_adapter(model: Any, plan: Plan, base: Path) -> None:
     """Finish an adapter that a trainer has just put on.
 
@@ -128,6 +148,9 @@ def prepare_adapter(model: Any, plan: Plan, base: Path) -> None:
         base: directory of the base's unquantised weights.
     """
     section = plan.adapter_section
+    for name, parameter in model.named_parameters():  # peft's `bias: all` means the tower's too
+        if not _may_learn(name, plan):
+            parameter.requires_grad_(False)
     if isinstance(section, QloraAdapter):
         _as_float32(model)
         if section.init == "loftq":

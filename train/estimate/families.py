@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from evalsuite.models.context import context_length
 from train.estimate.shapes import Experts, Layer, Matrix, ModelShape
+from train.estimate.vision import VisionWeights, vision_weights
 
 Config = Mapping[str, Any]
 
@@ -58,15 +59,15 @@ def shape_of(config: Config, name: str) -> ModelShape | None:
     kind = str(inner.get("model_type") or config.get("model_type"))
     if kind == "gpt2":
         return _gpt2(inner, name)
-    family = FAMILIES.get(kind)
+    family = FAMILIES.get(_TEXT_OF.get(kind, kind))
     if family is None:
         return None
     # Of a model of several parts, the whole says whether the matrices are tied.
     tied = config.get("tie_word_embeddings", inner.get("tie_word_embeddings", family.tied))
     values = {**family.defaults, **{key: one for key, one in inner.items() if one is not None}}
-    notes = (
-        ["only the text part is counted; other parts add their weights"] if inner is text else []
-    )
+    if config.get("model_type") == "llava" and kind == "llama":  # its config.json leaves them out
+        values = {**_LLAMA_7B, **values}
+    vision, notes = _vision(config, inner)
     if family.mlp:
         notes.append("activations of experts are a rough count")
     hidden = size(values, "hidden_size")
@@ -80,8 +81,23 @@ def shape_of(config: Config, name: str) -> ModelShape | None:
         tied=bool(tied),
         layers=tuple((len(list(same)), layer) for layer, same in groupby(layers)),
         final_norm=hidden,
+        vision=vision.weights,
+        vision_linear=vision.linear,
         notes=tuple(notes),
     )
+
+
+def _vision(config: Config, inner: Config) -> tuple[VisionWeights, list[str]]:
+    """Return the weights of a model's vision part, and what is to be said of its other parts."""
+    none = VisionWeights(0, 0)
+    if isinstance(config.get("vision_config"), Mapping):
+        found = vision_weights(config)
+        if found is not None:
+            note = "the vision part is counted with its weights, frozen; what it computes is not"
+            return found, [note]
+    elif inner is config:
+        return none, []
+    return none, ["only the text part is counted; other parts add their weights"]
 
 
 def size(values: Config, *keys: str) -> int:
@@ -216,6 +232,14 @@ def _gpt2(config: Config, name: str) -> ModelShape:
     )
 
 
+_TEXT_OF = {one: "qwen2" for kind in ("qwen2_vl", "qwen2_5_vl") for one in (kind, f"{kind}_text")}
+"""Text parts of vision-language models that have the layers of a text model."""
+_LLAMA_7B = {
+    "hidden_size": 4096,
+    "intermediate_size": 11_008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+}
 _GEMMA = {
     "vocab_size": 256_000,
     "num_attention_heads": 8,

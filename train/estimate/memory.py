@@ -133,7 +133,7 @@ def _reference(shape: ModelShape, demand: Demand) -> int:
 def trained_parameters(shape: ModelShape, way: Way) -> int:
     """Return how many weights are trained."""
     if way.name == "full":
-        return shape.parameters
+        return shape.parameters - shape.vision
     return shape.lora_parameters(way.r, way.targets) + way.trained_tokens * shape.hidden
 
 
@@ -160,9 +160,10 @@ def whole_logits_bytes(shape: ModelShape, tokens: int) -> int:
 def _weights(shape: ModelShape, way: Way) -> tuple[int, int]:
     if way.name != "qlora":
         return shape.parameters * way.weight_bytes, 0
-    packed, constants = quantised_bytes(shape.linear_weights)
+    linear = shape.linear_weights + shape.vision_linear
+    packed, constants = quantised_bytes(linear)
     # embedding, output matrix, norms, biases and experts are no linear layers and stay as they are
-    others = (shape.parameters - shape.linear_weights) * way.weight_bytes
+    others = (shape.parameters - linear) * way.weight_bytes
     return packed + others, constants + shape.widest * _COMPUTE
 
 

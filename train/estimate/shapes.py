@@ -108,6 +108,10 @@ class ModelShape:
     positions: int = 0
     """Weights of learnt positions."""
     final_norm: int = 0
+    vision: int = 0
+    """Weights of the vision tower and its projector, which are frozen unless asked."""
+    vision_linear: int = 0
+    """Of those, the weights of linear layers."""
     notes: tuple[str, ...] = ()
     """What is not counted, or counted otherwise."""
 
@@ -138,6 +142,8 @@ class ModelShape:
             out["experts"] = sum(count * one.weights for count, one in experts)
             out["routers"] = sum(count * one.router for count, one in experts)
         out["norms"] = sum(count * layer.norms for count, layer in self.layers) + self.final_norm
+        if self.vision:
+            out["vision"] = self.vision
         return out
 
     @property
@@ -153,7 +159,7 @@ class ModelShape:
 
     @property
     def linear_weights(self) -> int:
-        """Weights of the linear layers, which are what 4-bit loading quantises."""
+        """Weights of the language model's linear layers, which 4-bit loading quantises."""
         return sum(count * one.weights for count, one in self.matrices())
 
     @property

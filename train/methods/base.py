@@ -46,6 +46,8 @@ class Method(Protocol):
     chat a number, whose loss is on what is read at its last token."""
     least_at_once: ClassVar[int] = 1
     """Fewest rows in a micro-batch."""
+    reads_images: ClassVar[bool] = False
+    """Whether it learns from rows with images."""
 
     def encode(
         self, row: DataRow, tokenizer: ChatTokenizer

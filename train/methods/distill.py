@@ -11,3 +11,4 @@ class Distill(Sft):
     """Divergence from a teacher on the tokens that the assistant wrote, and their cross-entropy."""
 
     name: ClassVar[str] = "distill"
+    reads_images: ClassVar[bool] = False

@@ -24,6 +24,7 @@ class Dpo(Method):
     name: ClassVar[str] = "dpo"
     accepts: ClassVar[tuple[DataType, ...]] = ("preference",)
     sequences: ClassVar[tuple[str, ...]] = PAIR
+    reads_images: ClassVar[bool] = True
     rates: ClassVar[dict[tuple[str, bool], tuple[float, str]]] = {
         ("lora", False): (5e-6, "LoRA: ten times the rate for all weights"),
         ("lora", True): (

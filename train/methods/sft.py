@@ -22,6 +22,7 @@ class Sft(Method):
     name: ClassVar[str] = "sft"
     accepts: ClassVar[tuple[DataType, ...]] = ("messages", "prompt_completion", "text")
     sequences: ClassVar[tuple[str, ...]] = ("",)
+    reads_images: ClassVar[bool] = True
     rates: ClassVar[dict[tuple[str, bool], tuple[float, str]]] = {
         ("lora", False): (2e-4, "LoRA: the rate of the QLoRA paper (arXiv 2305.14314, appendix B)"),
         ("lora", True): (

@@ -53,6 +53,8 @@ class ModelFacts:
     """Name and shape of every weight."""
     mixes_packed_rows: str = ""
     """Why rows that share a sequence would not be apart; empty where attention keeps them so."""
+    has_vision: bool = False
+    """Whether it has a vision tower beside the language model."""
 
     @property
     def is_small(self) -> bool:
@@ -94,12 +96,15 @@ def read_facts(path: Path) -> ModelFacts:
         linear_shapes=linear,
         vocabulary=_vocabulary(tensors, config, path),
         tensors=tuple(tensors.items()),
-        mixes_packed_rows=_mixes(text_config),
+        mixes_packed_rows=_mixes(text_config, config),
+        has_vision=isinstance(config.get("vision_config"), Mapping),
     )
 
 
-def _mixes(config: Mapping[str, Any]) -> str:
+def _mixes(config: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     """Return why a model carries something from token to token that a mask does not stop."""
+    if isinstance(whole.get("vision_config"), Mapping):
+        return "a vision-language model counts positions over the whole sequence"
     kind = str(config.get("model_type", ""))
     layers = set(config.get("layer_types") or ()) - _KEEPING_APART
     if layers:

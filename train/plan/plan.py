@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from train.adapter_sections import LowRank
 from train.data import DatasetRows, Role, read_dataset
 from train.methods import METHODS, Method
-from train.plan import levers, reinforcement, settings, tempering
+from train.plan import levers, reinforcement, settings, tempering, vision
 from train.plan import teacher as teachers
 from train.plan.facts import ModelFacts
 from train.plan.layout import Layout, lay_out, widths
@@ -162,14 +162,19 @@ def prepare(
         LimitExceeded: more rows lost than the recipe allows.
     """
     check_libraries(section)
-    trainable(section.adapter, facts, ())  # what does not fit is told before rows are read
+    vision.check_parts(section, facts)
+    learning = vision.learning_facts(facts, section.vision)
+    trainable(section.adapter, learning, ())  # what does not fit is told before rows are read
     question = levers.Question(section, facts, machine or read_machine(), weights)
     chosen = levers.decide(question)
     method = METHODS[section.method.kind]
     method.demand(section)
-    datasets = [_read(dataset, "train", method)]
+    paths = [dataset] if replay is None else [dataset, replay]
+    if method.reads_images:  # others refuse them as they read
+        vision.demand_images(section, paths, tokenizer)
+    datasets = [_read(dataset, "train", method, progress)]
     if replay is not None:
-        datasets.append(_read(replay, "replay", method))
+        datasets.append(_read(replay, "replay", method, progress))
     from train.proof.template import check_template, padding_token  # imports this package
 
     if method.makes == "language" and any(one.uses_template for one in datasets):
@@ -234,6 +239,7 @@ def prepare(
         "checkpoint_every": settings.checkpoint_every(section, schedule.steps),
         "threads": settings.threads(section, facts),
     }
+    decided |= vision.decided(section, facts)
     decided |= reinforcement.decided(section, schedule.steps, decided["checkpoint_every"])
     decided |= tempering.decided(section, facts, rows, schedule)
     precision = str(levers.precision(question).value)
@@ -268,7 +274,12 @@ def _plan(
         model_path=str(facts.path),
         model_digest=model_digest,
         model_parameters=facts.parameters,
-        trainable_parameters=trainable(section.adapter, facts, token_ids, schedule.steps)
+        trainable_parameters=trainable(
+            section.adapter,
+            vision.learning_facts(facts, section.vision),
+            token_ids,
+            schedule.steps,
+        )
         + _reward_head(section, facts),
         template_digest=tokenizer.template_digest,
         steps=schedule.steps,
@@ -304,8 +315,17 @@ def padding_share(schedule: Schedule, rows: JoinedRows, chosen: Mapping[str, Dec
     return round(1 - int(rows.tokens[schedule.order].sum()) / computed, 4)
 
 
-def _read(path: Path, role: Role, method: Method) -> DatasetRows:
-    return read_dataset(path, role, accepts=method.accepts, method=method.name)
+def _read(
+    path: Path, role: Role, method: Method, progress: Callable[[str, int, int], None]
+) -> DatasetRows:
+    return read_dataset(
+        path,
+        role,
+        accepts=method.accepts,
+        method=method.name,
+        reads_images=method.reads_images,
+        progress=lambda done, total: progress(f"reading images of {role}", done, total),
+    )
 
 
 def _source(dataset: DatasetRows, rows: JoinedRows, schedule: Schedule) -> SourcePlan:
@@ -374,6 +394,8 @@ def _row_digest(row: TokenRow) -> bytes:
     for one in row.sequences:
         total.update(one.input_ids.astype("<i4").tobytes())
         total.update(one.loss_mask.tobytes())
+    for digest in row.pictures:
+        total.update(digest.encode())
     if not isnan(row.target):
         total.update(row.target.hex().encode())
     return total.digest()

@@ -58,11 +58,12 @@ def tokenise(
     kept = RowBuilder(dataset, len(method.sequences))
     dropped: list[DroppedRow] = []
     carry_loss = not isinstance(method, Reinforcement)
+    image = tokenizer.vision.token_id if tokenizer.vision and dataset.pictures else None
     for number, row in enumerate(dataset.rows):
         if number % 500 == 0:
             progress(number, len(dataset.rows))
         encoded = _encode(row, tokenizer, method)
-        found = _fitted(row, encoded, max_length, too_long, carry_loss=carry_loss)
+        found = _fitted(row, encoded, max_length, too_long, carry_loss=carry_loss, image=image)
         if isinstance(found, Unusable):
             dropped.append(
                 DroppedRow(
@@ -82,6 +83,7 @@ def _fitted(
     too_long: TooLong,
     *,
     carry_loss: bool,
+    image: int | None = None,
 ) -> tuple[tuple[TokenSequence, ...], int] | Unusable:
     """Return the sequences within `max_length` and the tokens cut off, or why there are none."""
     if isinstance(encoded, Unusable):
@@ -93,6 +95,10 @@ def _fitted(
             raise _row_too_long(row, longest, max_length)
         if too_long == "drop":
             return Unusable("too_long", whole)
+        if image is not None and any(
+            (one.input_ids[max_length:] == image).any() for one in encoded
+        ):
+            return Unusable("image_cut", whole)
         encoded = tuple(
             replace(one, input_ids=one.input_ids[:max_length], loss_mask=one.loss_mask[:max_length])
             for one in encoded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,21 @@ def segments(one: TokenSequence, tokenizer: ChatTokenizer) -> list[tuple[str, bo
     for index in range(1, len(mask) + 1):
         if index == len(mask) or mask[index] != mask[start]:
             ids = one.input_ids[start:index].tolist()
-            out.append((tokenizer.decode(ids, special=True), mask[start]))
+            out.append((_shortened(tokenizer.decode(ids, special=True), tokenizer), mask[start]))
             start = index
     return out
+
+
+def _shortened(text: str, tokenizer: ChatTokenizer) -> str:
+    """Return a text with the tokens of an image as one and their number."""
+    if tokenizer.vision is None:
+        return text
+    token = tokenizer.vision.token
+    return re.sub(
+        f"(?:{re.escape(token)}){{2,}}",
+        lambda found: f"{token}×{len(found[0]) // len(token)}",
+        text,
+    )
 
 
 def example(row: TokenRow, tokenizer: ChatTokenizer) -> dict[str, Any]:

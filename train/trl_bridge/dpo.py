@@ -12,6 +12,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from train.trl_bridge.arguments import shared_arguments
 from train.trl_bridge.planned import Given, Planned, Seen, dataset_of, token_spans
 from train.trl_bridge.request import FitRequest
+from train.trl_bridge.vision import pixels_of, with_pixels
 
 if TYPE_CHECKING:
     from train.rows import TokenRows
@@ -31,6 +32,7 @@ class PlannedDpo(Planned, DPOTrainer):
         request = given.request
         method = request.prepared.plan.method
         loss = method["loss"]
+        pixels = pixels_of(given)
         arguments = DPOConfig(
             **shared_arguments(request),
             beta=method["beta"],
@@ -42,10 +44,13 @@ class PlannedDpo(Planned, DPOTrainer):
             use_weighting=method["weighting"],
             disable_dropout=True,
             precompute_ref_log_probs=_is_computed_before(request),
+            remove_unused_columns=pixels is None,
         )
         rows = dataset_of(request.prepared, _columns)
         collator = DataCollatorForPreference(pad_token_id=request.pad_id, max_length=None)
-        return cls._made(given, arguments, rows, data_collator=collator)
+        trainer = cls._made(given, arguments, rows, data_collator=with_pixels(collator, pixels))
+        trainer.pixels = pixels
+        return trainer
 
     def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
         """Return the likelihoods under what the model was.

@@ -20,6 +20,7 @@ from train.stall import Watchdog
 from train.trl_bridge.layer_rates import split_by_depth
 from train.trl_bridge.ranks import has_ranks, load_ranks, save_ranks
 from train.trl_bridge.request import FitRequest
+from train.trl_bridge.vision import Pixels, has_pictures, picture_columns
 from train.trl_bridge.watch import Watch
 from workspace.errors import LimitExceeded
 
@@ -60,8 +61,11 @@ class Given:
 
 def dataset_of(prepared: Prepared, columns: Callable[[TokenRows], dict[str, pa.Array]]) -> Dataset:
     """Return every row once, seen through the schedule's order."""
-    parts = [pa.table(columns(part)) for part in prepared.rows.parts]
-    return Dataset(pa.concat_tables(parts)).select(prepared.schedule.order)
+    table = pa.concat_tables([pa.table(columns(part)) for part in prepared.rows.parts])
+    if has_pictures(prepared):
+        for name, values in picture_columns(prepared.rows).items():
+            table = table.append_column(name, values)
+    return Dataset(table).select(prepared.schedule.order)
 
 
 def token_lists(values: NDArray[Any], offsets: NDArray[np.int64]) -> pa.LargeListArray:
@@ -91,6 +95,9 @@ class Planned(transformers.Trainer):
         self._micro_batch = (-1, -1)
         """(step, micro-batch) seen last, both from 0."""
         self._writing: Path | None = None
+        self.pixels: Pixels | None = None
+        """Of the rows, where they have images."""
+        self._pictures_proved = False
         self._losses: list[torch.Tensor] = []
         self._step_began: Randomness | None = None
         self.watchdog = Watchdog(None, request.job.events)
@@ -191,7 +198,19 @@ class Planned(transformers.Trainer):
         if targets is not None:
             wanted = np.array([row.target for row in rows])
             equal = equal and np.allclose(targets, wanted, rtol=1e-6, atol=0.0)
-        self._demand_planned(equal, step, number)
+        self._demand_planned(equal and self._has_its_pictures(inputs, step, number), step, number)
+
+    def _has_its_pictures(self, inputs: Any, step: int, number: int) -> bool:
+        """Whether the pixels are those of the planned rows: all of them are made again in the
+        first step of an attempt, later those of one row in turn of each micro-batch.
+        """
+        if self.pixels is None:
+            return True
+        batches = list(self.request.prepared.schedule.micro_batches(step))
+        rows = [int(index) for index in batches[number]]
+        checked = [step % len(rows)] if self._pictures_proved else range(len(rows))
+        self._pictures_proved |= number == len(batches) - 1
+        return self.pixels.are_in(inputs, rows, checked)
 
     def _demand_planned(self, equal: bool, step: int, number: int) -> None:
         if not equal:

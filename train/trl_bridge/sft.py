@@ -13,6 +13,7 @@ from train.trl_bridge.distance import Base, Distance, base_before, distance_from
 from train.trl_bridge.packed import PackedRows, collator_of, is_joined, is_planned, prove_apart
 from train.trl_bridge.planned import IGNORED, Given, Planned, Seen, dataset_of, token_lists
 from train.trl_bridge.request import FitRequest, arithmetic_of
+from train.trl_bridge.vision import pixels_of, with_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,18 +31,21 @@ class PlannedSft(Planned, SFTTrainer):
         """Return the trainer."""
         request = given.request
         joined = is_joined(request.prepared)
+        pixels = pixels_of(given)
         arguments = SFTConfig(
             **shared_arguments(request),
             dataset_kwargs={"skip_prepare_dataset": True},
             packing=False,  # by the plan: trl would pack across steps
-            remove_unused_columns=not joined,
+            remove_unused_columns=not joined and pixels is None,
             shuffle_dataset=False,
             loss_type="nll",
         )
         with arithmetic_of(request):
             base = base_before(given.model, request)
         rows = PackedRows(request.prepared) if joined else dataset_of(request.prepared, _columns)
-        trainer = cls._made(given, arguments, rows, data_collator=collator_of(request))
+        collator = with_pixels(collator_of(request), pixels)
+        trainer = cls._made(given, arguments, rows, data_collator=collator)
+        trainer.pixels = pixels
         with arithmetic_of(request):
             trainer.distance = cls.distance_of(trainer.model, base, request)
         return trainer

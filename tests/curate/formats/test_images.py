@@ -409,7 +409,7 @@ def test_what_reads_text_alone_refuses_a_dataset_with_images(
 
     path = lines([{"prompt": "What?", "completion": "A square.", "image": "red.png"}])
     result = curate({"sources": [path.name]})
-    with pytest.raises(DataError, match="training reads text alone"):
+    with pytest.raises(DataError, match="`method: sft` reads text alone"):
         read_dataset(result.path, "train", accepts=("messages",), method="sft")
     with pytest.raises(DataError, match="rows with images"):
         seeds_of(pl.scan_parquet(result.path / "train.parquet"), "messages")

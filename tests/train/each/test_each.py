@@ -51,9 +51,10 @@ def each(bench: Any, train: dict[str, Any], reporter: Any = None) -> Path:
 
 
 def again(bench: Any, run: Path, **options: Any) -> Path:
-    argv, job_id = ["temper", "resume"], str(read_record(run)["job"])
+    opened = open_each(run, bench.workspace, bench.load, Silent(), **options)
+    argv, job_id = ["temper", "resume"], str(opened.record["job"])
     with run_job(bench.workspace, "train", argv, job_id=job_id) as job:
-        return resume_each(run, bench.workspace, job, bench.load, Silent(), **options)
+        return resume_each(opened, bench.workspace, job, bench.load, Silent())
 
 
 def weights(run: Path) -> str:
@@ -167,7 +168,7 @@ def test_kill_9_in_the_third_group_resumes_in_the_third_group(bench: Any, zygote
     assert not (third / "model").exists()
     assert read_job(bench.workspace.jobs / read_record(run)["job"]).state == "lost"
     kept = [weights(one) for one in parts(bench, run)[:2]]
-    assert zygote.wait(zygote.resume(run, each=True)) == 0
+    assert zygote.wait(zygote.resume(run)) == 0
     assert [weights(one) for one in parts(bench, run)[:2]] == kept
     assert [len(read_record(one)["attempts"]) for one in parts(bench, run)] == [1, 1, 2]
     assert read_record(third)["attempts"][1]["from_step"] >= 2
