@@ -1,4 +1,4 @@
-"""What the recipes of `examples/methods` are to teach, measured on rows they were not trained on."""
+"""What the recipes of `examples/methods` are to teach, measured on rows that they leave out."""
 
 from __future__ import annotations
 
