@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from evalsuite.models import ChatTokenizer
 from train.data import DataRow
 from train.methods import METHODS
 from train.rows import TokenSequence
-
-from .preferences import likelihoods
 
 QUESTIONS = 300
 PAIRS = 100
@@ -45,26 +43,40 @@ def held_out_pairs(dataset: Path, method: str) -> list[tuple[TokenSequence, ...]
     return pairs
 
 
-def share_preferring_the_full_stop(model: Any, dataset: Path, method: str = "dpo") -> float:
+def padded(sequences: Sequence[TokenSequence]) -> tuple[Any, Any, Any]:
+    """Return ids, attention mask and loss mask of sequences side by side, padded at their ends."""
+    import torch
+
+    width = max(one.tokens for one in sequences)
+    ids, seen, learnt = (torch.zeros(len(sequences), width, dtype=torch.long) for _ in range(3))
+    for number, one in enumerate(sequences):
+        ids[number, : one.tokens] = torch.tensor(one.input_ids.astype("int64"))
+        seen[number, : one.tokens] = 1
+        learnt[number, : one.tokens] = torch.tensor(one.loss_mask.astype("int64"))
+    return ids, seen, learnt
+
+
+def share_preferring_the_full_stop(model: Any, dataset: Path) -> float:
     """Return the share of answers that are likelier with a full stop than without."""
-    sums = [
-        [float(likelihoods(model, one).sum()) for one in pair]
-        for pair in held_out_pairs(dataset, method)
-    ]
-    return float(np.mean([chosen > rejected for chosen, rejected in sums]))
+    import torch
+
+    pairs = held_out_pairs(dataset, "dpo")
+    ids, seen, learnt = padded([one for pair in pairs for one in pair])
+    with torch.no_grad():
+        logs = model(input_ids=ids, attention_mask=seen).logits[:, :-1].log_softmax(-1)
+    picked = logs.gather(2, ids[:, 1:, None])[..., 0] * learnt[:, 1:]
+    sums = picked.sum(1).reshape(-1, 2)
+    return float((sums[:, 0] > sums[:, 1]).float().mean())
 
 
 def share_scored_rightly(model: Any, dataset: Path) -> float:
     """Return the share of pairs whose answer with a full stop a reward model scores higher."""
     import torch
 
-    def score(one: Any) -> float:
-        with torch.no_grad():
-            ids = torch.tensor(one.input_ids[None].astype("int64"))
-            return float(model(input_ids=ids).logits)
-
-    pairs = held_out_pairs(dataset, "reward")
-    return float(np.mean([score(chosen) > score(rejected) for chosen, rejected in pairs]))
+    ids, seen, _ = padded([one for pair in held_out_pairs(dataset, "reward") for one in pair])
+    with torch.no_grad():
+        scores = model(input_ids=ids, attention_mask=seen).logits.reshape(-1, 2)
+    return float((scores[:, 0] > scores[:, 1]).float().mean())
 
 
 def nats_per_token(model: Any, dataset: Path) -> float:
@@ -72,13 +84,13 @@ def nats_per_token(model: Any, dataset: Path) -> float:
     import torch
 
     tokenizer = ChatTokenizer.from_dir(model_path())
-    total, count = 0.0, 0
-    for row in pq.read_table(dataset / "test.parquet").to_pylist()[:PAIRS]:
-        ids = torch.tensor([tokenizer.encode(row["text"])])
-        with torch.no_grad():
-            total += float(model(input_ids=ids, labels=ids).loss) * (ids.shape[1] - 1)
-        count += ids.shape[1] - 1
-    return total / count
+    rows = pq.read_table(dataset / "test.parquet").to_pylist()[:PAIRS]
+    texts = [np.array(tokenizer.encode(row["text"]), dtype=np.int32) for row in rows]
+    whole = [TokenSequence(one, np.ones(len(one), dtype=np.bool_)) for one in texts]
+    ids, seen, learnt = padded(whole)
+    labels = ids.masked_fill(learnt == 0, -100)
+    with torch.no_grad():
+        return float(model(input_ids=ids, attention_mask=seen, labels=labels).loss)
 
 
 def share_answered_rightly(model: Any, dataset: Path) -> float:
