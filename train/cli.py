@@ -118,12 +118,17 @@ def resume(
     the difference, unless accepted by name.
     """
     from train.resume import open_run, resume_train
+    from train.settle import settle
     from workspace.jobs import run_job
     from workspace.layout import Workspace
 
     context: Context = ctx.obj
     directory = Workspace.find().run(run)
     workspace = Workspace(directory.parent.parent)
+    if settle(directory, workspace):
+        note("the model was there already: its job is finished now")
+        _tell_run(directory, Terminal(), as_json=as_json)
+        return
     with Terminal() as reporter:
         opened = open_run(directory, workspace, context.load_recipe, reporter, accept=accept or ())
         job_id = str(opened.record["job"])
