@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from train.each.run import EachResumption, is_whole, open_each, resume_each
+from train.finishing import finish_published
 from train.record import read_record
 from train.reporter import Reporter
 from train.resume import Loader, Resumption, open_run, resume_train
@@ -44,6 +45,15 @@ class Again:
             return
         opened = open_run(self.directory, self.workspace, load, reporter, accept=accept)
         self._opened, self.job = opened, str(opened.record["job"])
+
+    def finish(self) -> bool:
+        """Finish the job of a run that was killed after its model was published.
+
+        Return whether it was such a run; nothing is changed otherwise.
+        """
+        if (self.directory / FILE).is_file() or is_whole(self.directory):
+            return False
+        return finish_published(self.directory, self.workspace)
 
     def work(self, job: Job, argv: Sequence[str], reporter: Reporter) -> Path:
         """Go on with it, once it is open; return the directory of the whole or the last run."""

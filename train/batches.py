@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.plan import Prepared
-from workspace.files import atomic_path, write_json
+from workspace.files import atomic_path
+
+FILE = "batches.parquet"
 
 
 def batch_table(prepared: Prepared) -> Any:
@@ -50,12 +52,6 @@ def _places(step: NDArray[Any], micro_batch: NDArray[Any]) -> NDArray[Any]:
     return np.arange(len(step)) - np.repeat(firsts, np.diff(np.r_[firsts, len(step)]))
 
 
-def write_plan(run: Path, prepared: Prepared, *, done: int = 0) -> None:
-    """Write a run's plan and its batches; what is recorded of `done` steps stays as it is."""
-    write_json(run / "plan.json", prepared.plan.as_dict())
-    write_batches(run / "batches.parquet", prepared, done=done)
-
-
 def write_batches(path: Path, prepared: Prepared, *, done: int = 0) -> None:
     """Write the schedule.
 
@@ -79,3 +75,17 @@ def write_batches(path: Path, prepared: Prepared, *, done: int = 0) -> None:
         )
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+
+
+def rows_at_once(path: Path) -> NDArray[np.int64]:
+    """Return the sequences that each step of a written schedule has at once; shape (steps,).
+
+    A step of one micro-batch says how many it has, which may be fewer than would fit.
+    """
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["step", "sequence"])
+    steps = table["step"].to_numpy()
+    out = np.zeros(int(steps.max()), dtype=np.int64)
+    np.maximum.at(out, steps - 1, table["sequence"].to_numpy() + 1)
+    return out

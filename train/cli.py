@@ -17,7 +17,7 @@ from train.curve.command import curve
 from train.each.command import tell, train_groups
 from train.speed_view import print_levers
 from train.terminal import Terminal, print_row
-from workspace.context import Context, emit_json
+from workspace.context import Context, emit_json, note
 from workspace.detaching import run_detached
 from workspace.options import AsJson, Detach, Overrides, RecipePath, RunName
 
@@ -126,6 +126,10 @@ def resume(
 
     context: Context = ctx.obj
     again = find_again(run, Workspace.find())
+    if again.finish():
+        note("the model was there already: its job is finished now")
+        _tell_run(again.directory, Terminal(), as_json=as_json)
+        return
     with Terminal() as reporter:
         again.open(context.load_recipe, reporter, accept or ())
         if detach:  # what can be refused was refused above, to a person

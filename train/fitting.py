@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from train import record as records
-from train.batches import write_plan
 from train.checkpoints import CheckpointStore
 from train.guard import Guard, recorded_losses
 from train.inputs import Inputs
@@ -16,6 +15,7 @@ from train.plan import Prepared
 from train.plan.micro_batch import smaller_micro_batch, with_micro_batch
 from train.rehearsal import Rehearsal
 from train.reporter import Reporter
+from train.run_files import write_plan_files
 from train.start import Start
 from workspace.errors import WorkError
 from workspace.events import read_events
@@ -52,7 +52,7 @@ class Fitting:
             "micro batch", step=step, before=old, now=new.value, reason=new.reason
         )
         records.add_micro_batch(self.run, step, old, int(new.value), new.reason)
-        write_plan(self.run, now, done=step)
+        write_plan_files(self.run, now, done=step)
 
 
 def fit_within_memory(

@@ -45,6 +45,9 @@ class Limits(Section):
     """Rows of a dataset that may be dropped because they do not fit `max_length`."""
     cut: Share = 0.05
     """Rows of a dataset that may be cut, where `too_long: cut` asks for it."""
+    of_source: Share | None = None
+    """Rows of any one source that may be dropped or cut: a small source can vanish within the
+    share that the whole dataset may lose. Left out: told where it is more than half."""
 
 
 class TrainSection(Section):

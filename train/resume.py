@@ -21,7 +21,8 @@ from train.plan import Plan, Prepared
 from train.plan.micro_batch import with_micro_batch
 from train.rehearsal.rehearse import unfinished
 from train.reporter import Reporter, Silent
-from train.run import LoadBase, attempt_run, enter_second_stage, write_run_files
+from train.run import LoadBase, attempt_run, enter_second_stage
+from train.run_files import write_run_files
 from train.sampling.stage import kept_inputs
 from train.stages.recipes import own_recipe
 from train.start import Start
@@ -160,7 +161,9 @@ def resume_train(
     checkpoint = store.newest(lambda rejected: _tell_rejected(rejected, job, reporter))
     start = Start(checkpoint)
     before = read_json(run / "plan.json", kind="plan")
-    if opened.accepted or before["digest"] != prepared.plan.digest:
+    changed = opened.accepted or before["digest"] != prepared.plan.digest
+    # steps that are done again, from an older checkpoint, are so with the rows at once of now
+    if changed or any(one["after_step"] > start.step for one in record.get("micro_batches", [])):
         split = before["settings"]["micro_batch_size"]["value"]
         if opened.accepted or split != prepared.plan["micro_batch_size"]:
             job.events.append("replanned", accepted=[one["name"] for one in opened.accepted])

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from train import record as records
-from train.batches import write_plan
 from train.beginning import settle
 from train.checkpoints import CheckpointStore
 from train.environment import Device, choose_device, environment
@@ -31,12 +30,13 @@ from train.rehearsal import Stage, rehearse
 from train.reinforcement_sections import RewardedSection, RftSection
 from train.reporter import Reporter, Silent
 from train.rewards import RewardPlace
-from train.sampling.stage import account_of, kept_inputs, sample
+from train.run_files import ENVIRONMENT, plan_digests, write_run_files
+from train.sampling.stage import kept_inputs, sample
 from train.speed import demand_levers, told
 from train.start import Place, Start
 from workspace.claims import claim
 from workspace.errors import UsageError, WorkError
-from workspace.files import read_json, write_json, write_text
+from workspace.files import read_json, write_json
 from workspace.jobs import Job
 from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
@@ -145,22 +145,6 @@ def _removed_if_it_fails(run: Path) -> Iterator[None]:
         raise
 
 
-def write_run_files(run: Path, inputs: Inputs, prepared: Prepared, *, done: int = 0) -> None:
-    """Write what is known before the first step.
-
-    Args:
-        run: the run's directory.
-        inputs: what the run reads.
-        prepared: its plan.
-        done: steps of earlier attempts, whose batches stay recorded as they were.
-    """
-    write_text(run / "recipe.yaml", inputs.recipe.to_yaml())
-    sampled = account_of(run)
-    extra = {"sampling": sampled} if sampled else {}
-    write_json(run / "ledger.json", {**prepared.ledger.as_dict(), **extra})
-    write_plan(run, prepared, done=done)
-
-
 def attempt_run(
     run: Path,
     inputs: Inputs,
@@ -195,7 +179,7 @@ def attempt_run(
         demand_levers(prepared.plan.levers, device)
         for text in told(prepared.plan.levers):
             reporter.note(text)
-        write_json(run / "env.json", environment(device, _digests(inputs, prepared)))
+        write_json(run / ENVIRONMENT, environment(device, _digests(inputs, prepared)))
         load = partial(load_base or load_planned_base, inputs)
         model, prepared = _fit(run, inputs, prepared, job, reporter, start, device, load)
         job.check_stop(cure=cure)
@@ -272,8 +256,7 @@ def _digests(inputs: Inputs, prepared: Prepared) -> dict[str, Any]:
         "tokenizer": inputs.tokenizer.digest,
         "template": inputs.tokenizer.template_digest,
         **({"teacher": inputs.teacher.digest} if inputs.teacher else {}),
-        "plan": prepared.plan.digest,
-        "schedule": prepared.plan.schedule_digest,
+        **plan_digests(prepared),
         **{source.role: source.digest for source in prepared.plan.sources},
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from train.ledger_view import print_ledger
 from workspace.context import Progress, console, emit_table, note
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def arithmetic(prepared: Prepared) -> list[str]:
 def print_plan(prepared: Prepared) -> None:
     """Print the data, the settings, the sums and the warnings of a plan."""
     print_sources(prepared)
+    print_ledger(prepared.ledger)
     print_settings(prepared)
     print_packing(prepared)
     for line in arithmetic(prepared):

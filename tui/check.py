@@ -14,6 +14,7 @@ from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
 from train.stages import planned
+from tui.check_ledger import ledger_findings
 from tui.doctor import Finding
 from workspace.errors import DataError, TemperError
 from workspace.recipe import Recipe
@@ -317,6 +318,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         f"{plan.steps:,} steps × {plan.batch_size} rows, {plan.tokens_trained:,} trained tokens, "
         f"{plan.trainable_parameters:,} weights",
     )
+    yield from ledger_findings(prepared.ledger)
     for warning in plan.warnings:
         yield Finding("warn", "plan", warning)
     yield from _memory(recipe, prepared)

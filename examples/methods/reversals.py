@@ -1,7 +1,11 @@
-"""Write questions with answers that a program can check: `python reversals.py > FILE.jsonl`."""
+"""Write questions with answers that a program can check.
+
+python reversals.py [ROWS] > raw/reversals.jsonl
+"""
 
 import json
 import random
+import sys
 
 from evalsuite.builtin.lexicon import COMMON
 
@@ -27,5 +31,5 @@ def reversals(count: int, seed: int) -> list[dict[str, list[dict[str, str]]]]:
 
 
 if __name__ == "__main__":
-    for row in reversals(4_000, seed=1):
+    for row in reversals(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000, seed=1):
         print(json.dumps(row))

@@ -258,6 +258,10 @@ class Zygote:
         request = {"do": "resume", "root": str(run.parent.parent), "run": str(run)}
         return int(self._ask(request))
 
+    def command(self, root: Path, *arguments: str) -> int:
+        """Start `temper` in a directory, in a fork; return its process id."""
+        return int(self._ask({"do": "command", "root": str(root), "arguments": arguments}))
+
     def wait(self, pid: int) -> int:
         """Return the exit code of a fork; minus the signal if one killed it."""
         return int(self._ask({"do": "wait", "pid": pid}))

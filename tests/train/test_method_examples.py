@@ -1,136 +1,179 @@
-"""The recipes of examples/methods run as they stand, and teach what their data prefers."""
+"""Every method with every adapter runs as examples/README.md says, and learns what it says."""
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from curate.recipe import CurateSection
 from evalsuite.builtin import model_path
-from evalsuite.models import ChatTokenizer, ModelSection
-from train.data import DataRow
+from evalsuite.models import ModelSection
+from evalsuite.recipe import EvalSection
 from train.methods import METHODS
 from train.recipe import TrainSection
-from workspace.jobs import run_job
-from workspace.layout import Workspace
-from workspace.recipe import Recipe, load_recipe
+from train.record import read_record
+from workspace.recipe import load_recipe
 
-from .preferences import likelihoods
+from .held_out import MEASURES
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "methods"
-SECTIONS = {"model": ModelSection, "train": TrainSection, "curate": CurateSection}
+ROOT = Path(__file__).parents[2] / "examples"
+SECTIONS = {
+    "model": ModelSection,
+    "train": TrainSection,
+    "curate": CurateSection,
+    "evaluate": EvalSection,
+}
+_LINE = re.compile(
+    r"^\| `temper train (?P<arguments>[^`]+)` \| (?P<before>[\d.]+) \| (?P<after>[\d.]+) \| "
+    r"(?P<least>-?[\d.]+) \|$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table in examples/README.md."""
+
+    arguments: tuple[str, ...]
+    before: float
+    after: float
+    least: float
+    """By how much it has to move; below zero where less is better."""
+
+    @property
+    def recipe(self) -> str:
+        return self.arguments[0].removesuffix(".yaml")
+
+    @property
+    def overrides(self) -> list[str]:
+        return [one for one in self.arguments[1:] if one != "--set"]
+
+    def section(self) -> TrainSection:
+        path = ROOT / "methods" / f"{self.recipe}.yaml"
+        section = load_recipe(path, SECTIONS, self.overrides).section("train", TrainSection)
+        assert section is not None
+        return section
+
+
+def lines() -> list[Line]:
+    """Return the table."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("−", "-")
+    return [
+        Line(
+            tuple(shlex.split(one["arguments"])),
+            *(float(one[name]) for name in ("before", "after", "least")),
+        )
+        for one in _LINE.finditer(text)
+    ]
+
+
+def temper(*arguments: str) -> str:
+    """Run a command in this process; return what it prints."""
+    from tui.cli import app
+
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 0, (done.output[-3000:], done.exception)
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the examples with their data."""
-    root = tmp_path_factory.mktemp("examples") / "methods"
-    shutil.copytree(EXAMPLES, root)
-    subprocess.run([sys.executable, "make.py"], cwd=root, check=True)
-    return root
+def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a workspace of a recipe, with its data; it is made once."""
+    made: dict[str, Path] = {}
+
+    def make(recipe: str) -> Path:
+        if recipe not in made:
+            root = made[recipe] = tmp_path_factory.mktemp("examples") / recipe
+            shutil.copytree(ROOT / "methods", root)
+            head = (root / f"{recipe}.yaml").read_text(encoding="utf-8")
+            for command in preparing(head):
+                subprocess.run(command, cwd=root, check=True, shell=True, capture_output=True)
+        return made[recipe]
+
+    return make
 
 
-def curated(root: Path, name: str) -> Recipe:
-    """Curate as the recipe says, and return it."""
-    command = [sys.executable, "-m", "tui", "curate", f"{name}.yaml"]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
-    return load_recipe(root / f"{name}.yaml", SECTIONS, [])
+def preparing(recipe: str) -> list[str]:
+    """Return the commands that a recipe's first lines give, before it is trained itself."""
+    (name,) = re.findall(r"^name: (\w+)$", recipe, re.MULTILINE)
+    said = re.findall(r"^# +((?:mkdir|python|temper) .*)$", recipe, re.MULTILINE)
+    commands = [command.strip() for line in said for command in line.split("&&")]
+    python, temper = shlex.quote(sys.executable), f"{shlex.quote(sys.executable)} -P -m tui"
+    return [
+        command.replace("python ", f"{python} ", 1).replace("temper ", f"{temper} ", 1)
+        for command in commands
+        if command != f"temper train {name}.yaml" and "temper eval" not in command
+    ]
 
 
-def trained(root: Path, recipe: Recipe) -> Path:
-    from train.run import run_train
+def measured(line: Line, run: Path) -> tuple[float, float]:
+    """Return what the base and the run come to on rows that are held out."""
+    from evalsuite.models import load
 
-    workspace = Workspace(root)
-    with run_job(workspace, "train", ["temper", "train"]) as job:
-        return run_train(recipe, workspace, job)
-
-
-def held_out(root: Path, method: str) -> list[Any]:
-    """The sequences of the test split's pairs, as a method that learns from pairs reads them."""
-    tokenizer = ChatTokenizer.from_dir(model_path())
-    pairs = []
-    for row in pq.read_table(root / f"datasets/{method}/current/test.parquet").to_pylist()[:60]:
-        record = dict(row)
-        if "completion" in record:
-            said = record["completion"][0]["content"].removesuffix(".")
-            for name, text in (("chosen", f"{said}."), ("rejected", said)):
-                record[name] = [{"role": "assistant", "content": text}]
-        kept = {name: record[name] for name in ("prompt", "chosen", "rejected")}
-        reader = METHODS["reward" if method == "reward" else "dpo"]
-        pairs.append(reader.encode(DataRow("", "", "", "preference", kept), tokenizer))
-    return pairs
+    measure = MEASURES[line.recipe]
+    dataset = run.parent.parent / "datasets" / line.recipe / "current"
+    if METHODS[line.section().method.kind].makes == "reward":
+        base = load.load_with_reward_head(model_path(), seed=0)
+        return measure(base, dataset), measure(load.load_reward_model(run / "model"), dataset)
+    adapter = line.section().adapter
+    base = load.load_model(model_path(), quantization=adapter.quantization)
+    before = measure(base, dataset)
+    if adapter.kind == "full":
+        return before, measure(load.load_model(run / "model"), dataset)
+    return before, measure(load.load_adapter(base, run / "model"), dataset)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "least"), [("dpo", 0.7), ("kto", 0.7), ("orpo", 0.9), ("simpo", 0.7)]
-)
-def test_the_full_stop_is_preferred_on_held_out_pairs(
-    made: Path, method: str, least: float
+@pytest.mark.parametrize("line", lines(), ids=lambda line: " ".join(line.arguments))
+def test_it_learns_what_it_is_to_learn(
+    place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
-    """Never by the base; by the tuned model in most pairs."""
-    from evalsuite.models.load import load_adapter, load_model
-
-    run = trained(made, curated(made, method))
-    base = load_model(model_path())
-
-    def share(model: Any) -> float:
-        sums = [
-            [float(likelihoods(model, one).sum()) for one in pair]
-            for pair in held_out(made, method)
-        ]
-        return float(np.mean([chosen > rejected for chosen, rejected in sums]))
-
-    before = share(base)
-    assert before <= 0.05 and share(load_adapter(base, run / "model")) >= least
+    root = place(line.recipe)
+    monkeypatch.chdir(root)
+    run = Path(json.loads(temper("train", *line.arguments, "--json"))["path"])
+    record = read_record(run)
+    assert record["method"] == line.section().method.kind
+    assert record["adapter"] == line.section().adapter.kind
+    before, after = measured(line, run)
+    assert (after - before) / line.least >= 1, (before, after)
+    assert before == pytest.approx(line.before, abs=0.1)
 
 
 @pytest.mark.slow
-def test_what_the_teacher_does_is_learnt_though_no_row_shows_it(made: Path) -> None:
-    """Answers end in a full stop, of which the rows have none."""
-    from evalsuite.models.load import load_adapter, load_model
-
-    trained(made, curated(made, "dpo"))
-    recipe = curated(made, "distill")
-    rows = pq.read_table(made / "datasets/distill/current/train.parquet").to_pylist()
-    assert not any(row["completion"][-1]["content"].endswith(".") for row in rows)
-    run = trained(made, recipe)
-    pairs = held_out(made, "dpo")
-
-    def share(model: Any) -> float:
-        sums = [[float(likelihoods(model, one).sum()) for one in pair] for pair in pairs]
-        return float(np.mean([chosen > rejected for chosen, rejected in sums]))
-
-    base = load_model(model_path())
-    before = share(base)
-    assert before <= 0.05 and share(load_adapter(base, run / "model")) >= 0.5
+def test_no_row_shows_what_the_teacher_does(place: Callable[[str], Path]) -> None:
+    """Its answers end in a full stop, of which the rows have none."""
+    root = place("distill")
+    rows = pq.read_table(root / "datasets/distill/current/train.parquet").to_pylist()
+    assert rows and not any(row["completion"][-1]["content"].endswith(".") for row in rows)
 
 
-@pytest.mark.slow
-def test_the_reward_model_tells_held_out_pairs_apart(made: Path) -> None:
-    import torch
-
-    from evalsuite.models.load import load_reward_model
-
-    model = load_reward_model(trained(made, curated(made, "reward")) / "model")
-
-    def score(one: Any) -> float:
-        with torch.no_grad():
-            ids = torch.tensor(one.input_ids[None].astype("int64"))
-            return float(model(input_ids=ids).logits)
-
-    pairs = held_out(made, "reward")
-    assert np.mean([score(chosen) > score(rejected) for chosen, rejected in pairs]) >= 0.95
+def test_the_table_has_each_method_with_each_adapter() -> None:
+    found = {(one.recipe, one.section().adapter.kind) for one in lines()}
+    recipes = {path.stem for path in (ROOT / "methods").glob("*.yaml")}
+    assert recipes == set(MEASURES)
+    wanted = {(recipe, kind) for recipe in recipes for kind in ("full", "lora", "qlora")}
+    assert found == wanted - {("reward", "qlora")}
+    assert {one.section().method.kind for one in lines()} == set(METHODS)
 
 
-@pytest.mark.parametrize("method", ["distill", "dpo", "kto", "orpo", "simpo", "reward"])
-def test_every_recipe_is_valid(method: str) -> None:
-    section = load_recipe(EXAMPLES / f"{method}.yaml", SECTIONS, []).section("train", TrainSection)
-    assert isinstance(section, TrainSection) and section.method.kind == method
+def test_the_figures_of_the_table_are_beyond_what_is_asked_for() -> None:
+    assert all((one.after - one.before) / one.least >= 1 for one in lines())
+
+
+def test_a_reward_model_on_four_bits_is_refused_before_anything_is_loaded(bench: Any) -> None:
+    from workspace.errors import UsageError
+
+    with pytest.raises(UsageError, match="cannot be trained with `kind: qlora`"):
+        bench.prepare({"method": "reward", "adapter": {"kind": "qlora"}})

@@ -1,6 +1,6 @@
 """Forks trainers from a process that has torch and trl loaded: seconds instead of tens of them.
 
-Reads one JSON request a line: train, resume, wait, modules. Run as a script by the tests.
+Reads one JSON request a line: train, resume, command, wait, modules. Run as a script by the tests.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from train.each.run import run_each  # noqa: E402
 from train.recipe import TrainSection  # noqa: E402
 from train.reporter import Silent  # noqa: E402
 from train.run import run_train  # noqa: E402
+from tui.cli import main as temper  # noqa: E402
 from workspace.cli import run as at_the_edge  # noqa: E402
 from workspace.jobs import run_job  # noqa: E402
 from workspace.layout import Workspace  # noqa: E402
@@ -58,6 +59,16 @@ def _work(request: dict[str, Any]) -> None:
             again.work(job, argv, Silent())
 
 
+def _command(request: dict[str, Any]) -> int:
+    """Run `temper` as from a terminal in a directory, whose `output.txt` takes what it says."""
+    os.chdir(request["root"])
+    output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.argv = ["temper", *request["arguments"]]
+    return temper()
+
+
 def main() -> None:
     gc.freeze()  # so that forks neither look through what is here already nor copy it
     for line in sys.stdin:
@@ -70,6 +81,8 @@ def main() -> None:
             print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), flush=True)
             continue
         pid = os.fork()
+        if pid == 0 and request["do"] == "command":
+            os._exit(_command(request))
         if pid == 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os._exit(at_the_edge(lambda request=request: _work(request)))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from train.plan.lengths import LengthCurve
 from train.plan.packing import PackingAccount
 from train.plan.tokens import Tokenised
 from train.recipe import Limits
@@ -37,6 +38,11 @@ class Account:
     tokens_cut: int = 0
     tokens_dropped: int = 0
 
+    @property
+    def rows_lost(self) -> int:
+        """Rows dropped or cut."""
+        return sum(self.rows_dropped.values()) + self.rows_cut
+
     def balances(self) -> bool:
         """Return whether what came in is what is accounted for."""
         rows = self.rows_kept + sum(self.rows_dropped.values())
@@ -57,6 +63,8 @@ class TokenLedger:
     """Rows cut or dropped: role, source, row_id, place, tokens, reason, lost tokens."""
     packing: PackingAccount | None = None
     """What packing saves over all steps, where rows share sequences."""
+    lengths: LengthCurve | None = None
+    """How long the rows are; None where none could be tokenised."""
 
     def total(self, role: str) -> Account:
         """Return the sum over the sources of a role."""
@@ -65,6 +73,15 @@ class TokenLedger:
             if account_role == role:
                 _add(out, account)
         return out
+
+    def warnings(self) -> list[str]:
+        """Return which sources lose more than half of their rows."""
+        return [
+            f"{role} source {source}: {account.rows_lost:,} of {account.rows_in:,} rows are "
+            "dropped or cut; train.limits.of_source stops such a run"
+            for (role, source), account in sorted(self.accounts.items())
+            if account.rows_lost > account.rows_in / 2
+        ]
 
     def roles(self) -> list[str]:
         """Return the roles that have rows, train first."""
@@ -81,6 +98,7 @@ class TokenLedger:
             ],
             "rows": list(self.losses),
             **({"packing": self.packing.as_dict()} if self.packing else {}),
+            **({"lengths": self.lengths.as_dict()} if self.lengths else {}),
         }
 
 
@@ -157,19 +175,19 @@ def _loss(
     }
 
 
-def enforce(ledger: TokenLedger, limits: Limits, *, max_length: int, longest: int) -> None:
+def enforce(ledger: TokenLedger, limits: Limits, *, max_length: int) -> None:
     """Stop where more was lost than the recipe allows.
 
     Args:
         ledger: what was lost.
         limits: what may be.
         max_length: the limit that rows had to keep.
-        longest: tokens of the longest row of all.
 
     Raises:
-        LimitExceeded: more rows dropped or cut than allowed, for any of the datasets.
+        LimitExceeded: more rows dropped or cut than allowed, of a dataset or of a source.
         DataError: a dataset has no row left.
     """
+    longest = int(ledger.lengths.lengths[-1]) if ledger.lengths else 0
     for role in ledger.roles():
         total = ledger.total(role)
         for reason, count, allowed in (
@@ -177,13 +195,16 @@ def enforce(ledger: TokenLedger, limits: Limits, *, max_length: int, longest: in
             ("cut", total.rows_cut, limits.cut),
         ):
             if count > allowed * total.rows_in:
-                raise _beyond(ledger, role, reason, count, allowed, max_length, longest)
+                raise _beyond(ledger, role, reason, count, allowed, max_length)
         if total.rows_kept == 0:
             raise DataError(
                 f"no row of the {role} dataset is left to learn from",
                 cause=f"All {total.rows_in:,} rows were dropped: {dict(total.rows_dropped)}.",
                 cure=f"Raise train.max_length (the longest row has {longest:,} tokens).",
             )
+    for (role, source), account in sorted(ledger.accounts.items()):
+        if limits.of_source is not None and account.rows_lost > limits.of_source * account.rows_in:
+            raise _beyond_of_source(ledger, role, source, account, limits.of_source)
 
 
 def _beyond(
@@ -193,7 +214,6 @@ def _beyond(
     count: int,
     allowed: float,
     max_length: int,
-    longest: int,
 ) -> LimitExceeded:
     total = ledger.total(role)
     rows = [
@@ -201,13 +221,48 @@ def _beyond(
         for row in ledger.losses
         if row["role"] == role and (row["reason"] == "cut") == (reason == "cut")
     ]
-    shown = ", ".join(f"{row['place']} ({row['tokens']:,} tokens)" for row in rows[:_SHOWN])
+    of_sources = Counter(str(row["source"]) for row in rows).most_common(_SHOWN)
+    by_source = ", ".join(f"{source}: {lost:,}" for source, lost in of_sources)
+    longest = int(ledger.lengths.lengths[-1]) if ledger.lengths else 0
     reasons = ", ".join(f"{why}: {count:,}" for why, count in total.rows_dropped.items())
     detail = "" if reason == "cut" else f" ({reasons})"
     return LimitExceeded(
         f"{count:,} of {total.rows_in:,} {role} rows would be {reason}",
         where=f"train.limits.{reason}",
         cause=f"At most {allowed:.0%} may be{detail}. max_length is {max_length:,}; the longest "
-        f"row has {longest:,} tokens. For example: {shown}.",
-        cure=f"Raise train.max_length, shorten the rows, or allow more with train.limits.{reason}.",
+        f"row has {longest:,} tokens. By source: {by_source}. For example: {_examples(rows)}.",
+        cure=f"Raise train.max_length{_proposal(ledger)}, shorten the rows, or allow more with "
+        f"train.limits.{reason}.",
     )
+
+
+def _beyond_of_source(
+    ledger: TokenLedger, role: str, source: str, account: Account, allowed: float
+) -> LimitExceeded:
+    rows = [row for row in ledger.losses if (row["role"], row["source"]) == (role, source)]
+    reasons = Counter(str(row["reason"]) for row in rows)
+    told = ", ".join(f"{why}: {count:,}" for why, count in reasons.most_common())
+    return LimitExceeded(
+        f"{account.rows_lost:,} of {account.rows_in:,} {role} rows of one source would be lost",
+        where="train.limits.of_source",
+        cause=f"{source}: {told}; at most {allowed:.0%} may be. For example: {_examples(rows)}.",
+        cure=f"Raise train.max_length{_proposal(ledger)}, mend or leave out the source, or allow "
+        "more with train.limits.of_source.",
+    )
+
+
+def _examples(rows: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(
+        f"{row['place']} (id {row['row_id'][:12]}, {row['tokens']:,} tokens)"
+        for row in rows[:_SHOWN]
+    )
+
+
+def _proposal(ledger: TokenLedger) -> str:
+    """Return what max_length might be raised to, in brackets."""
+    if ledger.lengths is None or int(ledger.lengths.proposed.value) <= (
+        ledger.lengths.limit + ledger.lengths.reserved
+    ):
+        return ""
+    proposed = ledger.lengths.proposed
+    return f" to {proposed.value:,} ({proposed.reason})"

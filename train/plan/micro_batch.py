@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from train.methods import METHODS
+from train.plan.packing import with_padding
 from train.plan.plan import Prepared, padding_share, schedule_digest
 from train.plan.settings import Decided
 
@@ -26,7 +29,15 @@ def with_micro_batch(prepared: Prepared, size: int, reason: str) -> Prepared:
         padding_share=padding_share(schedule, prepared.rows, plan.levers),
         schedule_digest=schedule_digest(prepared.rows, schedule),
     )
-    return replace(prepared, plan=changed, schedule=schedule)
+    ledger = prepared.ledger
+    if ledger.packing is not None:
+        is_flat = plan.levers["padding_free"].value == "on"
+        at_once = np.full(schedule.steps, size)
+        packing = with_padding(
+            ledger.packing, schedule, prepared.rows, flat=is_flat, at_once=at_once
+        )
+        ledger = replace(ledger, packing=packing)
+    return replace(prepared, plan=changed, schedule=schedule, ledger=ledger)
 
 
 def smaller_micro_batch(prepared: Prepared) -> int | None:

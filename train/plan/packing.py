@@ -12,6 +12,7 @@ import heapq
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,9 @@ def pack(
     return replace(schedule, order=np.concatenate(order), packs=packs, micro_batch_size=size)
 
 
-def padding(schedule: Schedule, lengths: Lengths, *, flat: bool) -> Lengths:
+def padding(
+    schedule: Schedule, lengths: Lengths, *, flat: bool, at_once: Lengths | None = None
+) -> Lengths:
     """Return the padding that each place of `schedule.order` costs, in tokens; sums are exact.
 
     The padding of a sequence is that of its rows in proportion to their tokens, in whole tokens.
@@ -140,6 +143,7 @@ def padding(schedule: Schedule, lengths: Lengths, *, flat: bool) -> Lengths:
         schedule: packed or not.
         lengths: tokens that each row costs.
         flat: whether the sequences of a micro-batch lie one after the other, without padding.
+        at_once: sequences of a micro-batch in each step; None: those of the schedule in all.
     """
     out = np.zeros(len(schedule.order), dtype=np.int64)
     if flat:
@@ -147,14 +151,15 @@ def padding(schedule: Schedule, lengths: Lengths, *, flat: bool) -> Lengths:
     own = lengths[schedule.order]
     starts = schedule.sequence_offsets[:-1]
     widths = np.add.reduceat(own, starts)
-    for first, last in zip(schedule.step_sequences[:-1], schedule.step_sequences[1:], strict=True):
-        for begin in range(first, last, schedule.micro_batch_size):
-            micro = slice(begin, min(begin + schedule.micro_batch_size, last))
+    sizes = [schedule.micro_batch_size] * schedule.steps if at_once is None else at_once.tolist()
+    for size, (first, last) in zip(sizes, pairwise(schedule.step_sequences.tolist()), strict=True):
+        for begin in range(first, last, size):
+            micro = slice(begin, min(begin + size, last))
             widths[micro] = widths[micro].max() - widths[micro]
-    sizes = np.diff(schedule.sequence_offsets)
+    rows = np.diff(schedule.sequence_offsets)
     totals = np.add.reduceat(own, starts)
-    upto = np.cumsum(own) - np.repeat(np.cumsum(totals) - totals, sizes)
-    share = np.repeat(widths, sizes) * upto // np.repeat(totals, sizes)
+    upto = np.cumsum(own) - np.repeat(np.cumsum(totals) - totals, rows)
+    share = np.repeat(widths, rows) * upto // np.repeat(totals, rows)
     out[:] = np.diff(share, prepend=0)
     out[starts] = share[starts]
     return out
@@ -200,25 +205,52 @@ def account(
         capacity: tokens of a sequence at most.
         flat: whether the packed sequences need no padding beside each other.
     """
-    sources: dict[tuple[str, str], dict[str, int]] = {}
-    names = {int(one): _source(rows, int(one)) for one in np.unique(packed.order)}
-
-    def add(schedule: Schedule, name: str, values: Lengths) -> None:
-        for row, value in zip(schedule.order.tolist(), values.tolist(), strict=True):
-            own = sources.setdefault(names[row], dict.fromkeys(_COUNTED, 0))
-            own[name] += value
-
-    add(packed, "rows", np.ones(len(packed.order), dtype=np.int64))
-    add(packed, "tokens", rows.tokens[packed.order])
-    add(packed, "padding", padding(packed, rows.padded, flat=flat))
-    add(plain, "padding_unpacked", padding(plain, rows.padded, flat=False))
-    for one in sources.values():
-        one["padding_saved"] = one["padding_unpacked"] - one["padding"]
+    counted = {
+        "rows": (packed, np.ones(len(packed.order), dtype=np.int64)),
+        "tokens": (packed, rows.tokens[packed.order]),
+        "padding": (packed, padding(packed, rows.padded, flat=flat)),
+        "padding_unpacked": (plain, padding(plain, rows.padded, flat=False)),
+    }
+    sums = {name: _by_source(rows, *one) for name, one in counted.items()}
+    sources = {source: {name: own[source] for name, own in sums.items()} for source in sums["rows"]}
     filled = np.add.reduceat(rows.tokens[packed.order], packed.sequence_offsets[:-1])
-    return PackingAccount(capacity, len(filled), int(filled.max()), sources)
+    return PackingAccount(capacity, len(filled), int(filled.max()), _saved(sources))
 
 
-_COUNTED = ("rows", "tokens", "padding", "padding_unpacked", "padding_saved")
+def with_padding(
+    found: PackingAccount, schedule: Schedule, rows: JoinedRows, *, flat: bool, at_once: Lengths
+) -> PackingAccount:
+    """Return an account with the padding of steps that had another number of sequences at once.
+
+    What the rows would have cost unpacked stays as it was planned.
+
+    Args:
+        found: the account of the plan.
+        schedule: packed.
+        rows: that it points at.
+        flat: whether the packed sequences need no padding beside each other.
+        at_once: sequences of a micro-batch in each step.
+    """
+    costs = padding(schedule, rows.padded, flat=flat, at_once=at_once)
+    paid = _by_source(rows, schedule, costs)
+    sources = {source: {**own, "padding": paid[source]} for source, own in found.sources.items()}
+    return replace(found, sources=_saved(sources))
+
+
+def _by_source(rows: JoinedRows, schedule: Schedule, values: Lengths) -> dict[tuple[str, str], int]:
+    """Return the sums of what each place of a schedule has."""
+    names = {int(one): _source(rows, int(one)) for one in np.unique(schedule.order)}
+    out: dict[tuple[str, str], int] = {}
+    for row, value in zip(schedule.order.tolist(), values.tolist(), strict=True):
+        out[names[row]] = out.get(names[row], 0) + value
+    return out
+
+
+def _saved(sources: dict[tuple[str, str], dict[str, int]]) -> dict[tuple[str, str], dict[str, int]]:
+    return {
+        source: {**own, "padding_saved": own["padding_unpacked"] - own["padding"]}
+        for source, own in sources.items()
+    }
 
 
 def _source(rows: JoinedRows, index: int) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from train.plan import teacher as teachers
 from train.plan.facts import ModelFacts
 from train.plan.layout import Layout, lay_out, widths
 from train.plan.ledger import TokenLedger, enforce, make_ledger
+from train.plan.lengths import length_curve
 from train.plan.machine import Machine, read_machine
 from train.plan.needs import adalora_warnings, check_libraries
 from train.plan.schedule import Schedule, make_schedule
@@ -195,12 +196,10 @@ def prepare(
         )
         for one in datasets
     ]
-    ledger = make_ledger(tokenised)
-    longest = max(
-        [int((one.kept.tokens + one.kept.cut).max(initial=0)) for one in tokenised]
-        + [row.tokens for one in tokenised for row in one.dropped]
-    )
-    enforce(ledger, section.limits, max_length=row_limit, longest=longest)
+    reserved = int(limit.value) - row_limit
+    curve = length_curve(tokenised, limit=row_limit, reserved=reserved, context=facts.context)
+    ledger = replace(make_ledger(tokenised), lengths=curve)
+    enforce(ledger, section.limits, max_length=row_limit)
     rows = JoinedRows([one.kept for one in tokenised])
     pad_id = padding_token(tokenizer)[0]
     check_vocabulary(rows, pad_id, facts.vocabulary, tokenizer)
@@ -250,6 +249,7 @@ def prepare(
     if isinstance(section.adapter, LowRank):
         decided["lora_alpha"] = settings.lora_alpha(section.adapter)
     plan = _plan(section, facts, model_digest, tokenizer, datasets, rows, layout, decided, chosen)
+    plan = replace(plan, warnings=[*plan.warnings, *ledger.warnings()])
     return Prepared(plan, rows, schedule, ledger)
 
 

@@ -28,6 +28,9 @@ class Tokenised:
 
     kept: TokenRows
     dropped: Sequence[DroppedRow]
+    lengths: NDArray[np.int64]
+    """Tokens of each row's longest sequence, nothing cut; 0 for those that could not be tokenised;
+    shape (rows of the dataset,)."""
 
 
 def tokenise(
@@ -57,12 +60,15 @@ def tokenise(
     """
     kept = RowBuilder(dataset, len(method.sequences))
     dropped: list[DroppedRow] = []
+    lengths = np.zeros(len(dataset.rows), dtype=np.int64)
     carry_loss = not isinstance(method, Reinforcement)
     image = tokenizer.vision.token_id if tokenizer.vision and dataset.pictures else None
     for number, row in enumerate(dataset.rows):
         if number % 500 == 0:
             progress(number, len(dataset.rows))
         encoded = _encode(row, tokenizer, method)
+        if not isinstance(encoded, Unusable):
+            lengths[number] = max(one.tokens for one in encoded)
         found = _fitted(row, encoded, max_length, too_long, carry_loss=carry_loss, image=image)
         if isinstance(found, Unusable):
             dropped.append(
@@ -73,7 +79,7 @@ def tokenise(
         else:
             kept.add(number, row, *found, target(row))
     progress(len(dataset.rows), len(dataset.rows))
-    return Tokenised(kept.rows(), dropped)
+    return Tokenised(kept.rows(), dropped, lengths)
 
 
 def _fitted(
