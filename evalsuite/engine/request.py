@@ -7,6 +7,7 @@ from typing import Protocol
 
 from evalsuite.engine.subjects import Subject
 from evalsuite.models import ModelSource
+from evalsuite.prompting.arms import Prompting
 from evalsuite.recipe import EvalSection
 from evalsuite.tasks import LoadedSuite
 from workspace.errors import DataError, UsageError
@@ -29,7 +30,9 @@ class EvalRequest:
     dtype: str = "auto"
     """auto, float32 or bfloat16."""
     prompts: bool = False
-    """Measure the base zero-shot and with examples on the targets too."""
+    """Ask the base on the targets in several ways too."""
+    prompting: Prompting = field(default_factory=Prompting)
+    """Which ways."""
     command: str = ""
     """What was typed."""
 
