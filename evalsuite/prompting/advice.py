@@ -22,16 +22,17 @@ def before_tuning(best: BestPrompt, *, enough: float) -> Recommendation:
     Do not tune if its interval lies at or above `enough`; tune if it lies below; else it is not
     decided.
     """
-    reaches = (
-        f"{best.name} reaches {score(best.score)} [{score(best.low)}, {score(best.high)}] of "
-        f"{best.ability}"
-    )
+    reached = f"{score(best.score)} [{score(best.low)}, {score(best.high)}] of {best.ability}"
+    reaches = f"{best.name} reaches {reached}"
     wanted = score(enough)
     decision: Decision
     if best.low >= enough:
         decision, why = "do not tune", f"{reaches}, at least the {wanted} that would be enough"
     elif best.high < enough:
-        decision, why = "tune", f"the best prompt, {reaches}, below the {wanted} that is wanted"
+        decision, why = (
+            "tune",
+            f"the best prompt, {best.name}, reaches {reached}, below the {wanted} wanted",
+        )
     else:
         decision = "undecided"
         why = f"{reaches}, and the {wanted} that would be enough lies within; more items decide it"

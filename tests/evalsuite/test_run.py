@@ -175,13 +175,16 @@ def test_prompts_alone_measure_the_base_and_recommend(bench: Bench) -> None:
     result = run_evaluation(bench.request(prompts=True), bench.workspace, Watcher())
     names = [(found.name, found.ability) for found in result.results.prompt_baselines]
     assert names == [
-        ("zero-shot", "gain-write"), ("2 examples", "gain-write"), ("zero-shot", "gain-choose")
+        ("zero-shot", "gain-write"), ("few-shot", "gain-write"), ("retrieved", "gain-write"),
+        ("zero-shot", "gain-choose"),
     ]  # fmt: skip
-    zero, few, _ = result.results.prompt_baselines
+    zero, few, *_ = result.results.prompt_baselines
     assert zero.n == few.n == 24
     assert zero.prompt_tokens is not None and few.prompt_tokens is not None
     assert few.prompt_tokens > zero.prompt_tokens
-    assert "gain-write: " in result.recommendation
+    best = {one.ability: (one.chosen_on, one.n) for one in result.results.best_prompts}
+    assert best == {"gain-write": (12, 12), "gain-choose": (12, 12)}
+    assert "of gain-write" in result.recommendation
     assert result.results.comparisons == []
 
 
