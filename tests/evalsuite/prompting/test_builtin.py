@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +23,6 @@ from evalsuite.run import run_evaluation
 from evalsuite.tasks import load_suite
 from workspace.layout import Workspace
 
-ITEMS = 240
 SUITE = """\
 schema_version: 1
 name: {name}
@@ -36,7 +35,7 @@ tasks:
     prompt: "{{{{ question }}}}"
     gold: "{{{{ answer }}}}"
     scorer: exact
-    max_new_tokens: 14
+    max_new_tokens: {longest}
 """
 
 
@@ -48,10 +47,10 @@ class Silent:
         pass
 
 
-def bare(name: str, field: str, shape: str) -> Iterator[tuple[str, str]]:
+def bare(name: str, field: str, shape: str, items: int) -> Iterator[tuple[str, str]]:
     """Questions without a request: what is wanted stands in the examples alone."""
     rng, seen = random.Random(0), set()
-    while len(seen) < ITEMS:
+    while len(seen) < items:
         drawn = ability(name).draw_from(rng, Split.RETENTION)
         question = shape.format(drawn.fields[field])
         if question not in seen:
@@ -59,10 +58,21 @@ def bare(name: str, field: str, shape: str) -> Iterator[tuple[str, str]]:
             yield question, drawn.answer
 
 
-def tried(root: Path, name: str, field: str, shape: str, user: list[str]) -> Results:
-    (root / f"{name}.yaml").write_text(SUITE.format(name=name))
+def tried(
+    root: Path,
+    name: str,
+    field: str,
+    shape: str,
+    *,
+    items: int,
+    examples: int,
+    user: Sequence[str] = (),
+) -> Results:
+    (root / f"{name}.yaml").write_text(
+        SUITE.format(name=name, longest=4 if name == "sentiment" else 14)
+    )
     with (root / f"{name}.jsonl").open("w") as stream:
-        for number, (question, answer) in enumerate(bare(name, field, shape)):
+        for number, (question, answer) in enumerate(bare(name, field, shape, items)):
             row = {"id": str(number), "question": question, "answer": answer}
             stream.write(json.dumps(row) + "\n")
     rng = random.Random(1)
@@ -74,7 +84,7 @@ def tried(root: Path, name: str, field: str, shape: str, user: list[str]) -> Res
     ]  # fmt: skip
     (root / "dataset").mkdir(exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), root / "dataset" / "train.parquet")
-    section = PromptSection(examples=3, user=user)
+    section = PromptSection(examples=examples, user=list(user))
     request = EvalRequest(
         name, resolve_model(ModelSection(path="builtin"), root), (),
         (load_suite(root / f"{name}.yaml"),), EvalSection(prompts=section), "float32", prompts=True,
@@ -84,7 +94,7 @@ def tried(root: Path, name: str, field: str, shape: str, user: list[str]) -> Res
 
 
 def test_examples_help_where_the_request_is_missing(tmp_path: Path) -> None:
-    results = tried(tmp_path, "sentiment", "sentence", "'{}'", [])
+    results = tried(tmp_path, "sentiment", "sentence", "'{}'", items=240, examples=3)
     score = {one.name: one.score for one in results.prompt_baselines}
     assert score["zero-shot"] < 0.75
     assert max(score["few-shot"], score["retrieved"]) > score["zero-shot"] + 0.06
@@ -98,7 +108,7 @@ def test_examples_help_where_the_request_is_missing(tmp_path: Path) -> None:
 
 
 def test_examples_that_do_not_help_are_not_the_best_prompt(tmp_path: Path) -> None:
-    results = tried(tmp_path, "dates", "date", "day: {}", [])
+    results = tried(tmp_path, "dates", "date", "day: {}", items=80, examples=1)
     score = {one.name: one.score for one in results.prompt_baselines}
     assert score["zero-shot"] > max(score["few-shot"], score["retrieved"]) + 0.1
     (best,) = results.best_prompts
@@ -109,7 +119,9 @@ def test_examples_that_do_not_help_are_not_the_best_prompt(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_prompt_of_the_users_makes_tuning_needless(tmp_path: Path) -> None:
     (tmp_path / "asked in full.md").write_text("Sentiment: {{ question }}\n")
-    results = tried(tmp_path, "sentiment", "sentence", "{}", ["asked in full.md"])
+    results = tried(
+        tmp_path, "sentiment", "sentence", "{}", items=240, examples=1, user=["asked in full.md"]
+    )
     (best,) = results.best_prompts
     assert best.name == "asked in full"
     assert best.low >= 0.9
