@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,13 +117,20 @@ class Arms:
     def _fitted(
         self, spec: Task, item: Item, examples: Sequence[Example], own: OwnPrompt | None
     ) -> tuple[Item | None, int]:
-        """Return the item with the last examples that fit, the nearest, and how many they are."""
-        for kept in range(len(examples), -1, -1):
-            chosen = examples[len(examples) - kept :]
-            asked = _put_together(item, chosen, own)
-            if self.fits(spec, asked):
-                return asked, kept
-        return None, 0
+        """Return the item with as many of the last examples, the nearest, as fit, and the number.
+
+        Fewer examples are shorter, so that the most that fit are found by halving.
+        """
+
+        def put(kept: int) -> Item:
+            return _put_together(item, examples[len(examples) - kept :], own)
+
+        if self.fits(spec, put(len(examples))):
+            return put(len(examples)), len(examples)
+        most = bisect_left(
+            range(len(examples)), True, key=lambda kept: not self.fits(spec, put(kept))
+        )
+        return (put(most - 1), most - 1) if most else (None, 0)
 
     def _pool(self, suite: LoadedSuite, task: LoadedTask) -> Pool:
         """Return what examples are taken from; an empty one says why in `source`."""

@@ -188,6 +188,16 @@ def test_prompts_alone_measure_the_base_and_recommend(bench: Bench) -> None:
     assert result.results.comparisons == []
 
 
+def test_prompts_want_a_target_that_is_right_or_wrong(bench: Bench) -> None:
+    gain, keep = bench.suites
+    read = [task for task in gain.spec.tasks if task.kind == "perplexity"]
+    only_read = replace(gain, spec=gain.spec.model_copy(update={"tasks": read}))
+    for suites in ([keep], [only_read, keep]):
+        bench.suites = suites
+        with pytest.raises(UsageError, match="measures the base on a target suite"):
+            bench.request(prompts=True).check()
+
+
 def test_few_shot_puts_examples_before_base_and_tuned_alike(
     bench: Bench, tiny_adapter: Path
 ) -> None:

@@ -13,8 +13,8 @@ import pytest
 from tui.demo import write_workspace
 
 REACHABLE = 0.99
-"""Gain on triage after 150 steps at 1e-3 on the tickets alone, which leave at most a tenth of nine
-of the ten other abilities (`bench/results/tempering.md`)."""
+"""Gain on triage after 150 steps at 1e-3 on the tickets alone, which leave less than a tenth of
+eight of the ten other abilities (`bench/results/tempering.md`)."""
 
 
 def temper(cwd: Path, *arguments: str) -> None:

@@ -168,11 +168,28 @@ def test_examples_that_do_not_fit_are_left_out_from_the_farthest_and_counted(
 
     arms = Arms(prompting(tmp_path, examples=3), suites, fits)
     found = [arm for arm in arms.all() if arm.task.spec.kind == "generation"]
-    assert {len(item.messages) for item in found[1].task.items} == {3}
+    for kind in found[1:]:
+        assert {len(item.messages) for item in kind.task.items} == {3}
     assert any("few-shot shows 24 of 24 items fewer than 3 examples" in one for one in arms.notes)
     arms = Arms(prompting(tmp_path / "suites", examples=1), suites, lambda task, item: False)
     assert {arm.name for arm in arms.all()} == {"zero-shot"}
     assert any("few-shot was not tried: item items-0 would be longer" in one for one in arms.notes)
+
+
+@pytest.mark.parametrize("room", range(6))
+def test_as_many_examples_are_kept_as_fit(
+    tmp_path: Path, suites: list[LoadedSuite], room: int
+) -> None:
+    asked = prompting(tmp_path, examples=3)
+    arms = Arms(asked, suites[:1], lambda task, item: len(item.messages) <= 2 * room + 1)
+    few = next(arm for arm in arms.all() if arm.name == "few-shot")
+    whole = next(
+        arm
+        for arm in Arms(asked, suites[:1], lambda task, item: True).all()
+        if arm.name == "few-shot"
+    )
+    kept = min(room, 3)
+    assert few.task.items[0].messages == whole.task.items[0].messages[2 * (3 - kept) :]
 
 
 def test_without_a_dataset_the_examples_of_the_suite_are_shown(suites: list[LoadedSuite]) -> None:
