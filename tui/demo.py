@@ -55,7 +55,7 @@ train:                            # tempered: a gentle rate, and replay of gener
   method: sft
   adapter: {kind: full}           # a model this small is quicker to change than to bend
   learning_rate: 3.5e-4
-  steps: 280
+  steps: 220
   batch_size: 32
   tempering:
     replay: {dataset: general, share: 0.6}
@@ -89,7 +89,7 @@ def run_demo(directory: Path) -> None:
         [Command("general", ("curate", "general.yaml"))], [Command("tickets", ("curate",))]
     ):
         print(outcome.output)
-    note("\n2/4  Is tuning needed? Then train twice: naive, and tempered (some 4 min)\n")
+    note("\n2/4  Is tuning needed? Then train twice: naive, and tempered (some 3 min)\n")
     naive = [part for override in _NAIVE for part in ("--set", override)]
     outcomes = lanes.run(
         [

@@ -105,6 +105,16 @@ def test_examples_help_where_the_request_is_missing(tmp_path: Path) -> None:
     assert best.prompt_tokens > 3 * best.plain_prompt_tokens
     (advice,) = results.recommendations
     assert advice.decision == "tune"  # helped, and not enough
+    asked = pq.read_table(tmp_path / "evals" / results.id / "samples.parquet").to_pylist()
+    shown = {
+        turn
+        for row in asked
+        if row["model"] in ("base, few-shot", "base, retrieved")
+        for turn in row["prompt"].split("\nuser: ")[:-1]
+    }
+    assert len(shown) > 100
+    questions = [row["prompt"].strip("'") for row in asked if row["model"] == "base, zero-shot"]
+    assert not [one for one in questions if any(one in turn for turn in shown)]
 
 
 def test_examples_that_do_not_help_are_not_the_best_prompt(tmp_path: Path) -> None:
