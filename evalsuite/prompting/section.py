@@ -27,8 +27,8 @@ class PromptSection(Section):
     """What `temper eval --prompts` tries on the base before, or beside, a tuned model."""
 
     dataset: str | None = None
-    """Name or path of the dataset whose training rows are the examples. Left out: the dataset of
-    the recipe's name; without one, the `few_shot` rows of the suite."""
+    """Name or path of the dataset whose training rows are the examples. Left out: the one that
+    `train` learns from; where there is none yet, the `few_shot` rows of the suite."""
     examples: int = Field(default=5, ge=1, le=64)
     """How many solved examples are shown: more cost tokens with every request."""
     seed: int = 1234
