@@ -24,9 +24,7 @@ def tell_prompts(results: Results) -> None:
                 score(one.score),
                 f"{score(one.low)} to {score(one.high)}",
                 f"{round(one.prompt_tokens or 0.0, 1) * 1000:,.0f}",
-                f"best; {score(chosen.score)} on the {chosen.n:,} items that did not choose it"
-                if chosen
-                else "",
+                f"best: {score(chosen.score)} on {chosen.n:,} others" if chosen else "",
             ]
         )
     emit_table(
@@ -38,11 +36,8 @@ def tell_prompts(results: Results) -> None:
 
 
 def over_prompt(gains: Sequence[PromptGain], tuned: str, ability: str) -> str:
-    """Return a cell: the gain of a tuned model over the best prompt, or nothing."""
+    """Return a cell: the gain over the best prompt, in points with its interval, or nothing."""
     found = next((one for one in gains if (one.tuned, one.ability) == (tuned, ability)), None)
     if found is None:
         return ""
-    return (
-        f"{change(found.difference)} ({change(found.low)} to {change(found.high)}) "
-        f"over {found.prompt}"
-    )
+    return f"{change(found.difference)} ({change(found.low)} to {change(found.high)})"
