@@ -2,12 +2,15 @@
 
     python -P bench/tempering.py DIR                     # every way, one after the other
     python -P bench/tempering.py DIR --ways naive all    # some of them
+    python -P bench/tempering.py DIR --ways "gentle, longer" --seeds 0 1 2
     python -P bench/tempering.py DIR --tables            # what is there already
 
 `-P` keeps this directory off the import path. DIR becomes the demo's workspace, if it is not one
 yet: the built-in model, support tickets to triage as JSON, all weights trained at 1e-3, which
-forgets. Every way has that rate, and sees the same number of rows of the task: with replay there
-are more steps. The ways differ in the tempering block alone.
+forgets. Most ways have that rate, and see the same number of rows of the task: with replay there
+are more steps. They differ in the tempering block alone. `naive, longer` says what gain can be
+reached when nothing is kept; `gentle` is replay at a third of the rate: the demo's own tempered run
+(220 steps) and, `gentle, longer`, 280 steps of the same.
 
 The probe reads PROBED items of each task. Scores in the table are of the other items of the same
 suites, so that no step was chosen by the items that it is measured on. What is kept of an ability
@@ -22,6 +25,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +41,33 @@ SUITES = ["builtin:triage", "builtin:retention"]
 REPLAY = {"dataset": "general", "share": SHARE}
 KL = {"weight": 1.0, "on": "replay"}
 PROBE = {"suites": SUITES, "every": 15, "items": PROBED, "margin": 0.1}
-WAYS: dict[str, dict[str, Any]] = {
-    "naive": {},
-    "replay": {"replay": REPLAY},
-    "more replay": {"replay": {**REPLAY, "share": 0.75}},
-    "replay+kl": {"replay": REPLAY, "kl": KL},
-    "replay+probe": {"replay": REPLAY, "probe": PROBE},
-    "all": {"replay": REPLAY, "kl": KL, "layer_rates": {"decay": 0.9}, "probe": PROBE},
+
+
+@dataclass(frozen=True)
+class Way:
+    """How one run is trained."""
+
+    tempering: dict[str, Any] = field(default_factory=dict)
+    rate: float = 1e-3
+    steps: int | None = None
+    """None: as many as show TASK_ROWS rows of the task."""
+
+    @property
+    def all_steps(self) -> int:
+        share = self.tempering.get("replay", {}).get("share", 0.0)
+        return self.steps or round(TASK_ROWS / BATCH / (1 - share))
+
+
+WAYS: dict[str, Way] = {
+    "naive": Way(),
+    "naive, longer": Way(steps=150),
+    "gentle": Way({"replay": REPLAY}, rate=3.5e-4, steps=220),
+    "gentle, longer": Way({"replay": REPLAY}, rate=3.5e-4, steps=280),
+    "replay": Way({"replay": REPLAY}),
+    "more replay": Way({"replay": {**REPLAY, "share": 0.75}}),
+    "replay+kl": Way({"replay": REPLAY, "kl": KL}),
+    "replay+probe": Way({"replay": REPLAY, "probe": PROBE}),
+    "all": Way({"replay": REPLAY, "kl": KL, "layer_rates": {"decay": 0.9}, "probe": PROBE}),
 }
 
 
@@ -52,6 +76,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("directory", type=Path)
     options.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    options.add_argument("--seeds", nargs="+", type=int, default=[0])
     options.add_argument("--tables", action="store_true", help="only show what is there")
     asked = options.parse_args()
     root = asked.directory.resolve()
@@ -61,8 +86,9 @@ def main() -> None:
             temper(root, "curate", "general.yaml")
             temper(root, "curate")
         for way in asked.ways:
-            run_way(root, way)
-    print(table(root, asked.ways))
+            for seed in asked.seeds:
+                run_way(root, way, seed)
+    print(table(root, [(way, seed) for way in asked.ways for seed in asked.seeds]))
 
 
 def temper(root: Path, *arguments: str, allowed: tuple[int, ...] = (0,)) -> None:
@@ -72,34 +98,35 @@ def temper(root: Path, *arguments: str, allowed: tuple[int, ...] = (0,)) -> None
         sys.exit(f"temper {' '.join(arguments)}: exit code {done.returncode}")
 
 
-def name_of(way: str) -> str:
+def name_of(way: str, seed: int) -> str:
     """Return what a way's run is called."""
-    return f"way-{way.replace('+', '-and-').replace(' ', '-')}"
+    words = way.replace("+", "-and-").replace(",", "").replace(" ", "-")
+    return f"way-{words}" + (f"-seed-{seed}" if seed else "")
 
 
-def run_of(root: Path, way: str) -> Path | None:
+def run_of(root: Path, way: str, seed: int) -> Path | None:
     """Return the finished run of a way."""
-    found = sorted(root.glob(f"runs/*-{name_of(way)}-????/model"))
+    found = sorted(root.glob(f"runs/*-{name_of(way, seed)}-????/model"))
     return found[-1].parent if found else None
 
 
-def run_way(root: Path, way: str) -> None:
+def run_way(root: Path, way: str, seed: int) -> None:
     """Train and evaluate one way."""
-    tempering = WAYS[way]
-    share = tempering["replay"]["share"] if "replay" in tempering else 0.0
-    if run_of(root, way) is None:
+    asked = WAYS[way]
+    if run_of(root, way, seed) is None:
         settings = {
-            "train.learning_rate": 1e-3,
-            "train.steps": round(TASK_ROWS / BATCH / (1 - share)),
-            "train.tempering": tempering,
+            "train.learning_rate": asked.rate,
+            "train.steps": asked.all_steps,
+            "train.tempering": asked.tempering,
+            "train.seed": seed,
         }
         sets = [
             part
             for key, value in settings.items()
             for part in ("--set", f"{key}={json.dumps(value)}")
         ]
-        temper(root, "train", "--name", name_of(way), *sets)
-    run = run_of(root, way)
+        temper(root, "train", "--name", name_of(way, seed), *sets)
+    run = run_of(root, way, seed)
     assert run is not None
     if samples_of(root, run) is None:
         temper(root, "eval", run.name)
@@ -142,7 +169,7 @@ def facts(root: Path, run: Path) -> tuple[int, float, float]:
     return step, (times[-1] - times[0]) / 60, probing / 60
 
 
-def table(root: Path, ways: list[str]) -> str:
+def table(root: Path, asked: list[tuple[str, int]]) -> str:
     """Return the table of what is there, as Markdown."""
     lines = [
         f"{time.strftime('%Y-%m-%d')}; items of each ability: see n",
@@ -152,19 +179,21 @@ def table(root: Path, ways: list[str]) -> str:
         "|---|--:|--:|--:|---|--:|--:|--:|--:|",
     ]
     details: dict[str, dict[str, tuple[float, float, int]]] = {}
-    for way in ways:
-        run = run_of(root, way)
+    for way, seed in asked:
+        run = run_of(root, way, seed)
         samples = samples_of(root, run) if run else None
         if run is None or samples is None:
             continue
-        found = details[way] = scores(samples)
+        shown = f"{way}, seed {seed}" if seed else way
+        found = details[shown] = scores(samples)
         kept = {task: tuned / base for task, (base, tuned, _) in found.items() if task != "triage"}
         worst = min(kept, key=lambda task: kept[task])
         step, minutes, probing = facts(root, run)
         below = sum(one < 0.9 for one in kept.values())
         least = min(count for _, _, count in found.values())
         lines.append(
-            f"| {way} | {step} | {found['triage'][1]:.3f} | {kept[worst]:.3f} | {worst} | {below} "
+            f"| {shown} | {step} | {found['triage'][1]:.3f} | {kept[worst]:.3f} | {worst} "
+            f"| {below} "
             f"| {least} | {minutes:.1f} | {probing:.1f} |"
         )
     lines += [

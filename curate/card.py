@@ -12,7 +12,7 @@ from pathlib import Path
 from curate.report.facts import Facts
 from curate.report.page import TYPES, tokens_kept
 from curate.texts import TYPES as COLUMNS
-from evalsuite.report.markdown import code
+from evalsuite.report.code_span import code
 from workspace.files import write_text
 from workspace.text import plain
 

@@ -48,7 +48,10 @@ def evaluate(
     ] = None,
     prompts: Annotated[
         bool,
-        typer.Option("--prompts", help="Is tuning needed? The base zero-shot and with examples."),
+        typer.Option(
+            "--prompts",
+            help="Is tuning needed? The base zero-shot, with examples and by your own prompts.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="results.json on stdout.")] = False,
     overrides: Overrides = None,
@@ -142,6 +145,8 @@ def _request(
     from evalsuite.engine.request import EvalRequest
     from evalsuite.engine.subjects import common_base, find_subject
     from evalsuite.models import ModelSection, resolve_model
+    from evalsuite.prompting.arms import Prompting
+    from evalsuite.prompting.asking import prompting_of
     from evalsuite.recipe import EvalSection
     from evalsuite.tasks import find_suite, load_suite
     from workspace.secrets import redact
@@ -164,6 +169,7 @@ def _request(
         settings=section,
         dtype=model.dtype if model else "auto",
         prompts=prompts,
+        prompting=prompting_of(section.prompts, recipe, workspace) if prompts else Prompting(),
         command=redact(shlex.join(context.argv)),
     )
     request.check()
@@ -181,23 +187,27 @@ def _run(request: EvalRequest, workspace: Workspace, job: Job) -> EvalResult:
 
 
 def _tell(result: EvalResult) -> None:
+    from evalsuite.prompting.telling import over_prompt, tell_prompts
+
     for comparison in result.results.comparisons:
-        verdict = comparison.verdict
-        emit_table(
-            f"{comparison.tuned} against {comparison.base}",
-            ["ability", "to", "base", comparison.tuned, "difference", "95 % interval", "verdict"],
-            [_row(ability) for ability in verdict.abilities],
-            numeric=(2, 3, 4, 5),
-        )
+        verdict, name = comparison.verdict, comparison.tuned
+        header = ["ability", "to", "base", name, "difference", "95 % interval", "verdict"]
+        rows = [_row(ability) for ability in verdict.abilities]
+        gains = [one for one in result.results.prompt_gains if one.tuned == name]
+        if gains:
+            header.append("over the best prompt")
+            for row, ability in zip(rows, verdict.abilities, strict=True):
+                row.append(over_prompt(gains, name, ability.name))
+        emit_table(f"{name} against {comparison.base}", header, rows, numeric=(2, 3, 4, 5))
         print(plain(f"{_SIGN[verdict.status]} {verdict.headline}"))
         for line in _why(verdict):
             print(plain(f"  {line}"))
         print()
-    if result.recommendation:
-        print(plain(f"Is tuning needed?  {result.recommendation}\n"))
+    tell_prompts(result.results)
+    for advice in result.results.recommendations:
+        print(plain(f"{advice.sentence}\n"))
     for remark in result.results.notes:
-        if remark != result.recommendation:
-            note(f"note: {remark}")
+        note(f"note: {remark}")
     for path in result.reports:
         print(path)
 

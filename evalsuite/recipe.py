@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from evalsuite.prompting.section import PromptSection
 from workspace.recipe import Section
 
 
@@ -18,7 +19,10 @@ class EvalSection(Section):
 
     few_shot: bool = False
     """Put each task's examples before every item, for base and tuned alike. Longer prompts cost
-    time; `--prompts` measures the base with and without them in any case."""
+    time; `--prompts` measures the base with and without examples in any case."""
+
+    prompts: PromptSection = PromptSection()
+    """What `--prompts` tries in place of tuning."""
 
     base_weights: Literal["as_trained", "full"] = "as_trained"
     """For adapters that were trained on a 4-bit base: measure base and tuned on that (as they were

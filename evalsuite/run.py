@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from evalsuite.engine.questions import Sample
 from evalsuite.engine.request import BASE, EvalRequest, Watch
 from evalsuite.engine.samples import write_samples
 from evalsuite.gate import judge
-from evalsuite.prompts import PromptTrial, TunedScore, recommend, summarise
+from evalsuite.prompting.findings import Findings, PromptTrial, find_out
 from evalsuite.report import (
     ComparisonRecord,
     NoiseFloor,
@@ -40,7 +40,7 @@ class EvalResult:
     directory: Path
     results: Results
     recommendation: str
-    """Whether tuning is needed, in one sentence per target; empty without `prompts`."""
+    """Whether to tune, in one sentence per target; empty where no prompts were ever tried."""
     reports: tuple[Path, ...]
 
 
@@ -60,25 +60,25 @@ def run_evaluation(request: EvalRequest, workspace: Workspace, watch: Watch) -> 
 
     measured = measure(request, workspace.make(workspace.evals), watch)
     watch.doing("judging and writing reports")
+    comparisons = list(_comparisons(request, measured))
+    told = _told_of_prompts(request, measured, comparisons, workspace.evals)
+    recommendation = " ".join(one.sentence for one in told.recommendations)
     results = Results(
         id=new_id(request.name),
         created=created.isoformat(timespec="seconds"),
         models=measured.models,
         suites=[_suite_record(suite) for suite in request.suites],
-        comparisons=list(_comparisons(request, measured)),
+        comparisons=comparisons,
         canaries=[measured.noise.canary] if measured.noise else [],
-        prompt_baselines=[summarise(trial) for trial in measured.trials],
+        prompt_baselines=told.baselines,
+        best_prompts=told.best,
+        prompt_gains=told.gains,
+        recommendations=told.recommendations,
         noise_floor=_noise_floor(measured.noise),
         environment=measured.environment,
         commands=[request.command] if request.command else [],
-        notes=measured.notes,
-    )
-    recommendation = _recommendation(results)
-    results = results.model_copy(
-        update={
-            "notes": [*([recommendation] if recommendation else []), *results.notes],
-            "seconds": round(time.monotonic() - started, 3),
-        }
+        notes=[*measured.notes, *told.notes],
+        seconds=round(time.monotonic() - started, 3),
     )
     directory = workspace.evals / results.id
     with publish_directory(directory) as temporary:
@@ -98,16 +98,19 @@ def _comparisons(request: EvalRequest, measured: Measured) -> Iterator[Compariso
         yield ComparisonRecord(base=BASE, tuned=name, verdict=verdict)
 
 
-def _recommendation(results: Results) -> str:
-    if not results.prompt_baselines:
-        return ""
-    tuned = [
-        TunedScore(comparison.tuned, ability.name, ability.tuned, ability.verdict == "pass")
-        for comparison in results.comparisons
-        for ability in comparison.verdict.abilities
-        if ability.tuned is not None
-    ]
-    return recommend(results.prompt_baselines, tuned)
+def _told_of_prompts(
+    request: EvalRequest,
+    measured: Measured,
+    comparisons: Sequence[ComparisonRecord],
+    evals: Path,
+) -> Findings:
+    """Return what prompts reach and what valid tuned models add to the best of them."""
+    valid = {
+        one.tuned: measured.samples[one.tuned]
+        for one in comparisons
+        if one.verdict.status != "invalid"
+    }
+    return find_out(request, measured.trials, valid, measured.models[0], evals)
 
 
 def _rows(request: EvalRequest, measured: Measured) -> Iterator[Sample]:
@@ -116,12 +119,12 @@ def _rows(request: EvalRequest, measured: Measured) -> Iterator[Sample]:
         for key, samples in model.items():
             yield from (replace(sample, ability=names[key]) for sample in samples)
     for trial in measured.trials:
-        yield from _trial_rows(trial)
+        yield from _trial_rows(trial, names[trial.suite, trial.task])
 
 
-def _trial_rows(trial: PromptTrial) -> Iterator[Sample]:
+def _trial_rows(trial: PromptTrial, ability: str) -> Iterator[Sample]:
     for sample in trial.samples:
-        yield replace(sample, model=f"{BASE}, {trial.name}")
+        yield replace(sample, model=f"{BASE}, {trial.name}", ability=ability)
 
 
 def _suite_record(suite: LoadedSuite) -> SuiteRecord:

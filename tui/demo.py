@@ -54,7 +54,7 @@ curate:
 train:                            # tempered: a gentle rate, and replay of general rows
   method: sft
   adapter: {kind: full}           # a model this small is quicker to change than to bend
-  learning_rate: 2e-4
+  learning_rate: 3.5e-4
   steps: 220
   batch_size: 32
   tempering:
@@ -62,6 +62,7 @@ train:                            # tempered: a gentle rate, and replay of gener
 
 evaluate:
   suites: ["builtin:triage", "builtin:retention"]
+  prompts: {examples: 3}          # is tuning needed? The base with so many solved tickets
 """
 
 _NAIVE = (

@@ -27,10 +27,10 @@ from evalsuite.models.context import context_length, vocabulary_size
 from evalsuite.models.load import choose_placement, choose_threads
 from evalsuite.models.section import Quantization
 from evalsuite.models.source import check_model_directory
-from evalsuite.prompts import PromptTrial
+from evalsuite.prompting.arms import Arms
+from evalsuite.prompting.findings import PromptTrial
 from evalsuite.report import ModelRecord
 from evalsuite.verdict import Canary
-from workspace.errors import DataError
 
 CACHE = ".cache"
 """Where answers are kept below `evals/`, by the models that gave them."""
@@ -132,34 +132,16 @@ class _Measuring:
             self.out.notes.append(f"batches were halved {halvings} times for want of memory")
 
     def _trials(self) -> list[tuple[str, Inquiry]]:
-        """Return the ways of asking the base on each target task that is not already asked so."""
+        """Return the ways of asking the base on each target task."""
         if not self.request.prompts:
             return []
-        found = []
-        for suite in self.request.suites:
-            for task in suite.tasks if suite.spec.purpose == "target" else ():
-                if task.spec.kind == "perplexity":
-                    continue
-                variants = [("zero-shot", task)]
-                if task.spec.few_shot and task.few_shot:
-                    count = task.spec.few_shot.count
-                    variants.append((f"{count} examples", task.with_few_shot()))
-                elif not task.spec.few_shot:
-                    self.out.notes.append(
-                        f"{task.spec.name}: no prompt with examples was tried, for the task has no "
-                        "`few_shot`; a base is often better with some"
-                    )
-                for name, variant in variants:
-                    try:
-                        asked = inquire_task(suite, variant, self.asker, self.limits)
-                    except DataError as error:
-                        if variant is task:
-                            raise
-                        self.out.notes.append(
-                            f"{task.spec.name}: {name} were not tried: {error.title}"
-                        )
-                    else:
-                        found.append((name, asked))
+        self.watch.doing("putting prompts together")
+        arms = Arms(self.request.prompting, self.request.suites, self.asker.fits)
+        found = [
+            (arm.name, inquire_task(arm.suite, arm.task, self.asker, self.limits))
+            for arm in arms.all()
+        ]
+        self.out.notes += arms.notes
         return found
 
     def _count(self) -> None:
@@ -195,7 +177,8 @@ class _Measuring:
                 resident.engine, self.asker, BASE, store, self._on_answers(BASE)
             )
             self.reused += reused
-            self.out.trials.append(PromptTrial(name, inquiry.ability, tuple(samples)))
+            suite, task = _key(inquiry)
+            self.out.trials.append(PromptTrial(name, suite, task, tuple(samples)))
         self._noise(resident.engine)
 
     def _noise(self, engine: Engine) -> None:

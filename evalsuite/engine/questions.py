@@ -67,6 +67,14 @@ class Asker:
         """
         return [self._request(task.spec, item) for item in task.items]
 
+    def fits(self, task: Task, item: Item) -> bool:
+        """Whether the model reads the item with its answer. Raises ModelError as `requests`."""
+        try:
+            self._request(task, item)
+        except DataError:
+            return False
+        return True
+
     def _request(self, task: Task, item: Item) -> Request:
         if task.kind == "perplexity":
             return self._text(item)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from evalsuite.engine.subjects import Subject
 from evalsuite.models import ModelSource
+from evalsuite.prompting.arms import Prompting
 from evalsuite.recipe import EvalSection
 from evalsuite.tasks import LoadedSuite
 from workspace.errors import DataError, UsageError
@@ -29,7 +30,9 @@ class EvalRequest:
     dtype: str = "auto"
     """auto, float32 or bfloat16."""
     prompts: bool = False
-    """Measure the base zero-shot and with examples on the targets too."""
+    """Ask the base on the targets in several ways too."""
+    prompting: Prompting = field(default_factory=Prompting)
+    """Which ways."""
     command: str = ""
     """What was typed."""
 
@@ -60,10 +63,16 @@ class EvalRequest:
                         cause=" ".join(task.notes),
                         cure="Mend `few_shot` of the task, or leave `few_shot` out of the recipe.",
                     )
-        if self.prompts and not any(suite.spec.purpose == "target" for suite in self.suites):
+        if self.prompts and not any(
+            task.kind != "perplexity"
+            for suite in self.suites
+            if suite.spec.purpose == "target"
+            for task in suite.spec.tasks
+        ):
             raise UsageError(
                 "--prompts measures the base on a target suite",
-                cause="All suites given are retention suites.",
+                cause="No suite given is a target whose tasks are generation or choice.",
+                cure="Name one with --suite, or list it under `evaluate: suites:` in the recipe.",
             )
 
     def model_names(self) -> list[str]:

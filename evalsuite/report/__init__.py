@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalsuite.report.document import (
+    BestPrompt,
     ComparisonRecord,
     ModelRecord,
     NoiseFloor,
     PromptBaseline,
+    PromptGain,
+    Recommendation,
     Results,
     SuiteRecord,
     read_results,
@@ -16,10 +19,13 @@ from evalsuite.report.document import (
 )
 
 __all__ = [
+    "BestPrompt",
     "ComparisonRecord",
     "ModelRecord",
     "NoiseFloor",
     "PromptBaseline",
+    "PromptGain",
+    "Recommendation",
     "Results",
     "SuiteRecord",
     "read_results",

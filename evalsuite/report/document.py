@@ -100,6 +100,88 @@ class PromptBaseline(_Record):
     """Mean tokens of a prompt: what every request costs."""
 
 
+class BestPrompt(_Record):
+    """The best way of asking the base, chosen on one half of the items, told on the other."""
+
+    ability: str
+    """The target ability."""
+    suite: str
+    """The suite that has it."""
+    name: str
+    """The way of asking, by its name in `prompt_baselines`."""
+    seed: int
+    """Which items chose: a hash of their clusters with this seed."""
+    chosen_on: int
+    """Items that chose it."""
+    chosen_score: float
+    """Mean score on those: too high by choosing, and shown for that reason alone."""
+    n: int
+    """Items that did not choose it; all that follows is of them."""
+    score: float
+    """Mean score."""
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    """Upper end of the 95 % interval."""
+    prompt_tokens: float
+    """Mean tokens of a prompt."""
+    plain_score: float
+    """Mean score of the base zero-shot."""
+    plain_prompt_tokens: float
+    """Mean tokens of a zero-shot prompt."""
+    over_plain: float
+    """Score minus the zero-shot score."""
+    over_plain_low: float
+    """Lower end of the 95 % interval of that difference, paired."""
+    over_plain_high: float
+    """Upper end of it."""
+
+
+class PromptGain(_Record):
+    """What a tuned model adds to the best prompt, on the items that did not choose the prompt."""
+
+    ability: str
+    """The target ability."""
+    tuned: str
+    """Name of the tuned model in `models`."""
+    prompt: str
+    """The best way of asking the base."""
+    evaluation: str = ""
+    """Id of the earlier evaluation that tried the prompts on the same base and items; empty where
+    it was this one."""
+    n: int
+    """Items."""
+    score: float
+    """Mean score of the base, asked so."""
+    tuned_score: float
+    """Mean score of the tuned model."""
+    difference: float
+    """Tuned minus base asked so."""
+    low: float
+    """Lower end of the 95 % interval of the difference, paired."""
+    high: float
+    """Upper end of it."""
+    min_gain: float
+    """The suite's smallest gain that counts."""
+    prompt_tokens: float
+    """Mean tokens of the best prompt."""
+    tuned_prompt_tokens: float
+    """Mean tokens of the tuned model's prompt."""
+
+
+class Recommendation(_Record):
+    """Whether to tune, for one target ability."""
+
+    ability: str
+    """The target ability."""
+    tuned: str = ""
+    """The tuned model that was compared with the best prompt; empty before tuning."""
+    decision: Literal["tune", "do not tune", "undecided"]
+    """What follows from the intervals."""
+    sentence: str
+    """The decision with its figures and what it costs."""
+
+
 class NoiseFloor(_Record):
     """The base against itself: what changes when nothing changed."""
 
@@ -135,7 +217,13 @@ class Results(_Record):
     canaries: list[Canary] = Field(default_factory=list)
     """Checks that hold for all comparisons; each verdict has its own besides."""
     prompt_baselines: list[PromptBaseline] = Field(default_factory=list)
-    """Prompts tried in place of tuning."""
+    """Prompts tried in place of tuning, each on all items."""
+    best_prompts: list[BestPrompt] = Field(default_factory=list)
+    """The best of them for each target ability."""
+    prompt_gains: list[PromptGain] = Field(default_factory=list)
+    """What each tuned model adds to the best prompt."""
+    recommendations: list[Recommendation] = Field(default_factory=list)
+    """Whether to tune, in one sentence for each target ability."""
     noise_floor: NoiseFloor | None = None
     """The base against itself, where it was run."""
     environment: dict[str, str] = Field(default_factory=dict)

@@ -6,14 +6,14 @@ no mention and no markup of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-from evalsuite.report.document import ComparisonRecord, Results
+from evalsuite.report.code_span import code
+from evalsuite.report.document import ComparisonRecord, PromptGain, Results
 from evalsuite.report.flips import Flip, Flips
+from evalsuite.report.markdown_prompts import render_gains, render_prompts
 from evalsuite.sentences import ability_sentence, change, meaning, score, size
 from evalsuite.verdict import AbilityResult
-from workspace.text import plain
 
 LIMIT = 60_000
 """Characters; GitHub refuses a comment above 65,536."""
@@ -36,8 +36,9 @@ def render_markdown(results: Results, flips: Mapping[str, Flips], *, examples: i
     """
     lines = [f"## Evaluation {code(results.heading)}", ""]
     for comparison in results.comparisons:
-        lines += _comparison(comparison, flips.get(comparison.tuned), examples)
-    lines += _baselines(results)
+        gains = [one for one in results.prompt_gains if one.tuned == comparison.tuned]
+        lines += _comparison(comparison, flips.get(comparison.tuned), examples, gains)
+    lines += render_prompts(results)
     failed = [canary for canary in results.canaries if canary.status == "fail"]
     lines += [f"- ⛔ {code(canary.name)}: {code(canary.detail, 200)}" for canary in failed]
     if results.commands:
@@ -51,21 +52,12 @@ def render_markdown(results: Results, flips: Mapping[str, Flips], *, examples: i
     return f"{kept}\n\n{len(text) - len(kept):,} characters left out; the rest is in report.html.\n"
 
 
-def code(text: str, limit: int = 120) -> str:
-    """Return `text` as one code span that nothing inside can end, safe in a table cell too.
-
-    >>> code("a`b|c")
-    '``a`b\\\\|c``'
-    """
-    line = plain(text, limit).replace("|", "\\|").strip()
-    if not line:
-        return "–"
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
-    space = " " if line.startswith("`") or line.endswith("`") else ""
-    return f"{fence}{space}{line}{space}{fence}"
-
-
-def _comparison(comparison: ComparisonRecord, flips: Flips | None, examples: int) -> list[str]:
+def _comparison(
+    comparison: ComparisonRecord,
+    flips: Flips | None,
+    examples: int,
+    gains: Sequence[PromptGain],
+) -> list[str]:
     verdict = comparison.verdict
     lines = [f"### {MARKS[verdict.status]} · {code(comparison.tuned)}", ""]
     if verdict.status == "invalid":
@@ -82,7 +74,7 @@ def _comparison(comparison: ComparisonRecord, flips: Flips | None, examples: int
         "|---|--:|--:|--:|--:|:-:|--:|--:|---|",
     ]
     lines += [_row(ability) for ability in verdict.abilities]
-    lines.append("")
+    lines += ["", *render_gains(gains)]
     lines += _why(verdict.abilities)
     if flips is not None and flips.lost:
         lines += _examples(_one_each(flips, examples), flips.lost)
@@ -143,19 +135,3 @@ def _examples(lost: Sequence[Flip], total: int) -> list[str]:
         cells = [code(flip.ability, 60), *(code(text, 160) for text in texts)]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, "", "</details>", ""]
-
-
-def _baselines(results: Results) -> list[str]:
-    if not results.prompt_baselines:
-        return []
-    lines = [
-        "### Was tuning needed?",
-        "",
-        "| prompt | model | score | items |",
-        "|---|---|--:|--:|",
-    ]
-    lines += [
-        f"| {code(row.name, 60)} | {code(row.model, 60)} | {score(row.score)} | {row.n:,} |"
-        for row in results.prompt_baselines
-    ]
-    return [*lines, ""]

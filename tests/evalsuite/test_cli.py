@@ -103,13 +103,15 @@ def test_a_plain_model_directory_needs_a_base_and_a_suite(
 
 def test_prompts_alone_need_no_run(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert temper("eval", "--prompts", "--set", "evaluate.suites=[gain]") == 0
-    assert "Is tuning needed?  gain-write: " in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "the base by prompts alone" in told
+    assert "Tune: the best prompt, " in told and "a thousand requests read " in told
 
 
 def test_the_gate_means_the_latest_run(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert temper("eval", "--gate", "--prompts") == 1
     told = capsys.readouterr()
-    assert "mine against base" in told.out and "Is tuning needed?" in told.out
+    assert "mine against base" in told.out and "over the best prompt" in told.out
     assert "the gate refused this model" in told.err and "To learn more: " in told.err
 
 

@@ -175,14 +175,27 @@ def test_prompts_alone_measure_the_base_and_recommend(bench: Bench) -> None:
     result = run_evaluation(bench.request(prompts=True), bench.workspace, Watcher())
     names = [(found.name, found.ability) for found in result.results.prompt_baselines]
     assert names == [
-        ("zero-shot", "gain-write"), ("2 examples", "gain-write"), ("zero-shot", "gain-choose")
+        ("zero-shot", "gain-write"), ("few-shot", "gain-write"), ("retrieved", "gain-write"),
+        ("zero-shot", "gain-choose"),
     ]  # fmt: skip
-    zero, few, _ = result.results.prompt_baselines
+    zero, few, *_ = result.results.prompt_baselines
     assert zero.n == few.n == 24
     assert zero.prompt_tokens is not None and few.prompt_tokens is not None
     assert few.prompt_tokens > zero.prompt_tokens
-    assert "gain-write: " in result.recommendation
+    best = {one.ability: (one.chosen_on, one.n) for one in result.results.best_prompts}
+    assert best == {"gain-write": (12, 12), "gain-choose": (12, 12)}
+    assert "of gain-write" in result.recommendation
     assert result.results.comparisons == []
+
+
+def test_prompts_want_a_target_that_is_right_or_wrong(bench: Bench) -> None:
+    gain, keep = bench.suites
+    read = [task for task in gain.spec.tasks if task.kind == "perplexity"]
+    only_read = replace(gain, spec=gain.spec.model_copy(update={"tasks": read}))
+    for suites in ([keep], [only_read, keep]):
+        bench.suites = suites
+        with pytest.raises(UsageError, match="measures the base on a target suite"):
+            bench.request(prompts=True).check()
 
 
 def test_few_shot_puts_examples_before_base_and_tuned_alike(

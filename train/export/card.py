@@ -15,7 +15,8 @@ from typing import Any
 
 import jinja2
 
-from evalsuite.report.markdown import MARKS, code
+from evalsuite.report.code_span import code
+from evalsuite.report.markdown import MARKS
 from evalsuite.sentences import change, score
 from evalsuite.verdict import AbilityResult
 from train.export.base import Artefact

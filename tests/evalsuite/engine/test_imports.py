@@ -15,8 +15,13 @@ HEAVY = ("torch", "transformers", "trl", "peft", "polars", "scipy")
     [
         ("evalsuite.cli, evalsuite.recipe", (*HEAVY, "numpy", "jinja2")),
         ("evalsuite.tasks, evalsuite.scorers", HEAVY),
+        ("evalsuite.prompting.section", (*HEAVY, "numpy", "jinja2")),
+        ("evalsuite.prompting.asking, evalsuite.prompting.arms", HEAVY),
         ("evalsuite.engine.subjects, evalsuite.engine.request, evalsuite.engine.cache", HEAVY),
-        ("evalsuite.run, evalsuite.canaries, evalsuite.prompts", ("torch", "trl", "polars")),
+        (
+            "evalsuite.run, evalsuite.canaries, evalsuite.prompting.findings",
+            ("torch", "trl", "polars"),
+        ),
     ],
 )
 def test_modules_import_nothing_heavy(modules: str, forbidden: tuple[str, ...]) -> None:

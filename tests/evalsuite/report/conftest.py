@@ -13,10 +13,13 @@ import pytest
 
 from evalsuite.gate import judge
 from evalsuite.report import (
+    BestPrompt,
     ComparisonRecord,
     ModelRecord,
     NoiseFloor,
     PromptBaseline,
+    PromptGain,
+    Recommendation,
     Results,
     SuiteRecord,
     write_results,
@@ -170,6 +173,27 @@ def document(drawn: dict[str, dict[str, np.ndarray]], broken: bool = False) -> R
             PromptBaseline(
                 name="zero-shot", model="tempered", ability="triage", score=0.985, low=0.97,
                 high=0.993, n=500, prompt_tokens=31,
+            ),
+        ],
+        best_prompts=[
+            BestPrompt(
+                ability="triage", suite="triage", name="3 examples", seed=1234, chosen_on=250,
+                chosen_score=0.136, n=250, score=0.112, low=0.079, high=0.157, prompt_tokens=212,
+                plain_score=0.0, plain_prompt_tokens=31, over_plain=0.112, over_plain_low=0.076,
+                over_plain_high=0.157,
+            ),
+        ],
+        prompt_gains=[
+            PromptGain(
+                ability="triage", tuned="tempered", prompt="3 examples", evaluation="earlier-eval",
+                n=250, score=0.112, tuned_score=0.98, difference=0.868, low=0.82, high=0.904,
+                min_gain=0.05, prompt_tokens=212, tuned_prompt_tokens=31,
+            ),
+        ],
+        recommendations=[
+            Recommendation(
+                ability="triage", tuned="tempered", decision="tune",
+                sentence="Tune: tempered adds +86.8 points.",
             ),
         ],
         noise_floor=NoiseFloor(

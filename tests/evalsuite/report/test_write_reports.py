@@ -79,6 +79,21 @@ def test_verdict_comes_first_and_both_models_are_shown(evaluation: Make) -> None
     assert page.count('<article class="verdict') == 2
 
 
+def test_the_gain_over_the_best_prompt_stands_in_page_and_comment(evaluation: Make) -> None:
+    write_reports(directory := evaluation())
+    page = (directory / "report.html").read_text(encoding="utf-8")
+    section = page[page.index("Is tuning needed?") : page.index('id="c1"')]
+    assert "Tune: tempered adds" in section and "best, 11.2" in section
+    assert "Over the best prompt" in section and "+86.8" in section and "earlier-eval" in section
+    notes = (directory / "report.md").read_text(encoding="utf-8")
+    assert (
+        "| `triage` | `3 examples` | 250 | 11.2" in notes and "**+86.8** | +82.0 … +90.4 |" in notes
+    )
+    assert notes.index("**+86.8**") > notes.index("· `tempered`")
+    assert "`3 examples` (best) | `base`" in notes and "| 212,000 |" in notes
+    assert "- `Tune: tempered adds" in notes
+
+
 def test_hostile_text_stays_text_in_all_three_reports(evaluation: Make) -> None:
     write_reports(directory := evaluation(texts={"*": HOSTILE}))
     page = (directory / "report.html").read_text(encoding="utf-8")
@@ -101,7 +116,7 @@ def test_a_cell_of_the_comment_never_ends_its_row(evaluation: Make) -> None:
     rows = (directory / "report.md").read_text(encoding="utf-8").splitlines()
     table = [row for row in rows if row.startswith("|")]
     widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table}
-    assert widths == {10, 6, 5}
+    assert widths == {10, 8, 6}
 
 
 def test_hostile_names_stay_text_too(evaluation: Make) -> None:

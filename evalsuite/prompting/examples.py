@@ -1,0 +1,172 @@
+"""Training rows as solved examples: never an item of the test, nor nearly one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalsuite.tasks.item import Item, Message
+from evalsuite.tasks.items import load_items
+from evalsuite.tasks.schema import Task
+from workspace.errors import DataError
+
+MOST = 20_000
+"""Rows that are read at most, by a seeded draw: their vectors take 4 KB each."""
+_ROLES = ("user", "assistant")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A solved question: turns up to and with the answer, without a system turn."""
+
+    turns: tuple[Message, ...]
+
+    @property
+    def question(self) -> str:
+        """The last user turn."""
+        return [turn.content for turn in self.turns if turn.role == "user"][-1]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What examples are taken from."""
+
+    source: str
+    """Where they come from, in words."""
+    examples: tuple[Example, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    """What was passed over, counted."""
+
+
+def dataset_pool(directory: Path, name: str, *, seed: int) -> Pool:
+    """Read the training rows of a dataset directory.
+
+    A row is an example if it ends in an answer as text after a question of the user's: `messages`,
+    `prompt` + `completion` (of good ones, where rows are labelled), `prompt` + `chosen`, or
+    `prompt` + `answer`.
+
+    Raises:
+        DataError: it has no readable `train.parquet`.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    file = directory / "train.parquet"
+    try:
+        table = pyarrow.parquet.read_table(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(
+            "the training rows cannot be read",
+            where=str(file),
+            cause=f"{str(error).rstrip('.')}.",
+            cure="Make the dataset with `temper curate`, or name another under "
+            "`evaluate: prompts: dataset:`.",
+        ) from None
+    notes = []
+    if table.num_rows > MOST:
+        drawn = sorted(random.Random(seed).sample(range(table.num_rows), MOST))
+        notes.append(
+            f"examples: {MOST:,} of {table.num_rows:,} training rows of {name}, by a seeded draw"
+        )
+        table = table.take(drawn)
+    found = [_example(row) for row in _records(table)]
+    unusable = found.count(None)
+    if unusable:
+        notes.append(
+            f"examples: {unusable:,} training rows of {name} passed over: they do not end in an "
+            "answer as text to a question"
+        )
+    return Pool(f"the training rows of {name}", tuple(filter(None, found)), tuple(notes))
+
+
+def suite_pool(task: Task, directory: Path) -> Pool:
+    """Read the rows of a task's own `few_shot`.
+
+    Raises:
+        DataError: a row that cannot be used.
+    """
+    assert task.few_shot is not None
+    # The id needs to be unique only among themselves: many example files have none.
+    items = load_items(task.model_copy(update={"cluster": None}), directory / task.few_shot.data)
+    return Pool(f"the examples of task {task.name}", tuple(map(_solved, items)))
+
+
+def without_leaks(pool: Pool, tested: Sequence[Item]) -> Pool:
+    """Leave out examples that hold an item of the test, or nearly one; they are counted.
+
+    Args:
+        pool: what examples are taken from.
+        tested: every item of every suite that is asked.
+    """
+    if not pool.examples:
+        return pool
+    import polars as pl
+
+    from evalsuite.similarity.leaks import find_leaks
+    from evalsuite.similarity.tokens import tokenise
+
+    prompts = pl.Series([one.question for one in pool.examples], dtype=pl.String)
+    whole = pl.Series(
+        ["\n".join(turn.content for turn in one.turns) for one in pool.examples], dtype=pl.String
+    )
+    leaks = find_leaks(
+        prompts,
+        tokenise(whole),
+        pl.Series([item.question for item in tested], dtype=pl.String),
+        pl.Series([item.gold for item in tested], dtype=pl.String),
+    )
+    leaking = set(leaks.row.tolist())
+    if not leaking:
+        return pool
+    kept = tuple(one for place, one in enumerate(pool.examples) if place not in leaking)
+    note = (
+        f"examples: {len(leaking):,} of {len(pool.examples):,} from {pool.source} passed over: "
+        "they hold items of the test, or nearly"
+    )
+    return Pool(pool.source, kept, (*pool.notes, note))
+
+
+def _records(table: Any) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=4_096):
+        yield from batch.to_pylist()
+
+
+def _example(row: dict[str, Any]) -> Example | None:
+    turns = _turns(row)
+    if turns is None:
+        return None
+    told = [turn for turn in turns if turn.get("role") != "system"]
+    ends = [place for place, turn in enumerate(told) if turn.get("role") == "assistant"]
+    told = told[: ends[-1] + 1] if ends else []
+    if len(told) < 2 or told[-2].get("role") != "user":
+        return None
+    if any(turn.get("role") not in _ROLES or not _is_text(turn.get("content")) for turn in told):
+        return None
+    return Example(tuple(Message(turn["role"], turn["content"]) for turn in told))
+
+
+def _turns(row: dict[str, Any]) -> list[dict[str, Any]] | None:
+    if row.get("messages"):
+        return list(row["messages"])
+    if row.get("label") is False:
+        return None
+    answer = next((row[key] for key in ("completion", "chosen", "answer") if row.get(key)), None)
+    if not row.get("prompt") or answer is None:
+        return None
+    return [*_side(row["prompt"], "user"), *_side(answer, "assistant")]
+
+
+def _side(value: Any, role: str) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) else [{"role": role, "content": value}]
+
+
+def _is_text(content: Any) -> bool:
+    return isinstance(content, str) and bool(content.strip())
+
+
+def _solved(item: Item) -> Example:
+    turns = tuple(message for message in item.messages if message.role != "system")
+    return Example((*turns, Message("assistant", item.gold)))
