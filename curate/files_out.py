@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -123,13 +124,18 @@ def write_out(curated: Curated, out: str, settings: dict[str, Any], recipe_yaml:
         with _replacing(path) as directory:
             write_dataset(curated, directory, path.name, digest, recipe_yaml)
         return
-    with atomic_path(_beside(path, "dropped.parquet")) as temporary:
-        curated.dropped.write_parquet(temporary, compression="zstd", compression_level=1)
     if curated.altered.height:
         with atomic_path(_beside(path, "altered.parquet")) as temporary:
             curated.altered.write_parquet(temporary, compression="zstd")
-    with atomic_path(path) as temporary:
-        rows = _write_file(curated, temporary)
+    with (
+        atomic_path(path) as temporary,
+        atomic_path(_beside(path, "dropped.parquet")) as beside,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        other = pool.submit(_write_dropped, curated, beside)
+        with telling_disk_errors(path):
+            rows = _write_file(curated, temporary)
+        other.result()
         splits = {name: count.rows for name, count in curated.ledger.splits.items()}
         found = splits if rows == sum(splits.values()) else {"train": rows}
         verify(curated.ledger, curated.dropped.height, found)
@@ -160,6 +166,10 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _typed(curated: Curated) -> pl.LazyFrame:
     return with_meta(curated.kept, schema_of(curated))
+
+
+def _write_dropped(curated: Curated, path: Path) -> None:
+    curated.dropped.write_parquet(path, compression="zstd", compression_level=1)
 
 
 def _write_file(curated: Curated, path: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 import polars as pl
 
-from curate.formats.decode import first_of, objects_of, texts_of
+from curate.formats.decode import first_of, is_texts, objects_of, texts_of
 from curate.formats.lines import LineBlock, line_blocks, rows_of, too_long_line
 from curate.formats.raw import LONGEST_ROW_BYTES, RawRow, raw_hashes
 
@@ -144,7 +144,11 @@ class LineBatch:
 
     def columns(self) -> pl.DataFrame | None:
         """Return key → texts; None where keys differ, or anything but text is in them."""
-        if self._objects is None:
+        return self._columns
+
+    @cached_property
+    def _columns(self) -> pl.DataFrame | None:
+        if self._objects is None or not is_texts(self.first):
             return None
         return texts_of(self._block.data, len(self._objects), list(self.first))
 
@@ -197,4 +201,6 @@ def _joined(blocks: Sequence[LineBlock]) -> Iterator[Batch]:
     if any(block.data and not block.data.isspace() for block in blocks):
         whole = b"\n".join(block.data for block in blocks)
         count = sum(block.count for block in blocks)
-        yield LineBatch(LineBlock(blocks[0].begin, count, whole))
+        batch = LineBatch(LineBlock(blocks[0].begin, count, whole))
+        batch.columns()  # here, where it may be done ahead
+        yield batch

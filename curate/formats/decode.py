@@ -69,6 +69,11 @@ def decode_together(lines: Sequence[bytes]) -> list[Any] | None:
     return values if all(map(int.__eq__, _all_colons(lines, joined), keys)) else None
 
 
+def is_texts(value: Any) -> bool:
+    """Return whether a value is an object with nothing but texts."""
+    return type(value) is dict and {*map(type, value.values())} == {str}
+
+
 def objects_of(data: bytes) -> pl.Series | None:
     """Return the lines without padding; None where one does not begin and end as an object.
 

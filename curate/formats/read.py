@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from curate.formats.ahead import ahead
 from curate.formats.arrow import read_arrow
 from curate.formats.batches import Batch, line_batches, row_batches
 from curate.formats.detect import RowFormat, normalise
@@ -234,10 +236,12 @@ def _read_file(
     file: SourceFile, desk: Desk, rows: PartWriter, quarantine: PartWriter, tick: Tick
 ) -> None:
     count, place = desk.count, [0]
-    with open_bytes(file) as stream, telling_damage(file, place):
-        # Of most files, the lines can be decoded many at once.
-        batches = line_batches(stream) if file.format == "jsonl" else None
-        for batch in batches or row_batches(_beaten(records(stream, file), rows, tick, file)):
+    with open_bytes(file) as stream, telling_damage(file, place), ExitStack() as reading:
+        if file.format == "jsonl":  # of most files, the lines can be decoded many at once
+            batches = reading.enter_context(ahead(line_batches(stream)))
+        else:
+            batches = row_batches(_beaten(records(stream, file), rows, tick, file))
+        for batch in batches:
             place[0] = batch.last
             table = _uniform(batch, file, desk)
             if table is not None:

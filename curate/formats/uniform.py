@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from curate.formats.batches import Batch
+from curate.formats.decode import is_texts
 from curate.formats.detect import RowFormat, detect
 from curate.formats.pairs import COMPLETION_KEYS, OUTPUT_KEYS, final_answer, question_keys
 from curate.formats.parts import FRAME, turn_pairs
@@ -56,7 +57,7 @@ def find_run(batch: Batch, renamed: Callable[[Any], Any] | None) -> Run | None:
         Misfit: a column that `renamed` wants is not there.
     """
     first = batch.first
-    if type(first) is not dict or {*map(type, first.values())} != {str}:
+    if not is_texts(first):
         return None
     usual = dict(renamed(first)) if renamed else first
     if not _INVOLVED.isdisjoint(usual):
