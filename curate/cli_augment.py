@@ -13,7 +13,7 @@ from workspace.options import AsJson, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from curate.synth.augmenting import AugmentResult
-    from curate.synth.making import Standing
+    from curate.synth.made import Standing
     from workspace.jobs import Job
     from workspace.recipe import Recipe
 

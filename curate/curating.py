@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curate.ledger import Ledger
 from curate.leftovers import WORK_PREFIX, holding, sweep
@@ -17,7 +17,8 @@ from workspace.files import telling_disk_errors
 from workspace.layout import Workspace
 
 if TYPE_CHECKING:
-    from curate.pipeline import Reporter
+    from curate.pipeline import Curated, Reporter
+    from curate.publish import Published
     from workspace.recipe import Recipe
 
 
@@ -68,8 +69,7 @@ def run_curate(
     from curate.enough import fitness_notes
     from curate.pipeline import Reporter, curate_rows
     from curate.planning.plan import plan_curation
-    from curate.private import write_private
-    from curate.publish import check_replaceable, logical_digest, publish
+    from curate.publish import check_replaceable, logical_digest
     from curate.steps.quality.masks import masks_of
 
     section = recipe.required("curate", CurateSection, command="temper curate")
@@ -82,6 +82,8 @@ def run_curate(
     report.plan(plan)
     if not force:
         plan.check()
+    path: Path | None = None
+    existed = False
     with work_directory(workspace.make(workspace.datasets)) as work:
         swept = sweep(workspace.datasets, work)
         curated = curate_rows(
@@ -97,26 +99,40 @@ def run_curate(
         curated.ledger.split_notes += fitness_notes(
             curated.kept, curated.type, curated.ledger.splits
         )
-        path, existed = None, False
         if dry_run:
             digest = logical_digest(curated, settings)
         else:
-            report.tell("writing")
-            write_private(curated.private)
-            yaml = recipe.to_yaml()
-            stop = report.check_stop
-            published = publish(curated, recipe.name, workspace, settings, yaml, check=stop)
-            path, digest, existed = published.path, published.digest, published.existed
+            written = _write(curated, recipe, settings, workspace, report)
+            path, digest, existed = written.path, written.digest, written.existed
     if dry_run:
         with suppress(OSError):  # made for the work alone, if nothing is in it
             workspace.datasets.rmdir()
-    notes = [*swept, note] if note else [*swept]
-    notes += [said for time in curated.ledger.times for said in time.notes]
-    notes += curated.ledger.split_notes
-    notes += curated.notes
-    return CurateResult(
-        recipe.name, curated.type, path, digest, existed, curated.ledger, tuple(notes)
-    )
+    notes = (*swept, *([note] if note else []), *_said(curated))
+    return CurateResult(recipe.name, curated.type, path, digest, existed, curated.ledger, notes)
+
+
+def _write(
+    curated: Curated,
+    recipe: Recipe,
+    settings: Mapping[str, Any],
+    workspace: Workspace,
+    report: Reporter,
+) -> Published:
+    from curate.private import write_private
+    from curate.publish import publish
+
+    report.tell("writing")
+    write_private(curated.private)
+    yaml, check = recipe.to_yaml(), report.check_stop
+    return publish(curated, recipe.name, workspace, settings, yaml, check=check)
+
+
+def _said(curated: Curated) -> Iterator[str]:
+    """Yield what the steps, the split and the cache have to say."""
+    for time in curated.ledger.times:
+        yield from time.notes
+    yield from curated.ledger.split_notes
+    yield from curated.notes
 
 
 def steps_cache(workspace: Workspace) -> Path:

@@ -26,7 +26,7 @@ from curate.limits import (
     check_something_left,
     check_something_to_train,
 )
-from curate.reading import read_base
+from curate.reading import Reading, read_base
 from curate.recipe import CurateSection
 from curate.sinking import sink
 from curate.splitting import SPLITS, Assignment, split_rows
@@ -113,11 +113,7 @@ def curate_rows(
     ledger = Ledger()
     memory = Memory(cache, work, report.tell)
     masks = masks_of(section.steps, base_dir)
-    report.tell("reading")
-    begun = time.monotonic()
-    reading = read_base(section, base_dir, work, memory, masks, report.tick, report.check_stop)
-    found = bool(memory.recalled)
-    enter_reading(ledger, reading, time.monotonic() - begun, masks, from_cache=found)
+    reading = _read(section, base_dir, work, memory, masks, ledger, report)
     lost = pl.concat([masks.rows(reading.lost), reading.base.misfits], how="diagonal_relaxed")
     check_quarantine(lost, ledger.rows_read, section.max_quarantine)
     base = reading.base
@@ -147,20 +143,35 @@ def curate_rows(
     check_something_to_train(ledger, section.split)
     dropped = masks.rows(_all_dropped(lost, dropped, rows.base))
     ledger.from_cache = tuple(memory.recalled)
-    private = tuple(context.private)
-    images = reading.images if reading.images.is_file() else None
-    evidence = Evidence.of(read_rows, section, model, masks, context)
     return Curated(
-        base.type,
-        kept,
-        dropped,
-        masks.rows(_named(altered, rows.base)),
-        ledger,
-        images,
-        private,
-        memory.notes(),
-        evidence,
+        type=base.type,
+        kept=kept,
+        dropped=dropped,
+        altered=masks.rows(_named(altered, rows.base)),
+        ledger=ledger,
+        images=reading.images if reading.images.is_file() else None,
+        private=tuple(context.private),
+        notes=memory.notes(),
+        evidence=Evidence.of(read_rows, section, model, masks, context),
     )
+
+
+def _read(
+    section: CurateSection,
+    base_dir: Path,
+    work: Path,
+    memory: Memory,
+    masks: Masks,
+    ledger: Ledger,
+    report: Reporter,
+) -> Reading:
+    """Read the sources, or take them from the cache, and enter them."""
+    report.tell("reading")
+    begun = time.monotonic()
+    reading = read_base(section, base_dir, work, memory, masks, report.tick, report.check_stop)
+    found = bool(memory.recalled)
+    enter_reading(ledger, reading, time.monotonic() - begun, masks, from_cache=found)
+    return reading
 
 
 def _telling(report: Reporter) -> Callable[[str], None]:

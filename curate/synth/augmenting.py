@@ -14,7 +14,7 @@ from curate.synth.cells import Cell, Cursor
 from curate.synth.deficits import Deficit, find_deficits
 from curate.synth.generators.base import Generator
 from curate.synth.generators.registry import make_generator
-from curate.synth.making import Making
+from curate.synth.made import Making
 from curate.synth.material import Material, find_material
 from curate.synth.publishing import curated_from, made_table
 from curate.synth.recipe import AugmentSection

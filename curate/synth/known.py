@@ -21,7 +21,7 @@ from evalsuite.similarity.tokens import (
     TokenTable,
     only_symbols,
     sequence_hashes,
-    starts,
+    stacked,
     tokenise,
 )
 from evalsuite.similarity.verify import Weights, number_variants, overlap
@@ -56,8 +56,8 @@ class Texts:
 
     def extend(self, more: Texts) -> None:
         """Put more texts after these."""
-        self.table = _appended(self.table, more.table)
-        self.sets = _appended(self.sets, more.sets)
+        self.table = stacked(self.table, more.table)
+        self.sets = stacked(self.sets, more.sets)
         self.whole = np.concatenate([self.whole, more.whole])
         self.symbols = np.concatenate([self.symbols, more.symbols])
 
@@ -216,10 +216,3 @@ def _keys(table: TokenTable, bands: Bands) -> Hashes:
     if filled.size:
         keys[:, filled] = band_keys(table.take(filled), _SHINGLE, bands)
     return keys
-
-
-def _appended(first: TokenTable, second: TokenTable) -> TokenTable:
-    return TokenTable(
-        np.concatenate([first.hashes, second.hashes]),
-        starts(np.concatenate([first.lengths, second.lengths])),
-    )

@@ -12,81 +12,21 @@ import hashlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from curate.reasons import Reason
 from curate.synth.cells import Cell, Cursor, plan_batch
 from curate.synth.generators.base import Bench, Draft, Lost, Task
+from curate.synth.made import LostRow, MadeRow, Making, Stage, Standing
 from curate.synth.novelty import Novelty
-from curate.synth.seeds import Seed
 from curate.synth.verify import Refusal, Verifier
 from evalsuite.asking.desk import Counts, Interrupted, RequestFailed
 from evalsuite.asking.forms import BadOutput
 from evalsuite.asking.purse import BudgetGone, Purse
-from evalsuite.asking.requests import Receipt
 
-Stage = Literal["generate", "verify", "novelty"]
 DRAIN_SECONDS = 30.0
 """How long requests under way may still take once the job is asked to stop."""
 _LOOK_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class MadeRow:
-    """An accepted row."""
-
-    id: str
-    draft: Draft
-    generator: str
-    cell: str
-    number: int
-    """Counts all rows of the job, accepted or not."""
-    similarity: float
-    """To the nearest known text."""
-    nearest: str
-    """Its id."""
-
-
-@dataclass(frozen=True)
-class LostRow:
-    """A row that was not accepted."""
-
-    id: str
-    generator: str
-    cell: str
-    number: int
-    stage: Stage
-    reason: Reason
-    detail: str
-    parents: tuple[Seed, ...]
-    duplicate_of: str | None = None
-    draft: Draft | None = None
-    raw: str = ""
-    receipts: tuple[Receipt, ...] = ()
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How far the job is."""
-
-    accepted: int
-    wanted: int
-    lost: int
-    counts: Counts
-    purse: Purse
-    seconds: float
-
-
-@dataclass
-class Making:
-    """What was made."""
-
-    made: list[MadeRow] = field(default_factory=list)
-    lost: list[LostRow] = field(default_factory=list)
-    unfinished: int = 0
-    """Tasks for which the budget had no room; nothing was paid for them."""
-    budget_gone: str = ""
-    """Which limit ended the job; empty: none."""
 
 
 @dataclass

@@ -18,7 +18,7 @@ from curate.pipeline import Curated
 from curate.report.made import chosen_made
 from curate.schema import TOOL_TURN
 from curate.synth.generators.base import Draft
-from curate.synth.making import LostRow, MadeRow, Making, Stage
+from curate.synth.made import LostRow, MadeRow, Making, Stage
 from curate.texts import TYPES
 from evalsuite.asking.requests import Receipt, Usage
 

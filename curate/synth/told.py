@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from curate.synth.cells import Cell
-from curate.synth.making import Making
+from curate.synth.made import Making
 from evalsuite.asking.desk import Counts
 from evalsuite.asking.log import RequestLog
 from evalsuite.asking.purse import Purse

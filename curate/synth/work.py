@@ -11,7 +11,8 @@ from typing import Any
 
 from curate.synth.cells import Cell
 from curate.synth.generators.base import Bench, Generator
-from curate.synth.making import Maker, Making, Standing
+from curate.synth.made import Making, Standing
+from curate.synth.making import Maker
 from curate.synth.material import Material
 from curate.synth.novelty import Novelty
 from curate.synth.recipe import AugmentSection

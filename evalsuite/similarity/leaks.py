@@ -23,7 +23,7 @@ from evalsuite.similarity.tokens import (
     TokenTable,
     only_symbols,
     sequence_hashes,
-    starts,
+    stacked,
     tokenise,
 )
 from evalsuite.similarity.verify import Weights, number_variants, overlap
@@ -135,7 +135,7 @@ class Searched:
             for block in _told(probes.texts, tick)
         ]
         known = tokenise(_told(prompts, tick)) if asked is None else asked
-        table = _one_table(known, tokenise(_told(probes.texts.slice(len(prompts)), tick)))
+        table = stacked(known, tokenise(_told(probes.texts.slice(len(prompts)), tick)))
         return cls(
             whole,
             probes.texts,
@@ -216,12 +216,6 @@ def find_leaks(
     """
     rows = Searched.of(prompts, whole, threshold=threshold, tick=tick)
     return rows.leaks(items, answers, ngram=ngram, tick=tick)
-
-
-def _one_table(first: TokenTable, second: TokenTable) -> TokenTable:
-    """Return the rows of both, one table after the other."""
-    lengths = np.concatenate([first.lengths, second.lengths])
-    return TokenTable(np.concatenate([first.hashes, second.hashes]), starts(lengths))
 
 
 def _told(texts: pl.Series, tick: Tick) -> Iterator[pl.Series]:

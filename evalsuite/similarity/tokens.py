@@ -349,6 +349,12 @@ def joined(first: TokenTable, second: TokenTable) -> TokenTable:
     return TokenTable(hashes, offsets)
 
 
+def stacked(first: TokenTable, second: TokenTable) -> TokenTable:
+    """Return the rows of both, one table after the other."""
+    lengths = np.concatenate([first.lengths, second.lengths])
+    return TokenTable(np.concatenate([first.hashes, second.hashes]), starts(lengths))
+
+
 @dataclass(frozen=True)
 class Joined:
     """`joined` of some rows of two tables, made only of the rows that are taken."""

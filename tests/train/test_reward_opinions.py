@@ -11,8 +11,8 @@ import pytest
 
 from tests.curate.synth.conftest import Served
 from tests.curate.synth.conftest import served as served  # a fixture
+from tests.train.asking import GRPO, ask
 from tests.train.preferences import pair
-from tests.train.test_reinforcement import GRPO, ask
 from train.proof.rewards import prove_rewards
 from train.recipe import TrainSection
 from train.reward_opinions import demand_rewards

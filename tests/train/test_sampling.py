@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.train.test_reinforcement import HAS_AN_A, ask
+from tests.train.asking import HAS_AN_A, ask
 from train.recipe import TrainSection
 from train.sampling.drawn import FILE, Drawn, append, read
 from train.sampling.keep import keep

@@ -6,19 +6,14 @@ Rafailov et al. 2023, arXiv 2305.18290. The losses are trl's; their papers are n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from train.data import DataRow, DataType, Message
-from train.methods.answers import PAIR, answered_pair, assistant_turns
-from train.methods.base import Method, Unusable
-from train.rows import TokenSequence
-
-if TYPE_CHECKING:
-    from evalsuite.models.chat import ChatTokenizer
+from train.data import DataType
+from train.methods.answers import PAIR
+from train.methods.pairs import PairMethod
 
 
-class Dpo(Method):
+class Dpo(PairMethod):
     """Raise the likelihood of what was chosen over that of what was rejected."""
 
     name: ClassVar[str] = "dpo"
@@ -37,13 +32,3 @@ class Dpo(Method):
             "all weights of a model below 20 M parameters: a tenth of LoRA's",
         ),
     }
-
-    def encode(
-        self, row: DataRow, tokenizer: ChatTokenizer
-    ) -> tuple[TokenSequence, ...] | Unusable:
-        """Return the prompt with either answer; both carry loss on one stretch at their end."""
-        return answered_pair(row, tokenizer)
-
-    def answers(self, row: DataRow) -> tuple[Sequence[Message], ...]:
-        """Return the assistant's messages of either answer."""
-        return tuple(assistant_turns(row, name) for name in PAIR)

@@ -7,40 +7,27 @@ that is not there is refused before anything is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from train.data import DataRow, DataType, Message
-from train.methods.answers import PAIR, answered_pair, assistant_turns
-from train.methods.base import Method, Unusable
-from train.rows import TokenSequence
+from train.data import DataType
+from train.methods.answers import PAIR
+from train.methods.pairs import PairMethod
 from workspace.errors import UsageError
 
 if TYPE_CHECKING:
-    from evalsuite.models.chat import ChatTokenizer
     from train.recipe import TrainSection
 
 
-class _ReferenceFree(Method):
+class _ReferenceFree(PairMethod):
     """Learns from pairs, by a trainer that trl may not have."""
 
     accepts: ClassVar[tuple[DataType, ...]] = ("preference",)
     sequences: ClassVar[tuple[str, ...]] = PAIR
     trainer: ClassVar[str]
     """The module of `trl.experimental` that has its trainer."""
-
-    def encode(
-        self, row: DataRow, tokenizer: ChatTokenizer
-    ) -> tuple[TokenSequence, ...] | Unusable:
-        """Return the prompt with either answer; both carry loss on one stretch at their end."""
-        return answered_pair(row, tokenizer)
-
-    def answers(self, row: DataRow) -> tuple[Sequence[Message], ...]:
-        """Return the assistant's messages of either answer."""
-        return tuple(assistant_turns(row, name) for name in PAIR)
 
     def demand(self, section: TrainSection) -> None:
         """Refuse where the installed trl lacks the trainer; trl itself is not imported."""

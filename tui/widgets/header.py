@@ -10,23 +10,18 @@ from rich.cells import cell_len
 from tui.figures import count
 from tui.glyphs import Glyphs
 from tui.snapshot import Snapshot
-from tui.widgets.rows import Line, Rows, fit
+from tui.widgets.rows import Line, fit
+from tui.widgets.snapshot_rows import SnapshotRows
 from workspace.text import plain
 
 _NAME = " temper "
 
 
-class Header(Rows):
+class Header(SnapshotRows):
     """The name, the workspace and its counts."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs, id="header")
-        self._snapshot: Snapshot | None = None
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Show the counts of another snapshot."""
-        self._snapshot = snapshot
-        self.redraw()
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Return the one line; the path gives way to the counts, the counts to the name."""

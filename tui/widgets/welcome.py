@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tui.glyphs import Glyphs
-from tui.snapshot import Snapshot
-from tui.widgets.rows import Line, Rows, fit
+from tui.widgets.rows import Line, fit
+from tui.widgets.snapshot_rows import SnapshotRows
 
 _FIRST = (
     ("temper demo", "see the whole loop in minutes: what is forgotten, and the cure"),
@@ -17,17 +17,11 @@ _NEXT = (
 _COMMAND = 24
 
 
-class Welcome(Rows):
+class Welcome(SnapshotRows):
     """An empty workspace, in words."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs, id="welcome")
-        self._snapshot: Snapshot | None = None
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Say what comes first in this workspace."""
-        self._snapshot = snapshot
-        self.redraw()
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Return a sentence and the commands to begin with."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from curate.steps.base import StepContext
 from curate.steps.scoring.base import Found, Measured, Record
@@ -18,15 +17,12 @@ from curate.steps.scoring.chats import (
     trained_chat,
 )
 from curate.steps.scoring.configs import Ifd
-from curate.steps.scoring.models import scoring_model
-from curate.steps.scoring.perplexity import (
+from curate.steps.scoring.language_model import (
     TOO_LARGE,
-    VERSION,
-    LanguageModel,
+    LanguageModelScorer,
     by_passages,
     exponential,
     finite,
-    unmarked_note,
 )
 from evalsuite.engine.passes import TOKENS, batches
 from workspace.errors import DataError
@@ -34,7 +30,7 @@ from workspace.errors import DataError
 Pair = tuple[Passage, Passage]
 
 
-class IfdScorer:
+class IfdScorer(LanguageModelScorer):
     """IFD = exp(S(A | Q) / N) / exp(S(A) / N), with N tokens of the answer A and S = −Σ ln p.
 
     Li et al., arXiv 2308.12032, who divide the mean losses, S(A | Q) / S(A); the ratio of the
@@ -55,23 +51,9 @@ class IfdScorer:
                 cause="Instruction-following difficulty compares answers with and without one.",
                 cure="Use `perplexity` for plain text.",
             )
-        self.model = scoring_model(config.model, config.revision, context)
-        self.kind = context.type
-        self.language_model = LanguageModel(self.model, config.dtype)
+        super().__init__("ifd", config, context)
         self.columns: tuple[str, ...] = (config.column,)
-        self.described = f"{self.model.source.name} on this machine"
         self.opening = answer_opening(self.model.tokenizer)
-        self.fingerprint: Mapping[str, Any] = {
-            "kind": "ifd",
-            "version": VERSION,
-            "type": context.type,
-            "model": self.model.source.digest,
-            "dtype": config.dtype,
-        }
-
-    def excused(self, source: str | None, user_id: str | None) -> str:
-        """Any row may be scored."""
-        return ""
 
     def measure(self, records: Sequence[Record]) -> Found:
         """Yield the difficulty of each row."""
@@ -123,11 +105,3 @@ class IfdScorer:
         if asked is None or alone is None:
             return TOO_LARGE
         return finite(exponential((asked - alone) / len(pair[0].answer)))
-
-    def notes(self) -> tuple[str, ...]:
-        """Say where the template leaves more to guess."""
-        return unmarked_note(self.model, self.kind)
-
-    def close(self) -> None:
-        """Let go of the weights."""
-        self.language_model.close()

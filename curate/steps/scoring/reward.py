@@ -9,8 +9,8 @@ from curate.steps.base import StepContext
 from curate.steps.scoring.base import Found, Measured, Record
 from curate.steps.scoring.chats import check_known, check_length, supervised, whole_chat
 from curate.steps.scoring.configs import Reward
+from curate.steps.scoring.language_model import TOO_LARGE, by_passages, finite
 from curate.steps.scoring.models import scoring_model
-from curate.steps.scoring.perplexity import TOO_LARGE, by_passages, finite
 
 if TYPE_CHECKING:
     from evalsuite.engine.classifier import Classifier

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import curate
 from curate.steps.configs import StepConfig
 from curate.steps.quality.configs import PRESETS, RULES, Filter
-from curate.steps.quality.rules.arithmetic import evaluate, false_equation
+from curate.steps.quality.rules.arithmetic import false_equation
+from curate.steps.quality.rules.calculating import evaluate
 from curate.steps.quality.rules.truncated import cut
 from workspace.errors import DataError, UsageError
 
