@@ -18,6 +18,7 @@ from train.method_sections import MethodSection, SftSection
 from train.reinforcement_sections import RewardedSection
 from train.speed_section import Packing, Speed, Switch
 from train.tempering_sections import Replay, Share, Tempering
+from train.trackers import TrackerName
 from workspace.recipe import Section
 
 Optimizer = Literal[
@@ -128,6 +129,16 @@ class TrainSection(Section):
     attention; elsewhere it costs the square of their tokens. For sft."""
     speed: Speed = Speed()
     """Other levers of speed and memory, each `auto`."""
+
+    trackers: list[TrackerName] = Field(default_factory=list)
+    """Where each step's figures go beside events.jsonl: `wandb`, `mlflow`, `tensorboard`,
+    `trackio`; none by itself. Keys are theirs, from the environment; a failing one is an alarm."""
+
+    @model_validator(mode="after")
+    def _each_tracker_once(self) -> TrainSection:
+        if len({*self.trackers}) < len(self.trackers):
+            raise ValueError("each tracker once")
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:

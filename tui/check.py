@@ -281,6 +281,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     from train.proof.rewards import prove_rewards_of
     from train.reinforcement_sections import JudgeReward, RewardedSection
     from train.rewards import RewardPlace
+    from train.trackers import destination
     from workspace.errors import DataError
 
     section = recipe.section("train", TrainSection)
@@ -299,6 +300,9 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         yield from _memory(recipe, None)
         return
     inputs = find_inputs(recipe, recipe.workspace, command="temper check")
+    for tracker in section.trackers:
+        found = f"figures, settings and the model's config go to {destination(tracker)}"
+        yield Finding("ok", f"tracker {tracker}", found)
     if section.each is not None:
         yield from _groups(inputs)
     prepared = inputs.prepare()
