@@ -307,14 +307,15 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         yield from _groups(inputs)
     prepared = inputs.prepare()
     plan = prepared.plan
-    yield Finding(
-        "ok",
-        "plan",
-        f"{plan.steps:,} steps × {plan.batch_size} rows, {plan.tokens_trained:,} trained tokens, "
-        f"{plan.trainable_parameters:,} weights",
-    )
-    for warning in plan.warnings:
-        yield Finding("warn", "plan", warning)
+    if section.each is None:  # otherwise its groups were planned, each by itself
+        yield Finding(
+            "ok",
+            "plan",
+            f"{plan.steps:,} steps × {plan.batch_size} rows, {plan.tokens_trained:,} trained "
+            f"tokens, {plan.trainable_parameters:,} weights",
+        )
+        for warning in plan.warnings:
+            yield Finding("warn", "plan", warning)
     yield from _memory(recipe, prepared)
     if isinstance(section.method, RewardedSection):
         for one in section.method.rewards:
