@@ -21,7 +21,7 @@ DIRECTORY = "trackers"
 
 
 def check_trackers(names: Sequence[TrackerName]) -> None:
-    """Refuse a tracker that is not installed.
+    """Refuse a tracker that is not installed, or could write nowhere.
 
     Raises:
         UsageError: with the command that installs it.
@@ -33,6 +33,14 @@ def check_trackers(names: Sequence[TrackerName]) -> None:
             where="train.trackers",
             cause="The recipe asks for it; without it nothing would be recorded there.",
             cure=f"pip install {' '.join(missing)}",
+        )
+    is_small = importlib.util.find_spec("sqlalchemy") is None
+    if "mlflow" in names and is_small and "MLFLOW_TRACKING_URI" not in os.environ:
+        raise UsageError(
+            "this mlflow has no database to write to",
+            where="train.trackers",
+            cause="mlflow-skinny alone only sends to a server, and none is named.",
+            cure="pip install mlflow, or set MLFLOW_TRACKING_URI to your server",
         )
 
 

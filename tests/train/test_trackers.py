@@ -5,8 +5,10 @@ Stand-ins on the path, with the functions that transformers calls, write down wh
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ import json, os, time
 from pathlib import Path
 BEHAVIOUR = json.loads(os.environ["STAND_IN"])
 def told(what, **fields):
+    print("a greeting")
     with Path(BEHAVIOUR["file"]).open("a") as stream:
         stream.write(json.dumps({"what": what, **fields}, default=str) + "\\n")
     if BEHAVIOUR.get("fails") == what:
@@ -129,6 +132,9 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
         (package / "sdk/lib").mkdir(parents=True)
         source = {"wandb": WANDB, "mlflow": MLFLOW, "trackio": TRACKIO}[name]
         (package / "__init__.py").write_text(source)
+        if name == "mlflow":
+            (package.parent / "sqlalchemy").mkdir()
+            (package.parent / "sqlalchemy/__init__.py").touch()
         if name == "wandb":
             for part in (package / "sdk", package / "sdk/lib"):
                 (part / "__init__.py").touch()
@@ -156,10 +162,16 @@ def weights(run: Path) -> str:
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow", "trackio"])
 def test_a_tracker_gets_every_step_and_changes_nothing(
-    bench: Any, stand_in: StandIn, losses: Any, name: str
+    bench: Any,
+    stand_in: StandIn,
+    losses: Any,
+    name: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     read = stand_in(name)
     run = bench.train({"trackers": [name], "steps": 3})
+    said = capsys.readouterr()
+    assert "a greeting" in said.err and said.out == ""  # where results go
     told = read()
     logged = [one for one in told if one["what"] == "log"]
     found = [one[key] for one in logged for key in ("loss", "train/loss") if key in one]
@@ -245,6 +257,20 @@ def test_one_that_is_not_installed_is_answered_before_anything_is_read(bench: An
     with pytest.raises(UsageError, match="trackio is not installed") as caught:
         bench.prepare({"trackers": ["trackio"]})
     assert caught.value.cure == "pip install trackio"
+
+
+def test_a_small_mlflow_without_a_server_is_answered_too(
+    bench: Any, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in("mlflow")
+    shutil.rmtree(tmp_path / "path/sqlalchemy")
+    if importlib.util.find_spec("sqlalchemy"):
+        pytest.skip("sqlalchemy is installed")
+    with pytest.raises(UsageError, match="no database to write to") as caught:
+        bench.prepare({"trackers": ["mlflow"]})
+    assert "MLFLOW_TRACKING_URI" in caught.value.cure
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
+    assert bench.prepare({"trackers": ["mlflow"]}).plan.steps == 6
 
 
 def test_there_is_none_by_default_and_a_typo_is_told(bench: Any) -> None:

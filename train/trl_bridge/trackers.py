@@ -10,9 +10,10 @@ import copy
 import importlib
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,11 @@ def open_trackers(
         events: get an alarm for what fails.
         note: tells a person.
     """
-    with tracker_environment(names, run, project):
+    if not names:
+        yield []
+        return
+    # stdout is for results, and some of them greet there
+    with tracker_environment(names, run, project), redirect_stdout(sys.stderr):
         opened = []
         for name in names:
             note(f"tracker {name}: figures go to {destination(name, run)}")
