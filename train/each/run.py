@@ -98,6 +98,8 @@ def resume_each(
         as `run_each`.
     """
     inputs, groups, record, accepted = open_each(run, workspace, load, reporter, accept=accept)
+    if accepted:
+        record |= _compared(inputs)
     records.add_attempt(run, record, job, from_step=0, accepted=accepted)
     job.result(run)
     maker = _Maker(run, record, inputs, workspace, job, load, reporter, tuple(accept))
@@ -117,15 +119,15 @@ def open_each(
         )
     recipe = load(Path(record["recipe"]), record["overrides"])
     inputs = find_inputs(recipe, workspace, command="temper resume")
-    found = list(setting_differences(record["settings"], records.compared_settings(inputs)))
-    now = hash_file(inputs.dataset / "train.parquet")
-    if record["dataset_digest"] != now:
+    now = _compared(inputs)
+    found = list(setting_differences(record["settings"], now["settings"]))
+    if record["dataset_digest"] != now["dataset_digest"]:
         was = f"{record['dataset']} ({record['dataset_digest'][:12]})"
-        found.append(Difference("data", was, f"{inputs.dataset} ({now[:12]})", True))
+        is_now = f"{now['dataset']} ({now['dataset_digest'][:12]})"
+        found.append(Difference("data", was, is_now, True))
     if record["base"]["digest"] != inputs.source.digest:
-        found.append(
-            Difference("model", record["base"]["digest"][:12], inputs.source.digest[:12], True)
-        )
+        was = record["base"]["digest"][:12]
+        found.append(Difference("model", was, inputs.source.digest[:12], True))
     accepted = checked(run, found, accept, reporter)
     assert inputs.section.each is not None
     groups = find_groups(inputs.dataset, inputs.section.each)
@@ -159,17 +161,24 @@ def _record(
         "overrides": list(overrides),
         "method": inputs.section.method.kind,
         "adapter": inputs.section.adapter.kind,
-        "base": inputs.source.as_record(),
-        "dataset": str(inputs.dataset),
-        "dataset_digest": hash_file(inputs.dataset / "train.parquet"),
         "steps": steps,
         "each": groups.as_dict(),
         "groups": [
             {"value": group.value, "rows": group.rows, "run": one}
             for group, one in zip(groups.kept, ids, strict=True)
         ],
-        "settings": records.compared_settings(inputs),
         "attempts": [],
+        **_compared(inputs),
+    }
+
+
+def _compared(inputs: Inputs) -> dict[str, Any]:
+    """Return the fields of the record that a resumed whole is held against."""
+    return {
+        "base": inputs.source.as_record(),
+        "dataset": str(inputs.dataset),
+        "dataset_digest": hash_file(inputs.dataset / "train.parquet"),
+        "settings": records.compared_settings(inputs),
     }
 
 
