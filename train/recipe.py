@@ -18,6 +18,7 @@ from train.method_sections import MethodSection, SftSection
 from train.reinforcement_sections import ModelReward, RewardedSection
 from train.speed_section import Packing, Speed, Switch
 from train.tempering_sections import Replay, Tempering
+from train.trackers import TrackerName
 from workspace.recipe import Section
 from workspace.shares import Share
 
@@ -142,6 +143,10 @@ class TrainSection(Section):
     speed: Speed = Speed()
     """Other levers of speed and memory, each `auto`."""
 
+    trackers: list[TrackerName] = Field(default_factory=list)
+    """Where each step's figures go beside events.jsonl: `wandb`, `mlflow`, `tensorboard`,
+    `trackio`; none by itself. Keys are theirs, from the environment; a failing one is an alarm."""
+
     @property
     def has_stages(self) -> bool:
         """Whether it is several runs."""
@@ -152,6 +157,12 @@ class TrainSection(Section):
         replay = self.tempering.replay
         replayed = replay.dataset if replay is not None and replay.share > 0 else None
         return [self.dataset or default, *([replayed] if replayed else [])]
+
+    @model_validator(mode="after")
+    def _each_tracker_once(self) -> TrainSection:
+        if len({*self.trackers}) < len(self.trackers):
+            raise ValueError("each tracker once")
+        return self
 
     @model_validator(mode="before")
     @classmethod

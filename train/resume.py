@@ -41,6 +41,7 @@ _HARMLESS = (
     "train.limits",
     "train.rehearsal",
     "train.alarms",
+    "train.trackers",
     "train.method.alarms",
     "train.method.samples_every",
 )

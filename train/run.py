@@ -344,7 +344,7 @@ def _fit_once(
 ) -> Any:
     """Load the model, train it, and return it."""
     from train.adapters import Split, publishable, trainable_parameters
-    from train.trl_bridge import build_trainer, fit
+    from train.trl_bridge import build_trainer, fit, open_trackers
 
     inputs, plan, job = fitting.inputs, request.prepared.plan, fitting.job
     base = load(request.prepared, device)
@@ -356,7 +356,11 @@ def _fit_once(
         f"trainable: {trainable_parameters(trainer.model):,} of {plan.model_parameters:,} weights"
     )
     split = Split.of(trainer.model) if inputs.section.adapter.splits_weights else None
-    steps = fit(trainer)
+    project, names = inputs.recipe.name, inputs.section.trackers
+    with open_trackers(names, fitting.run, project, job.events, fitting.reporter.note) as opened:
+        for tracker in opened:
+            trainer.add_callback(tracker)
+        steps = fit(trainer)
     if steps < plan.steps and not (probe is not None and probe.is_exhausted):
         job.check_stop(
             cure=f"Step {steps} of {plan.steps} is saved. "

@@ -292,6 +292,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
     from train.proof.rewards import prove_rewards_of
     from train.reinforcement_sections import JudgeReward, RewardedSection
     from train.rewards import RewardPlace
+    from train.trackers import destination
     from workspace.errors import DataError
 
     section = recipe.section("train", TrainSection)
@@ -308,19 +309,23 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
         yield from _memory(recipe, None)
         return
     inputs = find_inputs(recipe, recipe.workspace, command="temper check")
+    for tracker in section.trackers:
+        found = f"figures, settings and the model's config go to {destination(tracker)}"
+        yield Finding("ok", f"tracker {tracker}", found)
     if section.each is not None:
         yield from _groups(inputs)
     prepared = inputs.prepare()
     plan = prepared.plan
-    yield Finding(
-        "ok",
-        "plan",
-        f"{plan.steps:,} steps × {plan.batch_size} rows, {plan.tokens_trained:,} trained tokens, "
-        f"{plan.trainable_parameters:,} weights",
-    )
-    yield from ledger_findings(prepared.ledger)
-    for warning in plan.warnings:
-        yield Finding("warn", "plan", warning)
+    if section.each is None:  # otherwise its groups were planned, each by itself
+        yield Finding(
+            "ok",
+            "plan",
+            f"{plan.steps:,} steps × {plan.batch_size} rows, {plan.tokens_trained:,} trained "
+            f"tokens, {plan.trainable_parameters:,} weights",
+        )
+        yield from ledger_findings(prepared.ledger)
+        for warning in plan.warnings:
+            yield Finding("warn", "plan", warning)
     yield from _memory(recipe, prepared)
     if isinstance(section.method, RewardedSection):
         for one in section.method.rewards:

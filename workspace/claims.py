@@ -21,7 +21,7 @@ from workspace.errors import WorkError
 from workspace.gpu_locks import Owner
 from workspace.gpus import Candidates, Gpu, find_candidates
 from workspace.machine import is_own_or_ancestor
-from workspace.tickets import Ticket, Waiting, live_tickets, queue_lock
+from workspace.tickets import QueueHeldUp, Ticket, Waiting, live_tickets, queue_lock
 
 _NEXT_SECONDS = 0.2
 _LONGEST_SECONDS = 5.0
@@ -45,14 +45,16 @@ class Place:
     number: int
     """1 is next; counted among those who want the same GPUs."""
     of: int
+    """0: the queue cannot be looked at, and `obstacles` says why."""
     obstacles: tuple[str, ...]
     """For each GPU it may take, who has it."""
     before: tuple[Owner, ...] = ()
     """Who is served before it."""
 
     def __str__(self) -> str:
+        place = [f"place {self.number} of {self.of}"] if self.of else []
         ahead = [f"before it {owner}" for owner in self.before[-1:]]
-        return "; ".join([f"place {self.number} of {self.of}", *self.obstacles, *ahead])
+        return "; ".join([*place, *self.obstacles, *ahead])
 
 
 class Waiter(Protocol):
@@ -162,18 +164,21 @@ def _wait(
     try:
         while True:
             waiter.check_stop()
-            place, is_turn = _standing(waiting, candidates)
-            if is_turn:
-                candidates = look()  # what the driver says now; outside the lock, for it is slow
-                taken = _take(candidates, waiter.owner, waiting)
-                if taken is not None:
-                    waiter.proceeds()
-                    return taken
-                place, _ = _standing(waiting, candidates)
+            try:
+                place, is_turn = _standing(waiting, candidates)
+                if is_turn:
+                    candidates = look()  # what the driver says now; outside the lock: it is slow
+                    taken = _take(candidates, waiter.owner, waiting)
+                    if taken is not None:
+                        waiter.proceeds()
+                        return taken
+                    place, _ = _standing(waiting, candidates)
+            except QueueHeldUp as held_up:  # it may go on: whoever waits does so for that too
+                place = Place(0, 0, (f"{held_up.title}: {held_up.cause} {held_up.cure}",))
             if str(place) != told:
                 told = str(place)
                 waiter.waits(place)
-            _rest(min(_LONGEST_SECONDS, _NEXT_SECONDS * place.number), waiter)
+            _rest(min(_LONGEST_SECONDS, _NEXT_SECONDS * max(1, place.number)), waiter)
     finally:
         waiting.give_up()
 

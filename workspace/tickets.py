@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,26 +57,41 @@ class Ticket:
         return is_suspended(self.owner.pid)
 
 
+class QueueHeldUp(WorkError):
+    """Somebody has been changing the queue for longer than that can take."""
+
+
 @contextmanager
 def queue_lock() -> Iterator[None]:
-    """Hold the lock under which the queue changes, for an instant.
+    """Hold the lock under which the queue changes, for an instant; Ctrl-Z waits for its end.
 
     Raises:
-        WorkError: somebody holds it for ten seconds, as a suspended process might.
+        QueueHeldUp: somebody holds it for ten seconds, as a suspended process might.
     """
-    with open_shared(lock_directory() / "queue.lock") as stream:
+    path = lock_directory() / "queue.lock"
+    with open_shared(path) as stream:
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not try_flock(stream):
+        while True:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
+            try:
+                if try_flock(stream):
+                    yield
+                    return
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             if time.monotonic() > deadline:
-                found = ", ".join(keepers(Path(stream.name))) or "a process of another user"
-                raise WorkError(
-                    "the queue for GPUs is held up",
-                    where=str(stream.name),
-                    cause=f"For {_PATIENCE_SECONDS:.0f} s it was held by one of: {found}.",
-                    cure="If one of them is suspended, let it go on: kill -CONT PID",
-                )
+                raise _held_up(path)
             time.sleep(0.002)
-        yield
+
+
+def _held_up(path: Path) -> QueueHeldUp:
+    found = ", ".join(keepers(path)) or "a process of another user"
+    return QueueHeldUp(
+        "the queue for GPUs is held up",
+        where=str(path),
+        cause=f"For {_PATIENCE_SECONDS:.0f} s it was held by one of: {found}.",
+        cure="If one of them is suspended, let it go on: kill -CONT PID",
+    )
 
 
 def live_tickets() -> list[Ticket]:

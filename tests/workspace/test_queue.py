@@ -19,7 +19,7 @@ from workspace.gpu_locks import Owner, holder, holders, try_lock
 from workspace.gpus import Gpu
 from workspace.jobs import JobView, read_job, stop_job
 from workspace.layout import Workspace
-from workspace.tickets import Waiting, live_tickets, put_first, queue_lock
+from workspace.tickets import QueueHeldUp, Waiting, live_tickets, put_first, queue_lock
 
 A = Gpu(0, "GPU-a", "Test", 80 * 2**30, 79 * 2**30, 0)
 B = Gpu(1, "GPU-b", "Test", 80 * 2**30, 78 * 2**30, 0)
@@ -27,13 +27,14 @@ B = Gpu(1, "GPU-b", "Test", 80 * 2**30, 78 * 2**30, 0)
 BEGIN = """
     import json, os, signal, sys, time
     from pathlib import Path
-    from workspace import claims, gpu_locks
+    from workspace import claims, gpu_locks, tickets
     from workspace.claims import claim
     from workspace.gpus import Gpu
     from workspace.jobs import run_job
     from workspace.layout import Workspace
     from workspace.waiting import JobWaiter
     claims._NEXT_SECONDS = 0.06
+    tickets._PATIENCE_SECONDS = 1.0
     root = Path(sys.argv[1])
     gpu_locks.LOCKS = root / "locks"
     found = [Gpu(index, f"GPU-{name}", "Test", 80 * 2**30, (79 - index) * 2**30, 0)
@@ -251,7 +252,8 @@ def test_a_suspended_waiter_lets_others_pass_and_keeps_its_place(start: Start) -
     first, _ = start()
     second, two = start()
     third, three = start()
-    second.send_signal(signal.SIGSTOP)
+    with queue_lock():  # not while it changes the queue itself
+        second.send_signal(signal.SIGSTOP)
     first.kill()
     until(lambda: state(three) == "running")
     until(lambda: in_line() == [two.name])
@@ -274,6 +276,28 @@ def test_a_command_that_cannot_wait_does_not_pass_those_that_do(start: Start) ->
     first.kill()
     until(lambda: state(two) == "running")
     assert second.poll() is None
+
+
+def test_a_waiter_outlasts_somebody_who_holds_up_the_queue(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = start()
+    _, two = start()
+    with queue_lock():
+        first.kill()
+        until(lambda: f"process {os.getpid()} (" in waiting(two))
+        assert waiting(two).startswith("the queue for GPUs is held up: For ")
+        assert "kill -CONT PID" in waiting(two)
+        monkeypatch.setattr("workspace.tickets._PATIENCE_SECONDS", 0.1)
+        with pytest.raises(QueueHeldUp), claim(found=[B]):
+            pass
+    until(lambda: state(two) == "running")
+
+
+def test_ctrl_z_waits_until_the_queue_is_let_go() -> None:
+    with queue_lock():
+        assert signal.SIGTSTP in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.SIGTSTP not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_only_a_waiting_job_is_put_first(start: Start) -> None:

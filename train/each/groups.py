@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import combining, normalize
 
 from train.each_section import Each
 from workspace.errors import DataError
@@ -75,9 +76,10 @@ def slug(value: str) -> str:
     """Return a directory's name for a value: its plain letters, and its hash.
 
     >>> slug("../Ada")
-    'ada-13be4ddf'
+    'ada-4e4af216'
     """
-    letters = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
+    bare = "".join(one for one in normalize("NFKD", value.lower()) if not combining(one))
+    letters = re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:_SLUG_LENGTH].strip("-")
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
     if looks_like_secret(value) or looks_like_secret(f"{letters}-{digest}"):
         letters = ""

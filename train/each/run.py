@@ -154,6 +154,8 @@ def resume_each(
         as `run_each`.
     """
     run, record = opened.run, opened.record
+    if opened.accepted:
+        record |= _compared(opened.inputs)
     records.add_attempt(run, record, job, from_step=0, accepted=opened.accepted)
     job.result(run)
     maker = _Maker(run, record, opened.inputs, workspace, job, load, reporter, opened.accept)
@@ -179,17 +181,24 @@ def _record(
         "overrides": list(overrides),
         "method": inputs.section.method.kind,
         "adapter": inputs.section.adapter.kind,
-        "base": inputs.source.as_record(),
-        "dataset": str(inputs.dataset),
-        "dataset_digest": hash_file(inputs.dataset / "train.parquet"),
         "steps": steps,
         "each": groups.as_dict(),
         "groups": [
             {"value": group.value, "rows": group.rows, "run": one}
             for group, one in zip(groups.kept, ids, strict=True)
         ],
-        "settings": records.compared_settings(inputs),
         "attempts": [],
+        **_compared(inputs),
+    }
+
+
+def _compared(inputs: Inputs) -> dict[str, Any]:
+    """Return the fields of the record that a resumed whole is held against."""
+    return {
+        "base": inputs.source.as_record(),
+        "dataset": str(inputs.dataset),
+        "dataset_digest": hash_file(inputs.dataset / "train.parquet"),
+        "settings": records.compared_settings(inputs),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from train.recipe import PeftAdapter, QloraAdapter, TrainSection
+from train.trackers import check_trackers
 from workspace.errors import UsageError
 
 _BITSANDBYTES = frozenset(
@@ -13,11 +14,12 @@ _BITSANDBYTES = frozenset(
 
 
 def check_libraries(section: TrainSection) -> None:
-    """Refuse a recipe whose adapter or optimiser needs a library that is not installed.
+    """Refuse a recipe whose adapter, optimiser or tracker needs a library that is not installed.
 
     Raises:
         UsageError: with the command that installs it.
     """
+    check_trackers(section.trackers)
     if isinstance(section.adapter, QloraAdapter):
         what, where = "kind: qlora", "train.adapter"
     elif section.optimizer in _BITSANDBYTES:

@@ -10,6 +10,7 @@ Importing it takes some ten seconds: import it late.
 from train.trl_bridge.build import OutOfMemory, build_trainer, fit, put_back
 from train.trl_bridge.rehearse import rehearse_batch
 from train.trl_bridge.request import FitRequest, StepReport
+from train.trl_bridge.trackers import open_trackers
 
 __all__ = [
     "FitRequest",
@@ -17,6 +18,7 @@ __all__ = [
     "StepReport",
     "build_trainer",
     "fit",
+    "open_trackers",
     "put_back",
     "rehearse_batch",
 ]

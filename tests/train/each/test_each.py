@@ -190,11 +190,18 @@ def test_changed_settings_or_rows_stop_a_resumed_whole(bench: Any) -> None:
     with pytest.raises(UsageError, match="not as when this run began") as caught:
         open_each(run, bench.workspace, bench.load, Silent())
     assert "train.learning_rate: was 0.01, is 0.5" in caught.value.cause
+    open_each(run, bench.workspace, bench.load, Silent(), accept=["train.learning_rate"])
     bench.recipe(RECIPE)
     bench.dataset("toy", rows_of(bench)[1:])
     with pytest.raises(UsageError) as caught:
         open_each(run, bench.workspace, bench.load, Silent())
     assert "data: was" in caught.value.cause
+    bench.dataset("toy", rows_of(bench))
+    bench.recipe({**RECIPE, "learning_rate": 0.02})
+    again(bench, run, accept=["train.learning_rate"])
+    (change,) = read_record(run)["attempts"][1]["accepted"]
+    assert change == {"name": "train.learning_rate", "before": "0.01", "now": "0.02"}
+    assert read_record(run)["settings"]["train"]["learning_rate"] == 0.02
 
 
 def test_a_base_that_was_changed_is_noticed() -> None:
