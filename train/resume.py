@@ -190,11 +190,16 @@ def _split_as_recorded(record: Mapping[str, Any], inputs: Inputs, prepared: Prep
 
 
 def _recipe(run: Path, record: Mapping[str, Any], load: Loader, reporter: Reporter) -> Recipe:
-    """Return the recipe as it is now, or the copy in the run if its file is gone."""
+    """Return the recipe as it is now, or the copy in the run if its file is gone.
+
+    Of a run on a new base there is no other than its own copy.
+    """
     path = Path(record["recipe"])
-    if path.is_file():
+    is_rebased = "rebased" in record
+    if path.is_file() and not is_rebased:
         return own_recipe(load(path, record["overrides"]), run, record)
-    reporter.note(f"{path} is gone: the run's own copy of the recipe is used")
+    if not is_rebased:
+        reporter.note(f"{path} is gone: the run's own copy of the recipe is used")
     recipe = load(run / "recipe.yaml", ())
     return replace(recipe, path=path, name=str(recipe.name))
 
