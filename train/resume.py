@@ -333,9 +333,9 @@ def checked(
     """
     stopping = [one for one in found if one.stops]
     # New rows or settings change the order of rows: accepting those accepts it.
-    if any(_is_accepted(one.name, _EXPLAINS_ROWS) for one in stopping):
+    if any(is_accepted(one.name, _EXPLAINS_ROWS) for one in stopping):
         stopping = [one for one in stopping if one.name != "rows"]
-    accepted = [one for one in stopping if _is_accepted(one.name, accept)]
+    accepted = [one for one in stopping if is_accepted(one.name, accept)]
     refused = [one for one in stopping if one not in accepted]
     for one in found:
         if not one.stops:
@@ -343,7 +343,7 @@ def checked(
     for one in accepted:
         reporter.note(f"changed and accepted: {one}")
     for name in accept:
-        if not any(_is_accepted(one.name, [name]) for one in stopping):
+        if not any(is_accepted(one.name, [name]) for one in stopping):
             reporter.note(f"--accept {name}: nothing of that name has changed")
     if refused:
         raise UsageError(
@@ -358,5 +358,6 @@ def checked(
     return [{"name": one.name, "before": one.before, "now": one.now} for one in accepted]
 
 
-def _is_accepted(name: str, accept: Sequence[str]) -> bool:
+def is_accepted(name: str, accept: Sequence[str]) -> bool:
+    """Tell whether one of `accept` is a difference's name, or what it is part of."""
     return any(name == one or name.startswith(f"{one}.") for one in accept)
