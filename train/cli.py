@@ -15,6 +15,7 @@ from train import ship_cli
 from train.cli_dial import dial
 from train.curve.command import curve
 from train.each.command import tell, train_groups
+from train.rebase.command import rebase
 from train.speed_view import print_levers
 from train.terminal import Terminal, print_row
 from workspace.context import Context, emit_json, note
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     app.command("resume")(resume)
     app.command("curve")(curve)
     app.command("dial")(dial)
+    app.command("rebase")(rebase)
     ship_cli.register(app)
 
 

@@ -201,11 +201,16 @@ def _split_as_recorded(record: Mapping[str, Any], inputs: Inputs, prepared: Prep
 
 
 def _recipe(run: Path, record: Mapping[str, Any], load: Loader, reporter: Reporter) -> Recipe:
-    """Return the recipe as it is now, or the copy in the run if its file is gone."""
+    """Return the recipe as it is now, or the copy in the run if its file is gone.
+
+    Of a run on a new base there is no other than its own copy.
+    """
     path = Path(record["recipe"])
-    if path.is_file():
+    is_rebased = "rebased" in record
+    if path.is_file() and not is_rebased:
         return own_recipe(load(path, record["overrides"]), run, record)
-    reporter.note(f"{path} is gone: the run's own copy of the recipe is used")
+    if not is_rebased:
+        reporter.note(f"{path} is gone: the run's own copy of the recipe is used")
     recipe = load(run / "recipe.yaml", ())
     return replace(recipe, path=path, name=str(recipe.name))
 
@@ -344,9 +349,9 @@ def checked(
     """
     stopping = [one for one in found if one.stops]
     # New rows or settings change the order of rows: accepting those accepts it.
-    if any(_is_accepted(one.name, _EXPLAINS_ROWS) for one in stopping):
+    if any(is_accepted(one.name, _EXPLAINS_ROWS) for one in stopping):
         stopping = [one for one in stopping if one.name != "rows"]
-    accepted = [one for one in stopping if _is_accepted(one.name, accept)]
+    accepted = [one for one in stopping if is_accepted(one.name, accept)]
     refused = [one for one in stopping if one not in accepted]
     for one in found:
         if not one.stops:
@@ -354,7 +359,7 @@ def checked(
     for one in accepted:
         reporter.note(f"changed and accepted: {one}")
     for name in accept:
-        if not any(_is_accepted(one.name, [name]) for one in stopping):
+        if not any(is_accepted(one.name, [name]) for one in stopping):
             reporter.note(f"--accept {name}: nothing of that name has changed")
     if refused:
         raise UsageError(
@@ -369,5 +374,6 @@ def checked(
     return [{"name": one.name, "before": one.before, "now": one.now} for one in accepted]
 
 
-def _is_accepted(name: str, accept: Sequence[str]) -> bool:
+def is_accepted(name: str, accept: Sequence[str]) -> bool:
+    """Tell whether one of `accept` is a difference's name, or what it is part of."""
     return any(name == one or name.startswith(f"{one}.") for one in accept)

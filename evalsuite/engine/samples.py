@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalsuite.engine.questions import Sample
+from workspace.errors import DataError
 
 _TYPES = {"str": pa.string(), "float": pa.float64(), "int": pa.int64(), "bool": pa.bool_()}
 SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Sample)])
@@ -23,3 +24,21 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
         for name, values in columns.items():
             values.append(getattr(sample, name))
     pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd")
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """Return the samples of a file, in order.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        rows = pq.read_table(path, schema=SCHEMA).to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            "the samples of this evaluation cannot be read",
+            where=str(path),
+            cause=f"{str(error).splitlines()[0].rstrip('.')}.",
+            cure="Evaluate again: answers that are kept are not asked for again.",
+        ) from error
+    return [Sample(**row) for row in rows]

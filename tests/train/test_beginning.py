@@ -67,6 +67,18 @@ def test_it_begins_with_the_merged_result(chain: Any) -> None:
     assert float((tuned - start).abs().max()) < 1e-5 < float((untouched - start).abs().max())
 
 
+def test_the_merged_weights_are_in_the_precision_of_the_base(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from evalsuite.models.load import load_model
+    from train.adapters.merging import stored_precision
+
+    load_model(tiny_model).to(torch.bfloat16).save_pretrained(tmp_path)  # type: ignore[call-overload]
+    assert (stored_precision(tiny_model), stored_precision(tmp_path)) == ("float32", "bfloat16")
+
+
 def test_its_record_names_the_whole_chain_and_the_one_base(chain: Any) -> None:
     bench, first, second, third = chain
     records = [read_record(run) for run in (first, second, third)]

@@ -33,6 +33,8 @@ def blocks() -> list[Any]:
 def test_the_recipes_of_the_page_are_valid() -> None:
     sections = [StagedTrainSection.model_validate(document["train"]) for document in blocks()]
     assert [stage.name for stage in sections[0].stages or ()] == ["sft", "reward", "policy"]
+    assert sections[1].from_run == "triage" and sections[1].tempering.replay is not None
+    assert sections[1].tempering.replay.share == 0.3
 
 
 def test_the_example_is_three_stages_with_the_reward_of_the_second() -> None:

@@ -377,3 +377,14 @@ def test_check_says_of_which_stage_something_is_wrong(staging: Staging) -> None:
     missing = [{**STAGES[0], "dataset": "none-yet"}, *STAGES[1:]]
     found = [one for one in check_recipe(staging.recipe(missing)) if "none-yet" in one.found]
     assert found[0].what == "sft: dataset" and found[0].level == "warn"
+
+
+def test_a_killed_job_is_resumed_as_a_person_types_it(
+    temper: Callable[..., str], staging: Staging
+) -> None:
+    killed(lambda: staging.train(STAGES[:1], Killer("sft", 2)))
+    shown = temper("resume", "toy")
+    run = staging.runs()["sft"]
+    assert run.name in shown and read_account(staging.job).is_done
+    assert len(read_record(run)["attempts"]) == 2
+    assert read_job(staging.job).state == "finished" and read_job(staging.job).attempt == 2

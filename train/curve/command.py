@@ -11,7 +11,6 @@ from workspace.options import AsJson, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from train.curve.curve import Curve
-    from workspace.jobs import Job
 
 
 def curve(
@@ -27,6 +26,7 @@ def curve(
     """
     from evalsuite.models.download import ensure_model
     from train.curve.curve import CurveMaker
+    from train.evaluation_watch import EvaluationWatch
     from train.teacher import ensure_teacher
     from train.terminal import Terminal
     from workspace.jobs import run_job
@@ -38,23 +38,11 @@ def curve(
     ensure_teacher(loaded, context.argv)
     maker = CurveMaker(loaded, loaded.workspace, context.load_recipe, given)
     with Terminal() as reporter, run_job(loaded.workspace, "curve", context.argv) as job:
-        found = maker.make(job, reporter, _Watch(job), context.argv)
+        found = maker.make(job, reporter, EvaluationWatch(job), context.argv)
     if as_json:
         emit_json(found.as_dict())
         return
     tell(found)
-
-
-class _Watch:
-    def __init__(self, job: Job) -> None:
-        self._job = job
-
-    def doing(self, what: str) -> None:
-        self._job.check_stop()
-        note(f"{what} …")
-
-    def answered(self, model: str, task: str, done: int, total: int) -> None:
-        self._job.check_stop(cure="The same command goes on from there.")
 
 
 def tell(found: Curve) -> None:

@@ -14,14 +14,22 @@ from train.recipe import TrainSection
 from train.record import read_record, settings_of
 from train.reinforcement_sections import RftSection
 from train.reporter import Reporter, Silent
-from train.resume import Loader, Resumption, checked, open_run, resume_train, setting_differences
+from train.resume import (
+    Loader,
+    Resumption,
+    checked,
+    is_accepted,
+    open_run,
+    resume_train,
+    setting_differences,
+)
 from train.run import run_train
 from train.stages.account import Account, Entry, read_account
 from train.stages.recipes import naming, planned, stage_recipe, stages_of
 from train.start import Place
 from workspace.errors import Stopped, UsageError
 from workspace.jobs import Job, run_job
-from workspace.layout import Workspace, new_id
+from workspace.layout import Workspace, checked_name, new_id
 from workspace.recipe import Recipe
 
 
@@ -62,10 +70,12 @@ def run_stages(
         as `train.run.run_train`.
     """
     reporter = reporter or Silent()
-    foresee(recipe, workspace, reporter)
-    job.check_stop(cure="Nothing was begun: the same command begins anew.")
     entries = tuple(Entry(stage.name, stage.method.kind) for stage in stages_of(recipe))
     account = Account(job.dir, recipe.path, tuple(overrides), name or recipe.name, entries)
+    for number in range(len(entries)):
+        checked_name(account.run_name(number), what="stage's run")
+    foresee(recipe, workspace, reporter)
+    job.check_stop(cure="Nothing was begun: the same command begins anew.")
     return _go_on(account.written(), _Hands(recipe, workspace, job, argv, reporter), None)
 
 
@@ -262,4 +272,5 @@ def _check_finished(run: Path, recipe: Recipe, accept: Sequence[str], reporter: 
     model = recipe.required("model", ModelSection, command="temper resume")
     now = settings_of(section, model)
     found = list(setting_differences(read_record(run)["settings"], now))
-    checked(run, found, accept, reporter)
+    meant = [one for one in accept if any(is_accepted(diff.name, [one]) for diff in found)]
+    checked(run, found, meant, reporter)

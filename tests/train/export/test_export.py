@@ -92,9 +92,11 @@ def test_an_adapter_is_exported_with_its_bases_identity(trained: Any, tmp_path: 
 def test_a_wrong_merge_is_not_exported(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from train.export import merged as module
+    from evalsuite.models.load import load_model
+    from train.adapters import merging
 
-    monkeypatch.setattr(module, "_merged", lambda shipment, base: base)  # the adapter is forgotten
+    # the adapter is forgotten
+    monkeypatch.setattr(merging, "merged", lambda base, adapter: load_model(base))
     with pytest.raises(LimitExceeded, match="nats per token") as caught:
         trained.export("merged", tmp_path / "m", override="x")
     assert caught.value.exit_code == 6

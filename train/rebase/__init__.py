@@ -1,0 +1,1 @@
+"""`temper rebase`: the same recipe on a new base, and which of both is better."""
