@@ -251,3 +251,23 @@ def test_an_adapter_on_the_language_model_learns_to_look(
     tuned = load_adapter(load_model(bench.model), run / "model")
     assert right(bench, tuned) == 1.0
     assert right(bench, tuned, exchanged=True) == 0.0
+
+
+@pytest.mark.slow
+def test_an_adapter_that_looks_is_exported_and_merged(
+    tmp_path: Path, make_bench: Any, tiny_llava: Path
+) -> None:
+    """With the run's token ids and answers; the merged one is a vision-language model again."""
+    from evalsuite.models.load import load_model
+    from tests.train.shipping import Yard
+
+    bench = make_bench(tmp_path, tiny_llava)
+    bench.dataset("toy", mixed())
+    yard = Yard(bench.root, bench.train({**LORA, "learning_rate": 0.01}))
+    for target in ("adapter", "merged"):
+        yard.export(target, tmp_path / target, override="for this test")
+        assert (tmp_path / target / "processor_config.json").is_file()
+    merged = load_model(tmp_path / "merged")
+    assert type(merged).__name__ == "LlavaForConditionalGeneration"
+    digests = {ChatTokenizer.from_dir(path).digest for path in (tiny_llava, tmp_path / "merged")}
+    assert len(digests) == 1

@@ -78,9 +78,16 @@ def check_parts(section: TrainSection, facts: ModelFacts) -> None:
     """Refuse settings that do not go with the model's having a vision part, or having none.
 
     Raises:
-        ModelError: there is none; an adapter that cannot be kept off it; or rates by layer, which
-            would count the tower's layers as well.
+        ModelError: there is none; an adapter that cannot be kept off it; selective checkpointing;
+            or rates by layer, which would count the tower's layers as well.
     """
+    if facts.has_vision and section.speed.checkpointing == "selective":
+        raise ModelError(
+            "checkpointing cannot be selective with a vision tower",
+            where="train.speed.checkpointing",
+            cause="trl would ask it of the tower's layers, which cannot.",
+            cure="Use checkpointing: full or off.",
+        )
     if facts.has_vision and isinstance(section.adapter, PeftAdapter):
         raise ModelError(
             "this adapter is not for vision-language models",
