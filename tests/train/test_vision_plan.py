@@ -119,6 +119,8 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "kl": ({"tempering": {"kl": {"weight": 0.1, "on": "all"}}}, UsageError, "that have images"),
     "neftune": ({"neftune": 5}, UsageError, "that have images"),
     "peft": ({"adapter": {"kind": "peft", "tuner": "IA3"}}, ModelError, "vision-language"),
+    "loftq": ({"adapter": {"kind": "qlora", "init": "loftq"}}, ModelError, "init: loftq"),
+    "selective": ({"speed": {"checkpointing": "selective"}}, ModelError, "cannot be selective"),
     "kto": ({"method": "kto"}, DataError, "`method: kto`"),
     "layer_rates": (
         {"vision": "all", "tempering": {"layer_rates": {"decay": 0.9}}},

@@ -123,6 +123,10 @@ def test_what_may_learn_is_what_the_recipe_says(
             learning = {name: one.numel() for name, one in named if one.requires_grad}
             assert {part_of(name) for name in learning} == parts
             assert sum(learning.values()) == trainer.request.prepared.plan.trainable_parameters
+    whole = {"kind": "lora", "r": 4, "modules_to_save": ["multi_modal_projector"]}
+    trainer = build(bench, {**LORA, "adapter": whole, "vision": "projector"})
+    learning = sum(one.numel() for one in trainer.model.parameters() if one.requires_grad)
+    assert learning == trainer.request.prepared.plan.trainable_parameters
 
 
 @pytest.mark.parametrize("kind", ["llava", "qwen"])
@@ -224,8 +228,8 @@ def test_the_proof_and_the_batches_are_on_record(learnt: tuple[Any, Path]) -> No
 @pytest.mark.parametrize(
     "adapter",
     [
-        {"kind": "lora", "r": 4, "dropout": 0.1},
-        pytest.param({"kind": "full"}, marks=pytest.mark.slow),
+        {"kind": "full"},  # saved under other names than the model's own
+        pytest.param({"kind": "lora", "r": 4, "dropout": 0.1}, marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_run_continues_bit_for_bit(
@@ -251,3 +255,23 @@ def test_an_adapter_on_the_language_model_learns_to_look(
     tuned = load_adapter(load_model(bench.model), run / "model")
     assert right(bench, tuned) == 1.0
     assert right(bench, tuned, exchanged=True) == 0.0
+
+
+@pytest.mark.slow
+def test_an_adapter_that_looks_is_exported_and_merged(
+    tmp_path: Path, make_bench: Any, tiny_llava: Path
+) -> None:
+    """With the run's token ids and answers; the merged one is a vision-language model again."""
+    from evalsuite.models.load import load_model
+    from tests.train.shipping import Yard
+
+    bench = make_bench(tmp_path, tiny_llava)
+    bench.dataset("toy", mixed())
+    yard = Yard(bench.root, bench.train({**LORA, "learning_rate": 0.01}))
+    for target in ("adapter", "merged"):
+        yard.export(target, tmp_path / target, override="for this test")
+        assert (tmp_path / target / "processor_config.json").is_file()
+    merged = load_model(tmp_path / "merged")
+    assert type(merged).__name__ == "LlavaForConditionalGeneration"
+    digests = {ChatTokenizer.from_dir(path).digest for path in (tiny_llava, tmp_path / "merged")}
+    assert len(digests) == 1

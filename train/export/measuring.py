@@ -10,9 +10,11 @@ import torch
 
 from evalsuite.engine.requests import GenerateRequest
 from evalsuite.engine.sides import Resident, free_memory
+from evalsuite.models import ChatTokenizer
 from evalsuite.models.context import context_length, vocabulary_size
 from evalsuite.models.load import Placement, load_reward_model
 from evalsuite.models.source import check_model_directory
+from evalsuite.models.vision import as_parts
 from train.export.base import Artefact, Options
 from train.export.parity import FACTOR, Difference, Gap, Parity, decide
 from train.export.prompts import Prompt, Prompts, choose_prompts
@@ -73,16 +75,19 @@ def differing_ids(prompts: Sequence[Prompt], artefact: Artefact) -> tuple[str, .
     from transformers import AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(artefact.tokenizer, local_files_only=True)
+    takes_parts = ChatTokenizer.from_dir(artefact.tokenizer).takes_parts
     return tuple(
         prompt.name
         for prompt in prompts
-        if prompt.messages is not None and _their_ids(tokenizer, prompt) != list(prompt.ids)
+        if prompt.messages is not None
+        and _their_ids(tokenizer, prompt, takes_parts=takes_parts) != list(prompt.ids)
     )
 
 
-def _their_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
+def _their_ids(tokenizer: Any, prompt: Prompt, *, takes_parts: bool) -> list[int]:
+    messages = prompt.messages or ()
     found = tokenizer.apply_chat_template(
-        [dict(message) for message in prompt.messages or ()],
+        [dict(message) for message in (as_parts(messages) if takes_parts else messages)],
         tools=list(prompt.tools) or None,
         add_generation_prompt=True,
         tokenize=True,

@@ -78,9 +78,24 @@ def check_parts(section: TrainSection, facts: ModelFacts) -> None:
     """Refuse settings that do not go with the model's having a vision part, or having none.
 
     Raises:
-        ModelError: there is none; an adapter that cannot be kept off it; or rates by layer, which
-            would count the tower's layers as well.
+        ModelError: there is none; an adapter that cannot be kept off it or filled from its files;
+            selective checkpointing; or rates by layer, which would count the tower's layers too.
     """
+    if facts.has_vision and getattr(section.adapter, "init", None) == "loftq":
+        raise ModelError(
+            "init: loftq is not for vision-language models",
+            where="train.adapter.init",
+            cause="It needs the unquantised weights by their names in the model, and the files of "
+            "these models name them otherwise.",
+            cure="Use init: zero.",
+        )
+    if facts.has_vision and section.speed.checkpointing == "selective":
+        raise ModelError(
+            "checkpointing cannot be selective with a vision tower",
+            where="train.speed.checkpointing",
+            cause="trl would ask it of the tower's layers, which cannot.",
+            cure="Use checkpointing: full or off.",
+        )
     if facts.has_vision and isinstance(section.adapter, PeftAdapter):
         raise ModelError(
             "this adapter is not for vision-language models",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,9 +41,10 @@ def rebase(
     from train.rebase.found import find_old, new_recipe
     from train.rebase.rebase import Rebasing
     from train.terminal import Terminal
-    from workspace.gpus import claim
+    from workspace.claims import claim
     from workspace.jobs import run_job
     from workspace.layout import Workspace
+    from workspace.waiting import JobWaiter
 
     context: Context = ctx.obj
     given = tuple(overrides or ())
@@ -52,7 +54,8 @@ def rebase(
     ensure_model(recipe, context.argv)
     work = Rebasing(old, recipe, workspace, context.load_recipe, suites or (), given)
     with Terminal() as reporter, run_job(workspace, "rebase", context.argv) as job:
-        found = work.make(job, reporter, EvaluationWatch(job), context.argv, claim)
+        waiting = partial(claim, waiter=JobWaiter(job, reporter.note))
+        found = work.make(job, reporter, EvaluationWatch(job), context.argv, waiting)
     if as_json:
         emit_json(found.as_dict())
         return

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from train.plan import Prepared
 from train.randomness import Randomness
 from train.stall import Watchdog
+from train.trl_bridge.converted import is_converted, load_converted
 from train.trl_bridge.layer_rates import split_by_depth
 from train.trl_bridge.ranks import has_ranks, load_ranks, save_ranks
 from train.trl_bridge.request import FitRequest
@@ -263,6 +264,8 @@ class Planned(transformers.Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if has_ranks(self.model):
             load_ranks(self.model, Path(resume_from_checkpoint))
+        elif is_converted(self.model, Path(resume_from_checkpoint)):
+            load_converted(self.model, Path(resume_from_checkpoint))
         else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
 
