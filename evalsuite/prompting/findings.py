@@ -92,6 +92,7 @@ def find_out(
             if found is None:
                 continue
             evaluation, seed = found.evaluation, found.seed
+            out.notes.append(f"{target.name}: the prompts are those tried in {evaluation}")
             ways = [target.scores(name, answers) for name, answers in found.answers.items()]
         if not any(way.name == ZERO_SHOT for way in ways):
             continue

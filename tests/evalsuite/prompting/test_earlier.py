@@ -52,6 +52,7 @@ def test_a_tuned_model_is_held_against_the_prompts_of_an_earlier_evaluation(
     after = read_results(evaluated(tiny_adapter)[0])
     assert after.prompt_baselines == []
     assert after.best_prompts == before.best_prompts
+    assert f"gain-write: the prompts are those tried in {before.id}" in after.notes
     assert {(one.ability, one.tuned, one.evaluation) for one in after.prompt_gains} == {
         ("gain-write", "adapter", before.id), ("gain-choose", "adapter", before.id)
     }  # fmt: skip
