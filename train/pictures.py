@@ -84,6 +84,7 @@ def read_pictures(
                 bad += [f"row {row}, images[{number}]: {error}"] if len(bad) < _SHOWN else []
         sizes.append(tuple(size for size, _ in found))
         digests.append(tuple(digest for _, digest in found))
+    progress(len(column), len(column))
     if count:
         raise DataError(
             f"{count} image{'' if count == 1 else 's'} cannot be read",

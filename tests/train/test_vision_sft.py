@@ -275,3 +275,36 @@ def test_an_adapter_that_looks_is_exported_and_merged(
     assert type(merged).__name__ == "LlavaForConditionalGeneration"
     digests = {ChatTokenizer.from_dir(path).digest for path in (tiny_llava, tmp_path / "merged")}
     assert len(digests) == 1
+
+
+@pytest.mark.slow
+def test_a_run_whose_image_files_change_is_not_resumed_as_if_they_had_not(
+    tmp_path: Path, make_bench: Any, tiny_llava: Path
+) -> None:
+    """Images may be files beside a dataset, which its own digest does not cover."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from workspace.errors import DataError, Stopped, UsageError
+
+    from .preferences import StopAfter
+
+    bench = make_bench(tmp_path, tiny_llava)
+    rows = [looking(number) for number in range(8)]
+    path = bench.dataset("toy", rows)
+    for number, row in enumerate(rows):
+        (path / f"{number}.png").write_bytes(row["images"][0]["bytes"])
+        row["images"] = [{"bytes": None, "path": f"{number}.png"}]
+    pq.write_table(pa.Table.from_pylist(rows), path / "train.parquet")
+    with pytest.raises(Stopped):
+        bench.train({**LORA, "batch_size": 4, "checkpoint_every": 1}, reporter=StopAfter(2))
+    (run,) = bench.workspace.runs.iterdir()
+    before = (path / "3.png").read_bytes()
+    (path / "3.png").write_bytes(picture("blue", 22))
+    with pytest.raises(UsageError, match="not as when this run began"):
+        bench.resume(run)
+    (path / "3.png").unlink()
+    with pytest.raises(DataError, match="1 image cannot be read"):
+        bench.resume(run)
+    (path / "3.png").write_bytes(before)
+    assert bench.resume(run) == run
