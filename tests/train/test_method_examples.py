@@ -79,10 +79,6 @@ def lines() -> list[Line]:
     ]
 
 
-ALSO = [Line(("kto.yaml",), 0.0, 0.7, 0.7)]
-"""Not in the table: what they reach at least is known, and no more."""
-
-
 def temper(*arguments: str) -> str:
     """Run a command in this process; return what it prints."""
     from tui.cli import app
@@ -140,7 +136,7 @@ def measured(line: Line, run: Path) -> tuple[float, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", lines() + ALSO, ids=lambda line: " ".join(line.arguments))
+@pytest.mark.parametrize("line", lines(), ids=lambda line: " ".join(line.arguments))
 def test_it_learns_what_it_is_to_learn(
     place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
@@ -169,7 +165,7 @@ def test_every_recipe_has_a_measure_and_no_line_of_the_table_is_there_twice() ->
     assert recipes == set(MEASURES)
     found = [(one.recipe, one.section().adapter.kind) for one in lines()]
     assert len(found) == len(set(found)) >= 12
-    tested = {one.recipe for one in lines() + ALSO}
+    tested = {one.recipe for one in lines()}
     assert tested == recipes - {"rloo", "rft"}  # rft: tests/train/test_reinforcement_gain.py
 
 
