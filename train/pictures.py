@@ -162,10 +162,15 @@ def _bytes_of(item: Mapping[str, Any], root: Path) -> bytes:
     path = item.get("path")
     if not isinstance(path, str) or not path:
         raise BadPicture("neither bytes nor a path")
+    file = root / path
     try:
-        return (root / path).read_bytes()
-    except OSError as error:
-        raise BadPicture(f"{path}: {error.strerror or error}") from error
+        if file.exists() and not file.is_file():  # to read a pipe would wait for ever
+            raise BadPicture(f"{path}: no regular file")
+        return file.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadPicture):
+            raise
+        raise BadPicture(f"{path!r}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _changed(row: int, number: int, what: str) -> DataError:

@@ -150,6 +150,8 @@ class LineBatch:
     def _columns(self) -> pl.DataFrame | None:
         if self._objects is None or not is_texts(self.first):
             return None
+        if any(not key or "\0" in key for key in self.first):  # tables name such columns anew
+            return None
         return texts_of(self._block.data, len(self._objects), list(self.first))
 
 

@@ -15,9 +15,8 @@ from curate.formats.raw import Misfit
 from curate.reasons import Reason
 from curate.recipe import Images
 from curate.texts import IMAGE_EDGE, IMAGE_MARK
+from workspace.image_formats import FORMATS
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""What is opened; others (EPS, PDF …) would run other programs, or hold no pixels."""
 _DIGEST_BYTES = 12
 
 

@@ -11,6 +11,8 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from workspace.image_formats import FORMATS
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -18,8 +20,20 @@ Size = tuple[int, int]
 """Width and height in pixels, upright."""
 
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""EXIF's orientation → what puts the image upright, as Pillow calls it."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
-"""Values of EXIF's orientation that exchange width and height."""
+"""Orientations that exchange width and height."""
+_DEEP = ("I", "F")
+"""Beginnings of the modes with more than 8 bits a channel: in RGB their values are cut to white."""
 _SMALL = (64, 64)
 
 
@@ -34,9 +48,11 @@ def check_picture(data: bytes) -> Size:
     time.
 
     Raises:
-        BadPicture: it is none, or cut short.
+        BadPicture: it is none, cut short, or has more than 8 bits a channel.
     """
     opened = _opened(data)
+    if opened.mode.startswith(_DEEP):
+        raise BadPicture(f"more than 8 bits a channel (mode {opened.mode}): convert it to 8")
     try:
         size = _upright(opened)  # of a PNG, it decodes the whole
     except Exception as error:
@@ -52,10 +68,16 @@ def open_picture(data: bytes) -> Image:
     Raises:
         BadPicture: it is none, or cut short.
     """
-    from PIL import ImageOps
+    from PIL.Image import Transpose
 
     opened: Any = _decoded(_opened(data), data)
-    return ImageOps.exif_transpose(opened).convert("RGB")
+    try:  # not ImageOps, which writes the whole EXIF anew: a photo's may be damaged
+        turn = _TURNS.get(opened.getexif().get(_ORIENTATION))
+        upright = opened if turn is None else opened.transpose(Transpose[turn])
+        image: Image = upright.convert("RGB")
+    except Exception as error:
+        raise BadPicture(_said(error, data)) from error
+    return image
 
 
 def picture_digest(data: bytes) -> str:
@@ -68,8 +90,9 @@ def _opened(data: bytes) -> Image:
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of notes in a photo that nobody reads
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception as error:  # a damaged header makes the library raise what it will
         raise BadPicture(_said(error, data)) from error
 

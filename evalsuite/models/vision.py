@@ -214,8 +214,15 @@ def _llava(settings: Mapping[str, Any], processor: Mapping[str, Any]) -> Callabl
 def _qwen(settings: Mapping[str, Any], processor: Mapping[str, Any]) -> Callable[[Size], int]:
     """Qwen2-VL and 2.5: an image keeps its shape, within a least and a most number of pixels."""
     given = settings.get("size") or {}
-    least = settings.get("min_pixels") or given.get("shortest_edge") or given.get("min_pixels")
-    most = settings.get("max_pixels") or given.get("longest_edge") or given.get("max_pixels")
+    if not settings.get("do_resize", True):
+        raise ValueError("do_resize is false: images are of any size, which its processor refuses")
+    if {"min_pixels", "max_pixels"} & {*given}:
+        raise ValueError(
+            "size has min_pixels or max_pixels, which its processor refuses: they stand beside "
+            "size, or are called shortest_edge and longest_edge in it"
+        )
+    least = settings.get("min_pixels") or given.get("shortest_edge")
+    most = settings.get("max_pixels") or given.get("longest_edge")
     patch, merge = int(settings.get("patch_size", 14)), int(settings.get("merge_size", 2))
     bounds = int(least or 56 * 56), int(most or 28 * 28 * 1280)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.formats import lines
+from curate.formats.batches import line_batches
 from curate.formats.lines import _row, read_lines
 from curate.formats.raw import LONGEST_ROW_BYTES
 from curate.reasons import Reason
@@ -69,3 +71,12 @@ def test_a_line_too_long_is_set_aside_wherever_blocks_end() -> None:
         for row, line in zip(rows, data.split(b"\n"), strict=False):
             assert (row.misfit is not None) == (line == long)
             assert len(row.raw) <= lines._SHOWN
+
+
+def test_keys_that_a_table_would_name_anew_are_read_line_by_line() -> None:
+    keys = ("instruction", "output", "", "column_2", "input", "input\0")
+    for some in (keys[:3], keys[:4], (*keys[:2], *keys[4:])):
+        line = json.dumps({key: f"text of {key!r}" for key in some})
+        (batch,) = line_batches(io.BytesIO("\n".join([line] * 100).encode()))
+        assert batch.columns() is None
+        assert [row.value for row in batch.rows] == [json.loads(line)] * 100

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from evalsuite.models import ChatTokenizer
 from evalsuite.models.pictures import BadPicture, check_picture, open_picture
@@ -194,6 +194,58 @@ def test_images_that_are_cut_short_are_found(kind: str) -> None:
             check_picture(cut)
         with pytest.raises(BadPicture):
             open_picture(cut)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_every_way_of_holding_a_camera_is_turned_back(turn: int) -> None:
+    held = Image.Exif()
+    held[0x0112] = turn
+    stream = io.BytesIO()
+    image = Image.new("RGB", (40, 30), "white")
+    image.paste((0, 0, 255), (0, 0, 10, 10))
+    image.save(stream, "PNG", exif=held)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(stream.getvalue())))
+    found = open_picture(stream.getvalue())
+    assert found.tobytes() == expected.convert("RGB").tobytes()
+    assert check_picture(stream.getvalue()) == found.size
+
+
+def test_a_photo_whose_other_notes_are_damaged_is_turned_all_the_same() -> None:
+    held = Image.Exif()
+    held[0x0112], held[0x010E] = 6, "a description of what is seen"
+    data = _encoded("JPEG", exif=held)
+    damaged = data.replace(b"\x01\x0e\x00\x02", b"\x01\x0e\x00\x0c", 1)
+    damaged = damaged.replace(b"\x0e\x01\x02\x00", b"\x0e\x01\x0c\x00", 1)
+    assert damaged != data
+    assert open_picture(damaged).size == check_picture(damaged) == (30, 40)
+
+
+def test_no_other_program_is_run_for_an_image() -> None:
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    for look in (check_picture, open_picture):
+        with pytest.raises(BadPicture, match="no known image format"):
+            look(postscript)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_images_of_more_than_eight_bits_are_refused_not_made_white(mode: str) -> None:
+    stream = io.BytesIO()
+    Image.new(mode, (3, 2), 30_000).save(stream, "TIFF")
+    with pytest.raises(BadPicture, match="more than 8 bits"):
+        check_picture(stream.getvalue())
+
+
+def test_settings_that_a_processor_refuses_are_told_before_loading(
+    models: Any, tmp_path: Path
+) -> None:
+    for number, change in enumerate(
+        ({"size": {"min_pixels": 4, "max_pixels": 400}}, {"do_resize": False})
+    ):
+        path = _copy(models["qwen"], tmp_path / str(number))
+        file = path / "preprocessor_config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+        with pytest.raises(ModelError, match="give no number of tokens"):
+            _demand(path)
 
 
 def test_images_are_rgb_whatever_they_were() -> None:
