@@ -16,6 +16,8 @@ from workspace.text import plain
 
 RECIPE = "temper.yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_SECONDS = len("20261120-233000")
+"""How much of an id says when it was made."""
 
 
 def checked_name(name: str, *, what: str) -> str:
@@ -151,14 +153,10 @@ class Workspace:
                 return candidate.resolve()
         known = sorted(path for path in parent.glob("[!.]*") if (path / marker).is_file())
         found = known if name == "latest" else [path for path in known if name in path.name]
-        # Several runs of one recipe: the newest is meant (ids sort by time).
-        exact = [path for path in found if _title(path) == name]
-        if exact or name == "latest":
-            return (
-                (exact or found)[-1].resolve()
-                if (exact or found)
-                else self._none(parent, name, what, cure, known)
-            )
+        # Several runs of one recipe: the newest is meant.
+        exact = [path for path in found if _title(path) == name] or found
+        if exact and (exact is not found or name == "latest"):
+            return _newest(exact, marker).resolve()
         if len(found) == 1:
             return found[0].resolve()
         if found:
@@ -178,6 +176,20 @@ class Workspace:
             cause="" if known else "There is none yet.",
             cure=_with_hint(name, titles, cure),
         )
+
+
+def _newest(found: Sequence[Path], marker: str) -> Path:
+    """Return the newest of directories sorted by id, which tells seconds; records tell more."""
+    second = found[-1].name[:_SECONDS]
+    tied = [path for path in found if path.name.startswith(second)]
+    if len(tied) == 1:
+        return tied[0]
+    return max(tied, key=lambda path: (_created(path / marker), path.name))
+
+
+def _created(marker: Path) -> float:
+    created = read_json(marker, kind="record").get("created", 0.0)
+    return float(created) if isinstance(created, int | float) else 0.0
 
 
 def _title(path: Path) -> str:

@@ -160,9 +160,13 @@ def test_no_row_shows_what_the_teacher_does(place: Callable[[str], Path]) -> Non
     assert rows and not any(row["completion"][-1]["content"].endswith(".") for row in rows)
 
 
+STAGED = {"rlhf", "rlhf-choices"}
+"""Several methods in one job, which `test_rlhf_gain.py` measures."""
+
+
 def test_every_recipe_has_a_measure_and_no_line_of_the_table_is_there_twice() -> None:
     recipes = {path.stem for path in (ROOT / "methods").glob("*.yaml")}
-    assert recipes == set(MEASURES)
+    assert recipes - STAGED == set(MEASURES)
     found = [(one.recipe, one.section().adapter.kind) for one in lines()]
     assert len(found) == len(set(found)) >= 12
     tested = {one.recipe for one in lines()}

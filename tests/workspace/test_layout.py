@@ -1,5 +1,6 @@
 """Names lead to what is meant, or to a message that says what there is."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ def test_a_run_is_found_by_id_part_name_and_latest(workspace: Workspace) -> None
     triage = workspace.runs / "20261120-120000-triage-1a2b"
     for name in (triage.name, "triage", "tria", str(triage), "latest"):
         assert workspace.run(name) == triage
+
+
+def test_of_runs_that_began_within_a_second_the_latest_is_the_last_begun(tmp_path: Path) -> None:
+    for created, name in ((2.0, "toy-1a2b"), (1.0, "toy-reward-9f9f"), (0.5, "toy-9999")):
+        run = tmp_path / "runs" / f"20261120-120000-{name}"
+        run.mkdir(parents=True)
+        (run / "run.json").write_text(json.dumps({"created": created}))
+    for name in ("latest", "toy"):
+        assert Workspace(tmp_path).run(name).name == "20261120-120000-toy-1a2b"
 
 
 @pytest.mark.parametrize("name", ["", "*", "[t]riage", "../runs/triage", "t?iage", "**/triage"])
