@@ -165,8 +165,8 @@ STAGED = {"rlhf", "rlhf-choices"}
 
 
 def test_every_recipe_has_a_measure_and_no_line_of_the_table_is_there_twice() -> None:
-    recipes = {path.stem for path in (ROOT / "methods").glob("*.yaml")}
-    assert recipes - STAGED == set(MEASURES)
+    recipes = {path.stem for path in (ROOT / "methods").glob("*.yaml")} - STAGED
+    assert recipes == set(MEASURES)
     found = [(one.recipe, one.section().adapter.kind) for one in lines()]
     assert len(found) == len(set(found)) >= 12
     tested = {one.recipe for one in lines()}
