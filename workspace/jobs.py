@@ -203,7 +203,7 @@ def _stoppable(job: Job) -> Iterator[None]:
 
     A job within a job is asked with it: what came before it began, and what came too late for it.
     """
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     asking = _Asking(job)
     try:
         for number in _SIGNALS:
