@@ -209,6 +209,20 @@ def _user_of(path: Path) -> int | None:
         return None
 
 
+def _free_before(ticket: Ticket) -> Path:
+    """Return the nearest free place before a ticket, past files that only others may remove."""
+    known = set(map(_number, _paths()))
+    for number in range(ticket.number - 1, -1, -1):
+        if number not in known:
+            return ticket.path.with_name(f"{number:012d}{_ENDING}")
+    raise UsageError(
+        "there is no place before the first",
+        where=str(ticket.path),
+        cause=f"Before it waits {ticket.owner}, and no number is free below its own.",
+        cure="Wait for it, or ask its user; `temper queue` shows the order.",
+    )
+
+
 def put_first(job: str) -> Ticket:
     """Let a waiting job go before all others, as long as those are the same user's.
 
@@ -236,8 +250,7 @@ def put_first(job: str) -> Ticket:
                 )
         if found is tickets[0]:
             return found
-        # Past files of the dead that only their owner may remove as well.
-        first = found.path.with_name(f"{min(map(_number, _paths())) - 1:012d}{_ENDING}")
+        first = _free_before(tickets[0])
         with contextlib.suppress(FileNotFoundError):  # it left the queue this instant
             found.path.rename(first)
         return Ticket(first, found.owner, found.gpus)

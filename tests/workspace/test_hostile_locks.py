@@ -25,7 +25,7 @@ from workspace.gpu_locks import (
     try_lock,
 )
 from workspace.gpus import Gpu
-from workspace.tickets import Waiting, live_tickets, queue_lock
+from workspace.tickets import Waiting, live_tickets, put_first, queue_lock
 
 A = Gpu(0, "GPU-a", "Test", 80 * 2**30, 79 * 2**30, 0)
 B = Gpu(1, "GPU-b", "Test", 80 * 2**30, 78 * 2**30, 0)
@@ -222,6 +222,15 @@ def test_nobody_leaves_the_queue_while_another_changes_it(locks: Path) -> None:
         assert len([*locks.glob("*.ticket")]) == 1  # it could be another's by now
     assert in_line() == []
     assert [*locks.glob("*.ticket")] == []
+
+
+def test_a_job_is_put_first_whatever_is_called_as_the_lowest_ticket(locks: Path) -> None:
+    os.mkfifo(locks / "000000000000.ticket")
+    first, second = (Waiting(Owner.this_process(job=name), [A.uuid]) for name in ("one", "two"))
+    put_first("two")
+    assert in_line() == ["two", "one"]
+    first.give_up()
+    second.give_up()
 
 
 class LetsGo:
