@@ -6,7 +6,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -120,19 +120,22 @@ def begin_run(
     prepared = inputs.prepare(working)
     reporter.planned(prepared)
     job.check_stop(cure=_NOTHING_BEGUN)
-    run = workspace.make(workspace.runs) / place.run
-    run.mkdir(mode=0o700)
-    beginning = inputs.beginning
-    if beginning is not None:
-        with _removed_if_it_fails(run):
-            inputs, prepared = settle(run, inputs, prepared, reporter)
-            job.check_stop(cure=_NOTHING_BEGUN)
-    write_run_files(run, inputs, prepared)
-    record = records.new_record(run, inputs, prepared, job, tuple(overrides))
-    record |= place.fields
-    records.add_attempt(run, record, job, from_step=0, accepted=[])
-    job.result(run)
-    return attempt_run(run, inputs, prepared, job, reporter, Start(), load_base=load_base)
+    with ExitStack() as held:
+        if inputs.beginning is not None:
+            # to merge looks at the GPUs, and torch keeps to those that were visible then
+            held.enter_context(claim(waiter=JobWaiter(job, reporter.note, _NOTHING_BEGUN)))
+        run = workspace.make(workspace.runs) / place.run
+        run.mkdir(mode=0o700)
+        if inputs.beginning is not None:
+            with _removed_if_it_fails(run):
+                inputs, prepared = settle(run, inputs, prepared, reporter)
+                job.check_stop(cure=_NOTHING_BEGUN)
+        write_run_files(run, inputs, prepared)
+        record = records.new_record(run, inputs, prepared, job, tuple(overrides))
+        record |= place.fields
+        records.add_attempt(run, record, job, from_step=0, accepted=[])
+        job.result(run)
+        return attempt_run(run, inputs, prepared, job, reporter, Start(), load_base=load_base)
 
 
 @contextmanager
@@ -205,15 +208,16 @@ def _sample_then_fit(
     """Draw and keep completions, then plan and fit as for a dataset of them."""
     proof = read_json(run / "proof.json", kind="proof")
     waiter = JobWaiter(job, reporter.note, f"Continue with: temper resume {run.name}")
-    with claim(waiter=waiter), _quiet_libraries():
-        sample(run, inputs, prepared, job, reporter)
-    write_json(run / "sampling_proof.json", proof)  # of prompts and rewards; the next is of rows
-    second = kept_inputs(run, inputs)
-    assert second is not None
-    planned = second.prepare(reporter.working)
-    enter_second_stage(run, second, planned)
-    reporter.planned(planned)
-    return attempt_run(run, second, planned, job, reporter, Start())
+    with claim(waiter=waiter):  # to the end: torch stays on the GPU that it began with
+        with _quiet_libraries():
+            sample(run, inputs, prepared, job, reporter)
+        write_json(run / "sampling_proof.json", proof)  # of prompts and rewards; then of rows
+        second = kept_inputs(run, inputs)
+        assert second is not None
+        planned = second.prepare(reporter.working)
+        enter_second_stage(run, second, planned)
+        reporter.planned(planned)
+        return attempt_run(run, second, planned, job, reporter, Start())
 
 
 def enter_second_stage(run: Path, inputs: Inputs, prepared: Prepared) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from workspace.errors import UsageError
+from workspace.secrets import redact
 
 TrackerName = Literal["wandb", "mlflow", "tensorboard", "trackio"]
 DIRECTORY = "trackers"
@@ -45,13 +46,16 @@ def check_trackers(names: Sequence[TrackerName]) -> None:
 
 
 def destination(name: TrackerName, run: Path | None = None) -> str:
-    """Return where a tracker's figures go, in words.
+    """Return where a tracker's figures go, in words and without a password in an address.
 
     Args:
         name: of the tracker.
         run: the run's directory, where it is known.
     """
-    place = str(run / DIRECTORY) if run else "the run's directory"
+    return redact(_destination(name, str(run / DIRECTORY) if run else "the run's directory"))
+
+
+def _destination(name: TrackerName, place: str) -> str:
     environment = os.environ
     if name == "wandb":
         mode = environment.get("WANDB_MODE") or ("online" if _knows_wandb() else "offline")

@@ -13,16 +13,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from workspace import gpu_locks, gpus
 from workspace.context import duration
 from workspace.errors import WorkError
-from workspace.gpu_locks import Owner
+from workspace.gpu_locks import GpuLock, Owner
 from workspace.gpus import Candidates, Gpu, find_candidates
 from workspace.machine import is_own_or_ancestor
 from workspace.tickets import QueueHeldUp, Ticket, Waiting, live_tickets, queue_lock
 
+_Found = TypeVar("_Found")
 _NEXT_SECONDS = 0.2
 _LONGEST_SECONDS = 5.0
 """How often to look: the next in order, and those far behind, so that fifty cost little."""
@@ -101,15 +103,18 @@ def claim(*, found: Sequence[Gpu] | None = None, waiter: Waiter | None = None) -
     if not candidates.gpus:
         yield Claim("cuda", candidates.told)
         return
-    if candidates.is_order and _is_ours(candidates.gpus[0]):
+    patience = _Patience(waiter)
+    if candidates.is_order and patience.with_queue(partial(_is_ours, candidates.gpus[0])):
+        patience.ends()
         told = f"{candidates.told}; this process has it already"
         yield Claim("cuda", told, candidates.gpus[0])
         return
     owner = waiter.owner if waiter else Owner.this_process()
     began = time.monotonic()
-    taken = _take(candidates, owner)
+    taken = patience.with_queue(partial(_take, candidates, owner))
     if taken is None and waiter is not None:
-        taken = _wait(look, candidates, waiter)
+        taken = _wait(look, candidates, waiter, patience)
+    patience.ends()
     if taken is None and not candidates.is_order:
         raise _refusal(candidates)
     waited = time.monotonic() - began
@@ -144,8 +149,11 @@ def likely(found: Sequence[Gpu] | None = None) -> Claim:
         return Claim("cpu", candidates.told or "no NVIDIA GPU was found")
     if not candidates.gpus:
         return Claim("cuda", candidates.told)
-    with queue_lock():
-        best = min(candidates.gpus, key=lambda gpu: (_obstacle(gpu) is not None, _used(gpu)))
+    try:
+        with queue_lock():
+            best = min(candidates.gpus, key=lambda gpu: (_obstacle(gpu) is not None, _used(gpu)))
+    except QueueHeldUp:  # nothing is taken: by what the driver says alone
+        best = min(candidates.gpus, key=lambda gpu: (gpu.is_used_by_others, _used(gpu)))
     return Claim("cuda", str(best), best)
 
 
@@ -155,29 +163,60 @@ def _is_ours(gpu: Gpu) -> bool:
     return holder is not None and holder.owner.is_alive and is_own_or_ancestor(holder.owner.pid)
 
 
+class _Patience:
+    """Of one who can wait: also for somebody who holds up the queue, as a suspended process does.
+
+    Tells each place once.
+    """
+
+    def __init__(self, waiter: Waiter | None) -> None:
+        self._waiter, self._told = waiter, ""
+
+    def with_queue(self, act: Callable[[], _Found]) -> _Found:
+        """Return what `act` does with the queue, as soon as it can be had.
+
+        Raises:
+            QueueHeldUp: it is held up, and nobody waits.
+        """
+        while True:
+            try:
+                return act()
+            except QueueHeldUp as held_up:
+                if self._waiter is None:
+                    raise
+                self.tell(Place(0, 0, (f"{held_up.title}: {held_up.cause} {held_up.cure}",)))
+                self._waiter.check_stop()
+
+    def tell(self, place: Place) -> None:
+        """Tell the place, if it is another."""
+        if self._waiter is not None and str(place) != self._told:
+            self._told = str(place)
+            self._waiter.waits(place)
+
+    def ends(self) -> None:
+        """Tell that the waiting is over, if there was any."""
+        if self._waiter is not None and self._told:
+            self._waiter.proceeds()
+
+
 def _wait(
-    look: Callable[[], Candidates], candidates: Candidates, waiter: Waiter
-) -> tuple[Gpu, IO[bytes]]:
+    look: Callable[[], Candidates], candidates: Candidates, waiter: Waiter, patience: _Patience
+) -> tuple[Gpu, GpuLock]:
     """Take a ticket and wait for its turn on one of the GPUs."""
-    waiting = Waiting(waiter.owner, [gpu.uuid for gpu in candidates.gpus])
-    told = ""
+    wanted = [gpu.uuid for gpu in candidates.gpus]
+    waiting = patience.with_queue(partial(Waiting, waiter.owner, wanted))
     try:
         while True:
             waiter.check_stop()
-            try:
-                place, is_turn = _standing(waiting, candidates)
-                if is_turn:
-                    candidates = look()  # what the driver says now; outside the lock: it is slow
-                    taken = _take(candidates, waiter.owner, waiting)
-                    if taken is not None:
-                        waiter.proceeds()
-                        return taken
-                    place, _ = _standing(waiting, candidates)
-            except QueueHeldUp as held_up:  # it may go on: whoever waits does so for that too
-                place = Place(0, 0, (f"{held_up.title}: {held_up.cause} {held_up.cure}",))
-            if str(place) != told:
-                told = str(place)
-                waiter.waits(place)
+            place, is_turn = patience.with_queue(partial(_standing, waiting, candidates))
+            if is_turn:
+                candidates = look()  # what the driver says now; outside the lock: it is slow
+                take = partial(_take, candidates, waiter.owner, waiting)
+                taken = patience.with_queue(take)
+                if taken is not None:
+                    return taken
+                place, _ = patience.with_queue(partial(_standing, waiting, candidates))
+            patience.tell(place)
             _rest(min(_LONGEST_SECONDS, _NEXT_SECONDS * max(1, place.number)), waiter)
     finally:
         waiting.give_up()
@@ -209,7 +248,7 @@ def _standing(waiting: Waiting, candidates: Candidates) -> tuple[Place, bool]:
 
 def _take(
     candidates: Candidates, owner: Owner, waiting: Waiting | None = None
-) -> tuple[Gpu, IO[bytes]] | None:
+) -> tuple[Gpu, GpuLock] | None:
     """Lock the freest GPU that nobody uses and nobody before us wants; None if there is none."""
     with queue_lock():
         tickets = live_tickets()

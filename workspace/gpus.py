@@ -9,6 +9,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workspace.machine import own_processes
+
 _BUSY_MEMORY_BYTES = 512 * 1024**2
 
 
@@ -22,13 +24,13 @@ class Gpu:
     total_bytes: int
     free_bytes: int
     processes: int
-    """Compute processes of any user on it."""
+    """Compute processes on it, of any user; this process and what it started are left out."""
     capability: tuple[int, int] = (0, 0)
     """CUDA compute capability; (0, 0): the driver does not say."""
 
     @property
     def is_used_by_others(self) -> bool:
-        """Whether processes of any kind work on it, as far as the driver tells."""
+        """Whether processes of others work on it, as far as the driver tells."""
         used = self.total_bytes - self.free_bytes
         return bool(self.processes) and used > _BUSY_MEMORY_BYTES
 
@@ -56,7 +58,9 @@ def _describe(index: int) -> Gpu:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     try:
-        processes = len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        found = {int(one.pid) for one in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+        # torch keeps its context to the end of a process, also after a job in it has let go
+        processes = len(found - own_processes()) if found else 0
     except pynvml.NVMLError:
         processes = 0
     try:

@@ -199,24 +199,41 @@ def _held_lock(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _stoppable(job: Job) -> Iterator[None]:
-    """Let signals ask the job to stop at its next safe point; a second Ctrl-C stops at once."""
+    """Let signals ask the job to stop at its next safe point; a second Ctrl-C stops at once.
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if job.stop_signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        job.stop_signal = number
-
-    before = {}
+    A job within a job is asked with it: what came before it began, and what came too late for it.
+    """
+    before: dict[signal.Signals, Any] = {}
+    asking = _Asking(job)
     try:
         for number in _SIGNALS:
-            before[number] = signal.signal(number, ask)
+            before[number] = signal.signal(number, asking)
     except ValueError:  # not the main thread: whoever runs us there stops us another way
         pass
+    known = before.get(signal.SIGTERM)
+    outer = known.job if isinstance(known, _Asking) else None
+    if outer is not None:
+        job.stop_signal = job.stop_signal or outer.stop_signal
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if outer is not None:
+            outer.stop_signal = outer.stop_signal or job.stop_signal
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What a signal does to a job."""
+
+    job: Job
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Ask it to stop."""
+        if self.job.stop_signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.job.stop_signal = number
 
 
 @contextmanager

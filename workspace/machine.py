@@ -68,3 +68,11 @@ def is_own_or_ancestor(pid: int) -> bool:
     import psutil
 
     return pid == os.getpid() or any(parent.pid == pid for parent in psutil.Process().parents())
+
+
+def own_processes() -> frozenset[int]:
+    """Return the ids of this process and of all that it started."""
+    import psutil
+
+    own = psutil.Process()
+    return frozenset((own.pid, *(child.pid for child in own.children(recursive=True))))

@@ -18,6 +18,9 @@ _KEY_SHAPES = re.compile(
     r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+_IN_ADDRESS = re.compile(r"""://[^/\s"'<>]+@""")
+"""A user and a password before a host, as in the address of a database."""
+_IN_QUERY = re.compile(r"([?&](?:password|passwd|token|secret|api_?key)=)[^&\s\"'<>]+", re.I)
 _SECRET_VARIABLE = re.compile(r"(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)$")
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 _SHORTEST = 8
@@ -57,12 +60,16 @@ def looks_like_secret(text: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """Return `text` without anything shaped like a key and without the values of secret variables.
+    """Return `text` without what is shaped like a key, is before the host of an address, or is the
+    value of a secret variable.
 
     >>> redact("Bearer hf_" + "a" * 30)
     'Bearer [secret]'
+    >>> redact("postgresql://ada:lovelace@db/runs")
+    'postgresql://[secret]@db/runs'
     """
     for name, value in os.environ.items():
         if len(value) >= _SHORTEST and _SECRET_VARIABLE.search(name) and value in text:
             text = text.replace(value, f"[secret {name}]")
-    return _KEY_SHAPES.sub("[secret]", text)
+    text = _IN_ADDRESS.sub("://[secret]@", text)
+    return _KEY_SHAPES.sub("[secret]", _IN_QUERY.sub(r"\1[secret]", text))

@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -21,20 +21,24 @@ from typing import IO
 from workspace.errors import UsageError, WorkError
 from workspace.gpu_locks import (
     Owner,
+    Shelter,
     keepers,
     lock_directory,
     open_shared,
+    open_to_look,
     read_document,
     read_owner,
     try_flock,
     write_document,
 )
 from workspace.machine import is_suspended
+from workspace.text import plain
 
 _FIRST = 100_000_000
 """Leaves as many places before it for tickets that are put first."""
 _ENDING = ".ticket"
 _PATIENCE_SECONDS = 10.0
+_LONGEST_UUID = 100
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,24 @@ def queue_lock() -> Iterator[None]:
         QueueHeldUp: somebody holds it for ten seconds, as a suspended process might.
     """
     path = lock_directory() / "queue.lock"
-    with open_shared(path) as stream:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
-            try:
-                if try_flock(stream):
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
+        try:
+            with closing(Shelter()) as shelter, _open_queue(path) as stream:
+                if shelter.is_safe and try_flock(stream):
                     yield
                     return
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            if time.monotonic() > deadline:
-                raise _held_up(path)
-            time.sleep(0.002)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if time.monotonic() > deadline:
+            raise _held_up(path if shelter.is_safe else path.parent)
+        time.sleep(0.002)
+
+
+def _open_queue(path: Path) -> IO[bytes]:
+    """Open the queue's lock; nothing is written in it, so that to read it is enough."""
+    return open_to_look(path) or open_shared(path)
 
 
 def _held_up(path: Path) -> QueueHeldUp:
@@ -97,25 +106,30 @@ def _held_up(path: Path) -> QueueHeldUp:
 def live_tickets() -> list[Ticket]:
     """Return the tickets in order; those of the dead are removed. Under `queue_lock` only."""
     found = []
-    directory = lock_directory()
-    for name in sorted(entry.name for entry in os.scandir(directory)):  # equally many digits
-        if not name.endswith(_ENDING) or not name.removesuffix(_ENDING).isdecimal():
+    for path in sorted(_paths(), key=_number):
+        stream = open_to_look(path)
+        if stream is None:  # no ticket, whatever it is called, or one that left this instant
             continue
-        path = directory / name
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            continue
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        with stream:
             if try_flock(stream):
-                with contextlib.suppress(PermissionError):  # another user's: passed over
+                with contextlib.suppress(OSError):  # another user's: passed over
                     path.unlink(missing_ok=True)
                 continue
             document = read_document(stream)
         gpus = document.get("gpus")
-        wanted = frozenset(map(str, gpus)) if isinstance(gpus, list) else frozenset()
+        listed = gpus if isinstance(gpus, list) else []
+        wanted = frozenset(plain(one, _LONGEST_UUID) for one in listed if isinstance(one, str))
         found.append(Ticket(path, read_owner(document), wanted))
     return found
+
+
+def _paths() -> list[Path]:
+    """Return what is called as tickets are."""
+    return [path for path in lock_directory().glob(f"*{_ENDING}") if path.stem.isdecimal()]
+
+
+def _number(path: Path) -> int:
+    return int(path.stem)
 
 
 class Waiting:
@@ -127,27 +141,43 @@ class Waiting:
         Raises:
             WorkError: the queue cannot be changed.
         """
-        self.gpus = frozenset(gpus)
+        self.owner, self.gpus = owner, frozenset(gpus)
         with queue_lock():
-            taken = [ticket.number for ticket in live_tickets()]
-            self._stream = _issue(max(taken, default=_FIRST - 1) + 1)
-            write_document(self._stream, {**asdict(owner), "gpus": sorted(gpus)})
+            self._shelter = Shelter()  # under the lock, which has made sure that it is safe
+            self._stream = self._taken(live_tickets())
+
+    def _taken(self, tickets: Sequence[Ticket]) -> IO[bytes]:
+        """Take the number after all others."""
+        stream = _issue(max((one.number for one in tickets), default=_FIRST - 1) + 1)
+        write_document(stream, {**asdict(self.owner), "gpus": sorted(self.gpus)})
+        return stream
 
     def split(self, tickets: Sequence[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
-        """Return the tickets before this one and those after it; it may have been moved."""
+        """Return the tickets before this one and those after it; it may have been moved.
+
+        Where somebody has removed it, it is taken anew, behind all others. Under `queue_lock` only.
+        """
         own = os.fstat(self._stream.fileno())
-        numbers = [one.number for one in tickets if _is_file(one.path, own)]
-        mine = numbers[0] if numbers else 0
+        mine = next((one.number for one in tickets if _is_file(one.path, own)), None)
+        if mine is None:
+            self._stream.close()
+            self._stream = self._taken(tickets)
+            return list(tickets), []
         before = [one for one in tickets if one.number < mine]
         return before, [one for one in tickets if one.number > mine]
 
     def give_up(self) -> None:
         """Leave the queue."""
         own = os.fstat(self._stream.fileno())
-        for path in lock_directory().glob(f"*{_ENDING}"):
-            if _is_file(path, own):
-                path.unlink(missing_ok=True)
-        self._stream.close()
+        try:
+            # Held up: closed it belongs to nobody, and the next who looks sweeps it away.
+            with contextlib.suppress(QueueHeldUp), queue_lock():
+                for path in _paths():
+                    if _is_file(path, own):
+                        path.unlink(missing_ok=True)
+        finally:
+            self._stream.close()
+            self._shelter.close()
 
 
 def _issue(number: int) -> IO[bytes]:
@@ -179,6 +209,20 @@ def _user_of(path: Path) -> int | None:
         return None
 
 
+def _free_before(ticket: Ticket) -> Path:
+    """Return the nearest free place before a ticket, past files that only others may remove."""
+    known = set(map(_number, _paths()))
+    for number in range(ticket.number - 1, -1, -1):
+        if number not in known:
+            return ticket.path.with_name(f"{number:012d}{_ENDING}")
+    raise UsageError(
+        "there is no place before the first",
+        where=str(ticket.path),
+        cause=f"Before it waits {ticket.owner}, and no number is free below its own.",
+        cure="Wait for it, or ask its user; `temper queue` shows the order.",
+    )
+
+
 def put_first(job: str) -> Ticket:
     """Let a waiting job go before all others, as long as those are the same user's.
 
@@ -206,11 +250,7 @@ def put_first(job: str) -> Ticket:
                 )
         if found is tickets[0]:
             return found
-        # Past files of the dead that only their owner may remove as well.
-        names = [
-            int(path.stem) for path in lock_directory().glob(f"*{_ENDING}") if path.stem.isdecimal()
-        ]
-        first = found.path.with_name(f"{min(names) - 1:012d}{_ENDING}")
+        first = _free_before(tickets[0])
         with contextlib.suppress(FileNotFoundError):  # it left the queue this instant
             found.path.rename(first)
         return Ticket(first, found.owner, found.gpus)

@@ -315,4 +315,6 @@ def test_where_figures_go_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert destination("wandb") == "https://api.wandb.ai"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
     assert destination("mlflow") == "https://mlflow.example"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ml:hunter2hunter2@db/runs")
+    assert destination("mlflow") == "postgresql://[secret]@db/runs"
     assert destination("trackio") == "trackio's files on this machine"

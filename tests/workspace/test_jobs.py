@@ -80,6 +80,23 @@ def test_a_signal_asks_and_the_job_stops_where_it_is_safe(
     assert ended(workspace).state == "stopped"
 
 
+def test_a_stop_that_comes_too_late_for_an_inner_job_stops_the_outer(workspace: Workspace) -> None:
+    with pytest.raises(Stopped), run_job(workspace, "curve", ["temper", "curve"]) as outer:
+        with run_job(workspace, "train", ["temper", "curve"]) as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert read_job(inner.dir).state == "finished"
+        outer.check_stop()
+    assert read_job(outer.dir).state == "stopped"
+
+
+def test_a_stop_that_comes_before_an_inner_job_stops_it_too(workspace: Workspace) -> None:
+    with pytest.raises(Stopped), run_job(workspace, "curve", ["temper", "curve"]) as outer:
+        signal.raise_signal(signal.SIGTERM)
+        with run_job(workspace, "train", ["temper", "curve"]) as inner:
+            inner.check_stop()
+    assert (read_job(inner.dir).state, read_job(outer.dir).state) == ("stopped", "stopped")
+
+
 def test_a_killed_job_is_lost_and_nobody_had_to_write_it(workspace: Workspace) -> None:
     child, directory = start_sleeper(workspace)
     assert read_job(directory).state == "running"

@@ -86,6 +86,19 @@ def test_values_of_secret_variables_are_removed_from_text(
     assert redact("x canary-secret-value y") == "x [secret MY_TOKEN] y"
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("to postgresql://ml:hunter2@db/x, now", "to postgresql://[secret]@db/x, now"),
+        ("https://ml:hunt@er2@host:1/a@b", "https://[secret]@host:1/a@b"),
+        ("mysql://db/x?user=ml&password=hunter2&a=1", "mysql://db/x?user=ml&password=[secret]&a=1"),
+        ("http://host:80/a@b, mail c@d", "http://host:80/a@b, mail c@d"),
+    ],
+)
+def test_a_password_in_an_address_is_removed(said: str, shown: str) -> None:
+    assert redact(said) == shown
+
+
 def test_a_login_manager_that_kills_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

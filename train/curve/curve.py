@@ -16,11 +16,13 @@ from train.curve.subsets import write_subset
 from train.inputs import Inputs, find_inputs
 from train.record import compared_settings
 from train.reporter import Reporter
+from workspace.claims import claim
 from workspace.errors import Stopped, UsageError
 from workspace.files import write_json
 from workspace.jobs import Job, run_job
 from workspace.layout import Workspace
 from workspace.recipe import Recipe
+from workspace.waiting import JobWaiter
 
 if TYPE_CHECKING:
     from evalsuite.engine.request import EvalRequest, Watch
@@ -138,11 +140,20 @@ class CurveMaker:
             Stopped: a signal asked for it; the same command goes on from there.
             as `train.run.run_train` and `evalsuite.run.run_evaluation`.
         """
+        self.workspace.make(self.directory.parent)
+        parts = self.parts()
+        if not all(self._is_trained(part) for part in parts):  # refused before a GPU is waited for
+            self.inputs.prepare(reporter.working)
+        with claim(waiter=JobWaiter(job, reporter.note, _AGAIN)):
+            return self._made(parts, job, reporter, watch, argv)
+
+    def _made(
+        self, parts: Sequence[Part], job: Job, reporter: Reporter, watch: Watch, argv: Sequence[str]
+    ) -> Curve:
         from evalsuite.run import run_evaluation
 
-        self.workspace.make(self.directory.parent)
         runs = []
-        for part in self.parts():
+        for part in parts:
             reporter.note(f"{part.share:.0%} of the rows: {part.rows:,}")
             run = self._trained(part, reporter, argv)
             job.events.append("curve", share=part.share, rows=part.rows, run=run.name)
@@ -156,14 +167,22 @@ class CurveMaker:
         job.result(self.directory)
         return curve
 
+    def _begun(self, part: Part) -> Path | None:
+        """Return the newest run of a part, if there is one."""
+        before = sorted(self.workspace.runs.glob(f"*-{part.name}-????/run.json"))
+        return before[-1].parent if before else None
+
+    def _is_trained(self, part: Part) -> bool:
+        run = self._begun(part)
+        return run is not None and (run / "model").exists()
+
     def _trained(self, part: Part, reporter: Reporter, argv: Sequence[str]) -> Path:
         """Return the finished run of a part: found, resumed, or made."""
         from train.resume import open_run, resume_train
         from train.run import run_train
 
-        before = sorted(self.workspace.runs.glob(f"*-{part.name}-????/run.json"))
-        path = before[-1].parent if before else None
-        if path is not None and (path / "model").exists():
+        path = self._begun(part)
+        if path is not None and self._is_trained(part):
             reporter.note(f"trained before: {path.name}")
             return path
         try:

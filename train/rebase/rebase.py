@@ -38,7 +38,7 @@ FILE = "rebase.json"
 
 
 class Device(Protocol):
-    """How the GPU is held while models are asked."""
+    """How one GPU is held while a model is trained and all are asked."""
 
     def __call__(self) -> AbstractContextManager[Any]:
         """Hold it."""
@@ -134,11 +134,13 @@ class Rebasing:
         from evalsuite.crossing import Side, cross
         from evalsuite.run import run_evaluation
 
-        run = self._trained(reporter, argv)
-        job.events.append("rebased", run=run.name, base=self.source.name)
-        job.check_stop(cure=_AGAIN)
+        if self._begun() is None:  # refused before a GPU is waited for
+            self.inputs.prepare(reporter.working)
         command = redact(shlex.join(argv))
         with device():
+            run = self._trained(reporter, argv)
+            job.events.append("rebased", run=run.name, base=self.source.name)
+            job.check_stop(cure=_AGAIN)
             results = [
                 run_evaluation(self._request(one, command), self.workspace, watch)
                 for one in (self.old.directory, run)
@@ -154,13 +156,19 @@ class Rebasing:
         job.result(place)
         return found
 
+    def _begun(self) -> Path | None:
+        """Return the run that an earlier try began, if there is one."""
+        for path in sorted(self.workspace.runs.glob("*/run.json"), reverse=True):
+            if read_record(path.parent).get("rebased") == self.mark:
+                return path.parent
+        return None
+
     def _trained(self, reporter: Reporter, argv: Sequence[str]) -> Path:
         """Return the new run: found, resumed, or made."""
         try:
-            for path in sorted(self.workspace.runs.glob("*/run.json"), reverse=True):
-                record = read_record(path.parent)
-                if record.get("rebased") == self.mark:
-                    return self._gone_on(path.parent, record, reporter, argv)
+            begun = self._begun()
+            if begun is not None:
+                return self._gone_on(begun, read_record(begun), reporter, argv)
             name = new_id(new_name(self.old, self.source))
             with run_job(self.workspace, "train", argv) as job:
                 place = Place(name, {"rebased": self.mark})

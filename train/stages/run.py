@@ -27,10 +27,12 @@ from train.run import run_train
 from train.stages.account import Account, Entry, read_account
 from train.stages.recipes import naming, planned, stage_recipe, stages_of
 from train.start import Place
+from workspace.claims import claim
 from workspace.errors import Stopped, UsageError
 from workspace.jobs import Job, run_job
 from workspace.layout import Workspace, checked_name, new_id
 from workspace.recipe import Recipe
+from workspace.waiting import JobWaiter
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def run_stages(
         checked_name(account.run_name(number), what="stage's run")
     foresee(recipe, workspace, reporter)
     job.check_stop(cure="Nothing was begun: the same command begins anew.")
-    return _go_on(account.written(), _Hands(recipe, workspace, job, argv, reporter), None)
+    return _on_one_gpu(account.written(), _Hands(recipe, workspace, job, argv, reporter), None)
 
 
 def foresee(recipe: Recipe, workspace: Workspace, reporter: Reporter) -> None:
@@ -157,7 +159,7 @@ def resume_stages(
         reporter: is told what happens.
     """
     hands = _Hands(resumption.recipe, workspace, job, argv, reporter or Silent())
-    return _go_on(resumption.account, hands, resumption.opened)
+    return _on_one_gpu(resumption.account, hands, resumption.opened)
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,13 @@ class _Hands:
     job: Job
     argv: Sequence[str]
     reporter: Reporter
+
+
+def _on_one_gpu(account: Account, hands: _Hands, opened: Resumption | None) -> Path:
+    """Hold one GPU through all stages: torch stays on the one that it began with."""
+    cure = f"Continue with: temper resume {hands.job.id}"
+    with claim(waiter=JobWaiter(hands.job, hands.reporter.note, cure)):
+        return _go_on(account, hands, opened)
 
 
 def _go_on(account: Account, hands: _Hands, opened: Resumption | None) -> Path:
