@@ -19,7 +19,8 @@ from train.cli import register
 from train.record import read_record
 from train.reporter import Silent
 from train.stage_sections import StagedTrainSection
-from train.stages import Account, read_account
+from train.stages import Account, read_account, stages_of
+from train.stages.recipes import settled
 from workspace.context import Context
 from workspace.errors import Stopped, UsageError
 from workspace.jobs import read_job, run_job
@@ -362,6 +363,23 @@ def test_commands_answer_for_every_stage_and_spend_nothing(
         temper("preview", "--stage", "rewards")
     assert "Did you mean `reward`?" in caught.value.cure
     assert not staging.workspace.runs.exists() and not staging.workspace.jobs.exists()
+
+
+def test_the_latest_run_is_that_of_before_the_first_stage(staging: Staging) -> None:
+    runs = staging.workspace.runs
+    for number, name in enumerate(("before", "of-a-stage"), 1):
+        run = runs / f"2026010{number}-000000-{name}-aaaa"
+        run.mkdir(parents=True)
+        (run / "run.json").write_text("{}")
+        if number == 1:
+            stages = [{"name": "one"}, {"name": "two", "from": "latest"}]
+            recipe, overrides = settled(staging.recipe(stages), staging.workspace)
+    before = "20260101-000000-before-aaaa"
+    assert overrides == [f"train.stages.1.from={before}"]
+    again = load(recipe.path, overrides)
+    assert [stage.from_run for one in (recipe, again) for stage in stages_of(one)] == [
+        None, before, None, before
+    ]  # fmt: skip
 
 
 def test_check_says_of_which_stage_something_is_wrong(staging: Staging) -> None:

@@ -25,7 +25,7 @@ from train.resume import (
 )
 from train.run import run_train
 from train.stages.account import Account, Entry, read_account
-from train.stages.recipes import naming, planned, stage_recipe, stages_of
+from train.stages.recipes import naming, planned, settled, stage_recipe, stages_of
 from train.start import Place
 from workspace.errors import Stopped, UsageError
 from workspace.jobs import Job, run_job
@@ -71,7 +71,9 @@ def run_stages(
     """
     reporter = reporter or Silent()
     entries = tuple(Entry(stage.name, stage.method.kind) for stage in stages_of(recipe))
-    account = Account(job.dir, recipe.path, tuple(overrides), name or recipe.name, entries)
+    recipe, beginnings = settled(recipe, workspace)
+    given = (*overrides, *beginnings)
+    account = Account(job.dir, recipe.path, given, name or recipe.name, entries)
     for number in range(len(entries)):
         checked_name(account.run_name(number), what="stage's run")
     foresee(recipe, workspace, reporter)
