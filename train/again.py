@@ -11,7 +11,7 @@ from train.finishing import finish_published
 from train.record import read_record
 from train.reporter import Reporter
 from train.resume import Loader, Resumption, open_run, resume_train
-from train.stages.account import FILE, read_account, unfinished
+from train.stages.account import FILE, Account, read_account, unfinished
 from train.stages.run import StagesResumption, open_stages, resume_stages
 from workspace.errors import UsageError
 from workspace.jobs import Job
@@ -67,7 +67,7 @@ class Again:
 
 
 def find_again(name: str, workspace: Workspace) -> Again:
-    """Return what `name` means.
+    """Return what `name` means; of stages and a run that share a name, what was begun last.
 
     Args:
         name: id, name or path of a run, `latest`, or of a job of stages that is not done.
@@ -76,9 +76,9 @@ def find_again(name: str, workspace: Workspace) -> Again:
     Raises:
         UsageError: there is no such run or job.
     """
-    job = unfinished(workspace, name)
-    if job is not None:
-        return Again(job, workspace)
+    account = unfinished(workspace, name)
+    if account is not None and not _has_later_run(workspace, name, account):
+        return Again(account.directory, workspace)
     try:
         run = workspace.run(name)
     except UsageError:
@@ -92,3 +92,19 @@ def find_again(name: str, workspace: Workspace) -> Again:
     if job is not None and (job / FILE).is_file() and not read_account(job).is_done:
         return Again(job, home)
     return Again(run, home)
+
+
+def _has_later_run(workspace: Workspace, name: str, account: Account) -> bool:
+    """Whether a run was begun under the name after all that the stages have begun."""
+    if name == account.directory.name:
+        return False
+    try:
+        run = workspace.run(name)
+    except UsageError:
+        return False
+    return _moment(run.name) > _moment(account.latest)
+
+
+def _moment(identity: str) -> str:
+    """Return the time in an id: `20261120-233000` of `20261120-233000-name-1a2b`."""
+    return "-".join(identity.split("-", 2)[:2])

@@ -19,11 +19,12 @@ from train.cli import register
 from train.record import read_record
 from train.reporter import Silent
 from train.stage_sections import StagedTrainSection
-from train.stages import Account, read_account, stages_of
+from train.stages import Account, Entry, read_account, stages_of
 from train.stages.recipes import settled
 from workspace.context import Context
-from workspace.errors import Stopped, UsageError
+from workspace.errors import DataError, Stopped, UsageError
 from workspace.jobs import read_job, run_job
+from workspace.layout import Workspace
 from workspace.recipe import Recipe, load_recipe
 
 SECTIONS = {"model": ModelSection, "train": StagedTrainSection}
@@ -291,6 +292,27 @@ def test_a_stopped_job_is_found_by_any_name_and_held_against_the_recipe(
     (staging.workspace.root / "temper.yaml").unlink()
     with pytest.raises(UsageError, match="the recipe of these stages is gone"):
         open_stages(staging.job, staging.workspace, load)
+
+
+def test_what_was_begun_last_under_a_name_is_gone_on_with(tmp_path: Path) -> None:
+    from train.again import find_again
+
+    workspace = Workspace(tmp_path)
+    job = workspace.jobs / "20260101-000000-train-aaaa"
+    job.mkdir(parents=True)
+    entries = (Entry("one", "sft", "20260101-000000-toy-one-bbbb"), Entry("two", "sft"))
+    Account(job, tmp_path / "temper.yaml", (), "toy", entries).written()
+    damaged = workspace.jobs / "20260102-000000-train-cccc"
+    damaged.mkdir()
+    (damaged / "stages.json").write_text("{}")
+    assert find_again("toy", workspace).directory == job
+    with pytest.raises(DataError, match="this account of stages is not whole"):
+        read_account(damaged)
+    run = workspace.runs / "20260103-000000-toy-dddd"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    assert find_again("toy", workspace).directory == run
+    assert find_again(job.name, workspace).directory == job
 
 
 def test_finished_stages_are_not_begun_again(whole: tuple[Staging, Path]) -> None:
