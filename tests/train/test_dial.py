@@ -384,7 +384,9 @@ def test_the_examples_of_the_documentation_run(bench: Any, dial: Any, trained: A
 
 def test_a_dialled_run_has_no_place_among_the_runs_of_its_parent(tmp_path: Path) -> None:
     marks = ("published", "group", "rebased", "stage", "micro_batches")
-    parent: Any = SimpleNamespace(record={"steps": 4, "method": "sft", **{mark: {} for mark in marks}})
+    parent: Any = SimpleNamespace(
+        record={"steps": 4, "method": "sft", **{mark: {} for mark in marks}}
+    )
     job: Any = SimpleNamespace(id="20260101-000000-dial-aaaa")
     record = _record("20260101-000000-toy-bbbb", parent, job, {"checkpoint": None})
     assert not set(marks) & set(record)

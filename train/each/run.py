@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from train import record as records
-from train.each.groups import Group, Groups, find_groups, write_group
+from train.each.groups import Group, Groups, Rows, find_groups
 from train.each.plan import group_inputs, naming, plan_groups
 from train.inputs import Inputs, find_inputs
 from train.recipe import TrainSection
@@ -26,6 +26,7 @@ from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
 from workspace.text import plain
 from workspace.waiting import JobWaiter
+from workspace.yaml import scalar
 
 if TYPE_CHECKING:
     from train.each.base import SharedBase
@@ -224,6 +225,7 @@ class _Maker:
         """Train what is missing and return the whole's directory."""
         for text in _left_out(groups):
             self.reporter.note(text)
+        self._write(groups)
         with claim(waiter=JobWaiter(self.job, self.reporter.note, self.cure)):
             from train.each.base import SharedBase  # imports torch, to which the GPU is told first
 
@@ -235,6 +237,16 @@ class _Maker:
         write_json(self.run / "base.json", {"schema_version": 1, "loads": base.loads})
         self.job.events.append("base", loads=base.loads, lent=base.lent)
         return self.run
+
+    def _write(self, groups: Groups) -> None:
+        """Write the rows of every group that is still to be trained, the whole's read once."""
+        rows = Rows(self.inputs.dataset)
+        for entry, group in zip(self.record["groups"], groups.kept, strict=True):
+            if not (self.workspace.runs / str(entry["run"]) / "model").exists():
+                rows.write(group, self._rows_of(group))
+
+    def _rows_of(self, group: Group) -> Path:
+        return self.run / "groups" / group.slug
 
     def _group(self, number: int, group: Group, base: SharedBase) -> None:
         entry = self.record["groups"][number]
@@ -261,8 +273,8 @@ class _Maker:
             return
         if place.exists():  # killed between its directory and its record: nothing was computed
             shutil.rmtree(place)
-        data = write_group(self.inputs.dataset, group, self.run / "groups" / group.slug)
-        overrides = [*self.record["overrides"], "train.each=null", f"train.dataset={data}"]
+        data = self._rows_of(group)
+        overrides = group_overrides(self.record["overrides"], data)
         recipe = self.load(Path(self.record["recipe"]), overrides)
         inputs = replace(group_inputs(self.inputs, data), recipe=recipe)
         section = recipe.required("train", TrainSection, command="temper train")
@@ -280,6 +292,16 @@ class _Maker:
                 overrides=overrides,
                 load_base=base.lend,
             )
+
+
+def group_overrides(given: Sequence[str], data: Path) -> list[str]:
+    """Return the overrides that make the run of one group of a recipe for all.
+
+    Args:
+        given: for the whole.
+        data: the group's rows.
+    """
+    return [*given, "train.each=null", f"train.dataset={scalar(str(data))}"]
 
 
 def _left_out(groups: Groups) -> list[str]:
