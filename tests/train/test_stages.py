@@ -315,6 +315,25 @@ def test_what_was_begun_last_under_a_name_is_gone_on_with(tmp_path: Path) -> Non
     assert find_again(job.name, workspace).directory == job
 
 
+def test_stages_killed_after_the_last_are_finished(tmp_path: Path) -> None:
+    from train.again import find_again
+
+    home = Workspace(tmp_path)
+    with run_job(home, "train", ["temper", "train"]) as job:
+        pass
+    run = home.runs / "20260101-000000-toy-aaaa"
+    (run / "model").mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"job": "gone", "stage": {"job": job.id}}))
+    entries = (Entry("one", "sft", run.name, "gone", True),)
+    Account(job.dir, tmp_path / "temper.yaml", (), "toy", entries).written()
+    for name in ("toy", job.id):
+        record = {**job.record, "state": "running", "pid": 2**22 - 1}
+        (job.dir / "job.json").write_text(json.dumps(record))
+        again = find_again(name, home)
+        assert read_job(job.dir).state == "lost" and again.finish() and not again.finish()
+        assert read_job(job.dir).state == "finished"
+
+
 def test_finished_stages_are_not_begun_again(whole: tuple[Staging, Path]) -> None:
     from train.again import find_again
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalsuite.models import ModelSection
+from train.finishing import finish_published
 from train.inputs import find_inputs
 from train.method_sections import SftSection
 from train.recipe import TrainSection
@@ -21,7 +22,7 @@ from train.resume import (
     is_accepted,
     open_run,
     resume_train,
-    setting_differences,
+    settings_in_effect,
 )
 from train.run import run_train
 from train.stages.account import Account, Entry, read_account
@@ -200,6 +201,7 @@ def _work(
     hands.job.events.append("stage", stage=entry.name, number=number + 1, run=name)
     hands.job.result(hands.workspace.runs / name)
     if run is not None and (run / "model").exists():  # killed before it was written down as done
+        finish_published(run, hands.workspace)
         return hands.job.stop_signal
     with run_job(hands.workspace, "train", hands.argv, job_id=identity) as own:
         if run is not None and opened is not None:
@@ -273,6 +275,6 @@ def _check_finished(run: Path, recipe: Recipe, accept: Sequence[str], reporter: 
         section = section.model_copy(update={"method": SftSection()})
     model = recipe.required("model", ModelSection, command="temper resume")
     now = settings_of(section, model)
-    found = list(setting_differences(read_record(run)["settings"], now))
+    found = list(settings_in_effect(read_record(run)["settings"], now))
     meant = [one for one in accept if any(is_accepted(diff.name, [one]) for diff in found)]
     checked(run, found, meant, reporter)
