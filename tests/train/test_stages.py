@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,13 @@ def test_a_stopped_job_is_found_by_any_name_and_held_against_the_recipe(
         refused.value
     )
     assert opened(longer, accept=["train.steps"]).opened is not None
+    assert opened([{**two[0], "micro_batch_size": 2, "threads": 1}, two[1]]).accepted == []
+    changed = [{**two[0], "learning_rate": 0.5}, two[1]]
+    accepted = opened(changed, accept=["train.learning_rate"]).accepted
+    change = {"name": "train.learning_rate", "before": "0.01", "now": "0.5"}
+    assert accepted == [{"stage": "sft", **change}]
+    replace(read_account(staging.job), accepted=tuple(accepted)).written()
+    assert opened(changed).accepted == []  # asked once
     renamed = [two[0], {**two[1], "name": "third"}]
     for other in (two[:1], [*two, renamed[1]], renamed):
         with pytest.raises(UsageError, match="not those that this job began with"):

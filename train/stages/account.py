@@ -43,6 +43,8 @@ class Account:
     name: str
     """Of the last run; the others are called after it."""
     entries: tuple[Entry, ...]
+    accepted: tuple[dict[str, str], ...] = ()
+    """Differences of finished stages that a person went on with: stage, name, before, now."""
 
     @property
     def is_done(self) -> bool:
@@ -88,6 +90,7 @@ class Account:
             "overrides": list(self.overrides),
             "name": self.name,
             "stages": shown,
+            "accepted": list(self.accepted),
         }
         write_json(self.directory / FILE, document)
         return self
@@ -106,8 +109,10 @@ def read_account(directory: Path) -> Account:
             for one in document["stages"]
         ]
         recipe, overrides = Path(document["recipe"]), tuple(document["overrides"])
-        return Account(directory, recipe, overrides, str(document["name"]), tuple(entries))
-    except (KeyError, TypeError) as error:
+        accepted = tuple(dict(one) for one in document.get("accepted", ()))
+        name = str(document["name"])
+        return Account(directory, recipe, overrides, name, tuple(entries), accepted)
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             "this account of stages is not whole",
             where=str(directory / FILE),
