@@ -20,7 +20,7 @@ from train.reporter import Reporter
 from train.resume import Loader, open_run, resume_train
 from train.run import run_train
 from train.start import Place
-from workspace.errors import Stopped, UsageError
+from workspace.errors import DataError, Stopped, UsageError
 from workspace.files import write_json
 from workspace.jobs import Job, run_job
 from workspace.layout import Workspace, new_id
@@ -158,7 +158,11 @@ class Rebasing:
         """Return the new run: found, resumed, or made."""
         try:
             for path in sorted(self.workspace.runs.glob("*/run.json"), reverse=True):
-                record = read_record(path.parent)
+                try:
+                    record = read_record(path.parent)
+                except DataError as error:  # not this command's to mend
+                    reporter.note(f"! {path.parent.name} is passed over: {error.title}")
+                    continue
                 if record.get("rebased") == self.mark:
                     return self._gone_on(path.parent, record, reporter, argv)
             name = new_id(new_name(self.old, self.source))
@@ -174,7 +178,13 @@ class Rebasing:
         if (run / "model").exists():
             reporter.note(f"trained before: {run.name}")
             return run
-        opened = open_run(run, self.workspace, self.load, reporter)
+        try:
+            opened = open_run(run, self.workspace, self.load, reporter)
+        except UsageError as error:  # `--accept` is an option of `temper resume`
+            here = f"temper resume {run.name} --accept"
+            if "--accept" in error.cure:
+                error.cure = f"{error.cure.replace('--accept', here, 1)} Then this command again."
+            raise
         with run_job(self.workspace, "train", argv, job_id=str(record["job"])) as job:
             return resume_train(opened, job, reporter)
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from evalsuite.models import ModelSection
 from train.again import Again
 from train.cli import register
-from train.each.base import SharedBase
+from train.each.base import SharedBase, fingerprint
 from train.each.plan import plan_groups
 from train.each.run import _compared, _differences, open_each, resume_each, run_each
 from train.environment import versions
@@ -287,6 +287,24 @@ def test_a_base_that_was_changed_is_noticed() -> None:
         next(first.parameters()).add_(1e-3)
     with pytest.raises(LimitExceeded, match="has changed the base"):
         base.lend(plan, plan, plan)
+
+
+def test_values_that_changed_places_are_noticed() -> None:
+    import torch
+
+    weights = torch.arange(1003, dtype=torch.float32)
+    known = fingerprint(weights)
+    assert (
+        fingerprint(weights.clone()) == known == fingerprint(torch.cat([weights, weights])[:1003])
+    )
+    for one, other in ((0, 1), (0, 1002), (4, 6)):
+        swapped = weights.clone()
+        swapped[one], swapped[other] = weights[other], weights[one]
+        assert fingerprint(swapped) != known
+    negated = torch.tensor([[1.0, 1.0, 1.0, -1.0], [1.0, -1.0, 1.0, 1.0]])
+    assert fingerprint(negated[0]) != fingerprint(negated[1])
+    assert fingerprint(torch.tensor(2.0).bfloat16()) != fingerprint(torch.tensor(3.0).bfloat16())
+    assert fingerprint(torch.empty(0)) == 0
 
 
 def test_one_run_is_not_made_of_a_recipe_for_many(bench: Any) -> None:
