@@ -165,7 +165,8 @@ def _replay(
     if replay.dataset is not None:
         return workspace.dataset(replay.dataset)
     if record is not None:
-        return Path(str(record["replay"]))
+        # None where nothing was replayed: then that it is now is a difference with a name
+        return Path(str(record["replay"] or record["begins"]["chain"][-1]["dataset"]))
     assert beginning is not None  # without one the recipe must name it
     _demand_rows(beginning, section.method.kind)
     return beginning.dataset

@@ -6,6 +6,7 @@ holding bytes is read from there; a relative path begins at the dataset's direct
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,30 @@ def read_pictures(
             "keeps the bytes of every image in the dataset.",
         )
     return Pictures(column, root, sizes, digests)
+
+
+def with_paths_from(table: Any, root: Path, directory: Path) -> Any:
+    """Return a part of a dataset that still names its image files once it lies elsewhere.
+
+    Args:
+        table: pyarrow's, with the rows of the part.
+        root: the directory of the dataset that they are of.
+        directory: where they will be.
+    """
+    if COLUMN not in table.column_names:
+        return table
+    rows = table[COLUMN].to_pylist()
+    items = [one for row in rows for one in row or () if isinstance(one, dict)]
+    named = [one for one in items if not isinstance(one.get("bytes"), bytes) and one.get("path")]
+    if not named:
+        return table
+    for one in named:  # relative again, so that a workspace can move
+        one["path"] = os.path.relpath(root.resolve() / one["path"], directory.resolve())
+    import pyarrow as pa
+
+    place = table.column_names.index(COLUMN)
+    field = table.schema.field(COLUMN)
+    return table.set_column(place, field, pa.array(rows, type=field.type))
 
 
 def with_sizes(

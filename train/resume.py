@@ -17,7 +17,7 @@ from train import record as records
 from train.checkpoints import CheckpointStore, Rejected
 from train.environment import PACKAGES, expected_device, versions
 from train.inputs import Inputs, find_inputs
-from train.plan import Plan, Prepared
+from train.plan import Prepared
 from train.plan.micro_batch import with_micro_batch
 from train.rehearsal.rehearse import unfinished
 from train.reporter import Reporter, Silent
@@ -47,6 +47,8 @@ _HARMLESS = (
 )
 _SEEN_IN_EFFECT = ("train.threads",)
 """Settings that are compared by what they come to."""
+_BEFORE_THEY_WERE = {"vision": "frozen"}
+"""What settings of `train` were, in effect, for runs begun before they could be set."""
 _MICRO = "train.micro_batch_size"
 """More or fewer rows at once give the same gradients, but where a loss mixes rows."""
 _LOSS = "loss"
@@ -111,7 +113,7 @@ def open_run(
             where=str(run),
             cure=f"Evaluate it with `temper eval {run.name}`, or train again.",
         )
-    recipe = _recipe(run, record, load, reporter)
+    recipe = recorded_recipe(run, record, load, reporter)
     first = find_inputs(recipe, workspace, command="temper resume", begun=run)
     second = kept_inputs(run, first)
     inputs = second or first
@@ -200,7 +202,9 @@ def _split_as_recorded(record: Mapping[str, Any], inputs: Inputs, prepared: Prep
     return with_micro_batch(prepared, size, changes[-1]["reason"])
 
 
-def _recipe(run: Path, record: Mapping[str, Any], load: Loader, reporter: Reporter) -> Recipe:
+def recorded_recipe(
+    run: Path, record: Mapping[str, Any], load: Loader, reporter: Reporter
+) -> Recipe:
     """Return the recipe as it is now, or the copy in the run if its file is gone.
 
     Of a run on a new base there is no other than its own copy.
@@ -239,14 +243,10 @@ def differences(
     taught, teaches = before["settings"].get("teacher"), plan.settings.get("teacher")
     if taught and teaches and taught["value"] != teaches.value:
         yield Difference("teacher", str(taught["value"]), str(teaches.value), True)
-    yield from _data_differences(before, plan)
-    yield from _probe_differences(record, inputs)
-    for one in setting_differences(record["settings"], records.compared_settings(inputs)):
-        if one.name == _MICRO and not _mixes_rows(plan):
-            one = replace(one, stops=False)
-        if one.name not in _SEEN_IN_EFFECT:
-            yield one
-    yield from _environment_differences(run, inputs, plan)
+    yield from data_differences(before["sources"], [vars(source) for source in plan.sources])
+    yield from probe_differences(record, inputs)
+    yield from settings_in_effect(record["settings"], records.compared_settings(inputs))
+    yield from environment_differences(run, inputs, plan["threads"])
     for name, lever in plan.levers.items():  # `auto` may choose otherwise on another machine
         chosen = before.get("levers", {}).get(name)
         if chosen and chosen["value"] != lever.value and lever.reason != "recipe":
@@ -257,32 +257,50 @@ def differences(
         yield Difference("rows", f"order and tokens {was}", now, True)
 
 
-def _mixes_rows(plan: Plan) -> bool:
+def settings_in_effect(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield the settings that differ, but those that are compared by what they come to.
+
+    Args:
+        was: as recorded, by `train.record.settings_of`.
+        now: of the recipe as it is.
+    """
+    train = {**_BEFORE_THEY_WERE, **was["train"]}
+    for one in setting_differences({**was, "train": train}, now):
+        if one.name == _MICRO and not _mixes_rows(now):
+            one = replace(one, stops=False)
+        if one.name not in _SEEN_IN_EFFECT:
+            yield one
+
+
+def _mixes_rows(settings: Mapping[str, Any]) -> bool:
     """Whether the loss of a row depends on those beside it in its micro-batch."""
-    return bool(plan.method["kind"] == "kto")
+    return bool(settings["train"]["method"]["kind"] == "kto")
 
 
-def _data_differences(before: Mapping[str, Any], plan: Plan) -> Iterator[Difference]:
-    was = {source["role"]: source for source in before["sources"]}
-    now = {source.role: source for source in plan.sources}
+def data_differences(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> Iterator[Difference]:
+    """Yield the sources of rows, each with role, path, rows and digest, that are others now."""
+    was = {str(source["role"]): source for source in before}
+    now = {str(source["role"]): source for source in after}
     for role in sorted({*was, *now}):
         if role not in was or role not in now:
             yield Difference(
                 "replay",
                 was[role]["path"] if role in was else "none",
-                now[role].path if role in now else "none",
+                now[role]["path"] if role in now else "none",
                 True,
             )
-        elif was[role]["digest"] != now[role].digest:
-            yield Difference(
-                "data" if role == "train" else role,
-                f"{was[role]['path']} ({was[role]['rows']:,} rows, {was[role]['digest'][:12]})",
-                f"{now[role].path} ({now[role].rows:,} rows, {now[role].digest[:12]})",
-                True,
-            )
+        elif was[role]["digest"] != now[role]["digest"]:
+            name = "data" if role == "train" else role
+            yield Difference(name, _rows(was[role]), _rows(now[role]), True)
 
 
-def _probe_differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Difference]:
+def _rows(source: Mapping[str, Any]) -> str:
+    return f"{source['path']} ({source['rows']:,} rows, {source['digest'][:12]})"
+
+
+def probe_differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Difference]:
     """Yield the probe's suites that have another content; others are seen in the settings."""
     was, now = record.get("probe") or {}, inputs.probe.sources if inputs.probe else {}
     for name in sorted({*was} & {*now}):
@@ -305,7 +323,12 @@ def _shown(value: Any) -> str:
     return "left out" if value is None else str(value)
 
 
-def _environment_differences(run: Path, inputs: Inputs, plan: Plan) -> Iterator[Difference]:
+def environment_differences(run: Path, inputs: Inputs, threads: int) -> Iterator[Difference]:
+    """Yield versions, device, precision and CPU threads that are others than a run's own.
+
+    Raises:
+        DataError: its `env.json` is damaged.
+    """
     try:
         was = read_json(run / "env.json", kind="environment record")
     except DataError:
@@ -314,7 +337,7 @@ def _environment_differences(run: Path, inputs: Inputs, plan: Plan) -> Iterator[
         return  # stopped before torch was loaded: nothing was computed with any of it
     yield from _version_differences(was["versions"])
     device, precision = expected_device(likely(), precision=inputs.section.precision)
-    now = {"device": device, "precision": precision, "threads": plan["threads"]}
+    now = {"device": device, "precision": precision, "threads": threads}
     for name, value in now.items():
         if str(was[name]) != str(value):
             yield Difference(name, str(was[name]), str(value), True)

@@ -16,6 +16,8 @@ from workspace.layout import Workspace
 
 _ADAPTER = "adapter_config.json"
 _MANIFEST = "manifest.json"
+START = "start"
+"""The directory in a run with the whole model that it began with, where that was another run's."""
 _CLASSIFIES = "ForSequenceClassification"
 """How transformers ends the names of models whose output is not the vocabulary."""
 
@@ -125,6 +127,9 @@ def _recorded_base(record: dict[str, Any], directory: Path) -> NamedBase:
     if not isinstance(base, dict) or not base.get("path"):
         raise ModelError("this run does not say what its base is", where=str(directory))
     path = Path(str(base["path"]))
+    own = directory / START
+    if "begins" in record and not path.is_dir() and own.is_dir():  # the workspace has moved
+        path = own
     return NamedBase(str(base.get("name") or path), path, base.get("revision"))
 
 
@@ -199,11 +204,18 @@ def _digest(path: Path) -> str:
 def common_base(subjects: Sequence[Subject]) -> ModelSource:
     """Return the one base of all subjects, as it is on disk now.
 
+    One base may lie in several places: each run that goes on from another has a copy of its own.
+
     Raises:
         UsageError: none is known, or they differ.
         ModelError: it is gone, or no model any more.
     """
-    known = {subject.base.path.resolve(): subject.base for subject in subjects if subject.base}
+    bases = [(subject.base, subject.trained) for subject in subjects if subject.base]
+    recorded = {base.path.resolve(): trained.base_digest for base, trained in bases if trained}
+    known: dict[Path | str, list[NamedBase]] = {}
+    for base, _ in bases:
+        place = base.path.resolve()
+        known.setdefault(recorded.get(place, place), []).append(base)
     if not known:
         raise UsageError(
             "the base model is not known",
@@ -213,10 +225,11 @@ def common_base(subjects: Sequence[Subject]) -> ModelSource:
     if len(known) > 1:
         raise UsageError(
             "these runs have different bases",
-            cause=f"{', '.join(sorted(map(str, known)))}.",
+            cause=f"{', '.join(sorted({str(base.path.resolve()) for base, _ in bases}))}.",
             cure="Evaluate them in separate commands.",
         )
-    base = next(iter(known.values()))
+    (places,) = known.values()
+    base = next((one for one in places if one.path.is_dir()), places[0])
     if not base.path.is_dir():
         raise ModelError(
             "the base of this run is gone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -95,8 +96,6 @@ def test_the_bound_is_that_of_clopper_and_pearson() -> None:
 def test_a_base_that_numbers_its_tokens_otherwise_is_refused(
     subject: Subject, tiny_model: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     other = tmp_path / "other"
     shutil.copytree(tiny_model, other)
     file = other / "tokenizer.json"
@@ -119,6 +118,34 @@ def test_a_base_that_moved_is_only_missed_where_it_is_needed(
     assert "--base" in caught.value.cure
     tokenizer, _ = common_tokenizer([moved], directory_source(tiny_model, name="tiny"))
     assert tokenizer.eos_ids == {2}
+
+
+def test_one_base_in_several_places_is_one(
+    tiny_model: Path, tiny_adapter: Path, tmp_path: Path, run_writer: Callable[..., Path]
+) -> None:
+    subjects = []
+    for name in ("one", "two"):
+        run = run_writer(tmp_path / f"runs/20261120-000000-{name}-abcd", tiny_model, tiny_adapter)
+        shutil.copytree(tiny_model, run / "start")
+        record = json.loads((run / "run.json").read_text())
+        record["base"]["path"] = str(run / "start")
+        (run / "run.json").write_text(json.dumps(record))
+        subjects.append(find_subject(str(run), Workspace(tmp_path)))
+    assert common_base(subjects).path == subjects[0].path.parent / "start"
+    shutil.rmtree(subjects[0].path.parent / "start")
+    assert common_base(subjects).path == subjects[1].path.parent / "start"
+
+
+def test_a_run_that_has_moved_finds_what_it_began_with(
+    tiny_model: Path, tiny_adapter: Path, tmp_path: Path, run_writer: Callable[..., Path]
+) -> None:
+    run = run_writer(tmp_path / "runs" / "20261120-000000-mine-abcd", tiny_model, tiny_adapter)
+    shutil.copytree(tiny_model, run / "start")
+    record = json.loads((run / "run.json").read_text())
+    record |= {"begins": {}, "base": {**record["base"], "path": str(tmp_path / "gone")}}
+    (run / "run.json").write_text(json.dumps(record))
+    moved = find_subject(str(run), Workspace(tmp_path))
+    assert common_base([moved]).path == run / "start"
 
 
 def test_the_base_of_plain_directories_must_be_named(subject: Subject) -> None:

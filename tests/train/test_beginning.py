@@ -272,6 +272,16 @@ def test_a_run_cannot_change_what_it_began_with(chain: Any, make_bench: Any) -> 
         assert first.name in caught.value.cause
 
 
+def test_replay_that_is_raised_from_nothing_is_of_the_run_before(chain: Any) -> None:
+    from train.inputs import find_inputs
+
+    bench, _, second, third = chain
+    recipe = bench.recipe({**SHORT, "from": "second", "adapter": {"kind": "full"}})
+    assert read_record(third)["replay"] is None
+    found = find_inputs(recipe, bench.workspace, begun=third)
+    assert str(found.replay) == read_record(second)["dataset"]
+
+
 def test_replay_of_nothing_in_particular_needs_a_run_to_begin_with(bench: Any) -> None:
     with pytest.raises(RecipeError) as caught:
         bench.recipe({**replaying(0.5)})

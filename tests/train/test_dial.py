@@ -11,6 +11,7 @@ import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.cli import register
 from train.dial.origin import find_origin
+from train.dial.write import _record
 from train.recipe import TrainSection
 from workspace.context import Context
 from workspace.errors import (
@@ -378,3 +380,14 @@ def test_the_examples_of_the_documentation_run(bench: Any, dial: Any, trained: A
         with contextlib.suppress(GateFailed, GateInconclusive):
             dial(*command.replace("mine", "toy").split())
     assert any(path.name.split("-")[2] == "mild" for path in bench.workspace.runs.iterdir())
+
+
+def test_a_dialled_run_has_no_place_among_the_runs_of_its_parent(tmp_path: Path) -> None:
+    marks = ("published", "group", "rebased", "stage", "micro_batches")
+    parent: Any = SimpleNamespace(
+        record={"steps": 4, "method": "sft", **{mark: {} for mark in marks}}
+    )
+    job: Any = SimpleNamespace(id="20260101-000000-dial-aaaa")
+    record = _record("20260101-000000-toy-bbbb", parent, job, {"checkpoint": None})
+    assert not set(marks) & set(record)
+    assert (record["name"], record["method"], record["steps"]) == ("toy", "sft", 4)

@@ -105,6 +105,32 @@ def rebased(bench: Any, base: Path, reporter: Any = None) -> Any:
         return work.make(job, reporter or Silent(), Quiet(), argv, nullcontext)
 
 
+def test_a_damaged_record_is_passed_over_and_a_difference_is_accepted_where_it_can_be(
+    mine: tuple[Any, Path], other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train.rebase.found import find_old, new_recipe
+    from train.rebase.rebase import Rebasing
+
+    bench, _ = mine
+    old = find_old("toy", bench.workspace)
+    work = Rebasing(old, new_recipe(old, str(other), None, (), load), bench.workspace, load)
+    runs = {"20260101-000000-toy-on-newer-aaaa": json.dumps({"rebased": work.mark, "job": "x"})}
+    for name, text in {**runs, "20990101-000000-other-bbbb": "{"}.items():
+        (bench.workspace.runs / name).mkdir()
+        (bench.workspace.runs / name / "run.json").write_text(text)
+
+    def refuse(*_: Any) -> Any:
+        raise UsageError(
+            "1 thing is not as it was", cure="Restore it, or go on with --accept data."
+        )
+
+    monkeypatch.setattr("train.rebase.rebase.open_run", refuse)
+    with pytest.raises(UsageError) as caught:
+        work._trained(Silent(), ["temper", "rebase"])
+    (run,) = runs
+    assert f"go on with temper resume {run} --accept data. Then this command" in caught.value.cure
+
+
 def test_stopped_it_goes_on_and_both_tuned_models_are_paired(
     mine: tuple[Any, Path], other: Path, temper: Callable[..., str]
 ) -> None:

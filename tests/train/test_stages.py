@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from train.cli import register
 from train.record import read_record
 from train.reporter import Silent
 from train.stage_sections import StagedTrainSection
-from train.stages import Account, read_account
+from train.stages import Account, Entry, read_account, stages_of
+from train.stages.recipes import settled
 from workspace.context import Context
-from workspace.errors import Stopped, UsageError
+from workspace.errors import DataError, Stopped, UsageError
 from workspace.jobs import read_job, run_job
+from workspace.layout import Workspace
 from workspace.recipe import Recipe, load_recipe
 
 SECTIONS = {"model": ModelSection, "train": StagedTrainSection}
@@ -283,6 +286,13 @@ def test_a_stopped_job_is_found_by_any_name_and_held_against_the_recipe(
         refused.value
     )
     assert opened(longer, accept=["train.steps"]).opened is not None
+    assert opened([{**two[0], "micro_batch_size": 2, "threads": 1}, two[1]]).accepted == []
+    changed = [{**two[0], "learning_rate": 0.5}, two[1]]
+    accepted = opened(changed, accept=["train.learning_rate"]).accepted
+    change = {"name": "train.learning_rate", "before": "0.01", "now": "0.5"}
+    assert accepted == [{"stage": "sft", **change}]
+    replace(read_account(staging.job), accepted=tuple(accepted)).written()
+    assert opened(changed).accepted == []  # asked once
     renamed = [two[0], {**two[1], "name": "third"}]
     for other in (two[:1], [*two, renamed[1]], renamed):
         with pytest.raises(UsageError, match="not those that this job began with"):
@@ -290,6 +300,46 @@ def test_a_stopped_job_is_found_by_any_name_and_held_against_the_recipe(
     (staging.workspace.root / "temper.yaml").unlink()
     with pytest.raises(UsageError, match="the recipe of these stages is gone"):
         open_stages(staging.job, staging.workspace, load)
+
+
+def test_what_was_begun_last_under_a_name_is_gone_on_with(tmp_path: Path) -> None:
+    from train.again import find_again
+
+    workspace = Workspace(tmp_path)
+    job = workspace.jobs / "20260101-000000-train-aaaa"
+    job.mkdir(parents=True)
+    entries = (Entry("one", "sft", "20260101-000000-toy-one-bbbb"), Entry("two", "sft"))
+    Account(job, tmp_path / "temper.yaml", (), "toy", entries).written()
+    damaged = workspace.jobs / "20260102-000000-train-cccc"
+    damaged.mkdir()
+    (damaged / "stages.json").write_text("{}")
+    assert find_again("toy", workspace).directory == job
+    with pytest.raises(DataError, match="this account of stages is not whole"):
+        read_account(damaged)
+    run = workspace.runs / "20260103-000000-toy-dddd"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    assert find_again("toy", workspace).directory == run
+    assert find_again(job.name, workspace).directory == job
+
+
+def test_stages_killed_after_the_last_are_finished(tmp_path: Path) -> None:
+    from train.again import find_again
+
+    home = Workspace(tmp_path)
+    with run_job(home, "train", ["temper", "train"]) as job:
+        pass
+    run = home.runs / "20260101-000000-toy-aaaa"
+    (run / "model").mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"job": "gone", "stage": {"job": job.id}}))
+    entries = (Entry("one", "sft", run.name, "gone", True),)
+    Account(job.dir, tmp_path / "temper.yaml", (), "toy", entries).written()
+    for name in ("toy", job.id):
+        record = {**job.record, "state": "running", "pid": 2**22 - 1}
+        (job.dir / "job.json").write_text(json.dumps(record))
+        again = find_again(name, home)
+        assert read_job(job.dir).state == "lost" and again.finish() and not again.finish()
+        assert read_job(job.dir).state == "finished"
 
 
 def test_finished_stages_are_not_begun_again(whole: tuple[Staging, Path]) -> None:
@@ -362,6 +412,23 @@ def test_commands_answer_for_every_stage_and_spend_nothing(
         temper("preview", "--stage", "rewards")
     assert "Did you mean `reward`?" in caught.value.cure
     assert not staging.workspace.runs.exists() and not staging.workspace.jobs.exists()
+
+
+def test_the_latest_run_is_that_of_before_the_first_stage(staging: Staging) -> None:
+    runs = staging.workspace.runs
+    for number, name in enumerate(("before", "of-a-stage"), 1):
+        run = runs / f"2026010{number}-000000-{name}-aaaa"
+        run.mkdir(parents=True)
+        (run / "run.json").write_text("{}")
+        if number == 1:
+            stages = [{"name": "one"}, {"name": "two", "from": "latest"}]
+            recipe, overrides = settled(staging.recipe(stages), staging.workspace)
+    before = "20260101-000000-before-aaaa"
+    assert overrides == [f"train.stages.1.from={before}"]
+    again = load(recipe.path, overrides)
+    assert [stage.from_run for one in (recipe, again) for stage in stages_of(one)] == [
+        None, before, None, before
+    ]  # fmt: skip
 
 
 def test_check_says_of_which_stage_something_is_wrong(staging: Staging) -> None:

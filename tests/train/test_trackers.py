@@ -54,11 +54,12 @@ WANDB = (
     COMMON
     + RUN
     + """
-run = None
+run = environment = None
 def init(**given):
-    global run
+    global run, environment
     run = Run(given.get("name"))
-    environment = {k: v for k, v in os.environ.items() if k.startswith("WANDB")}
+    if environment is None:  # once for a process, as wandb does
+        environment = {k: v for k, v in os.environ.items() if k.startswith("WANDB")}
     told("init", **given, environment=environment)
 def log(figures): told("log", **figures)
 def define_metric(*names, **given): pass
@@ -67,6 +68,9 @@ def finish():
     global run
     run = None
     told("finish")
+def teardown():
+    global environment
+    environment = None
 """
 )
 MLFLOW = (
@@ -192,6 +196,14 @@ def test_wandb_without_a_key_stays_on_this_machine(bench: Any, stand_in: StandIn
     assert environment["WANDB_DIR"] == str(run / "trackers")
     assert (environment["WANDB_RUN_ID"], environment["WANDB_RESUME"]) == (run.name, "allow")
     assert (environment["WANDB_CONSOLE"], began["project"]) == ("off", "toy")
+
+
+def test_each_run_of_a_process_is_a_run_of_its_own_to_wandb(bench: Any, stand_in: StandIn) -> None:
+    read = stand_in("wandb")
+    runs = [bench.train({"trackers": ["wandb"], "steps": 1}) for _ in range(2)]
+    seen = [one["environment"] for one in read() if one["what"] == "init"]
+    assert [one["WANDB_RUN_ID"] for one in seen] == [run.name for run in runs]
+    assert [one["WANDB_DIR"] for one in seen] == [str(run / "trackers") for run in runs]
 
 
 def test_a_person_s_own_settings_are_kept(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.engine.subjects import START as START
 from evalsuite.engine.subjects import Subject, run_subject
 from evalsuite.models.source import ModelSource, directory_source
 from train.checkpoints import fault_of
@@ -18,8 +19,6 @@ from workspace.layout import Workspace
 if TYPE_CHECKING:
     from train.recipe import TrainSection
 
-START = "start"
-"""The directory in a run with the whole model that it begins with."""
 RECORD = "run.json"
 KEY = "train.from"
 
@@ -120,6 +119,21 @@ def find_beginning(name: str, base_dir: Path, workspace: Workspace) -> Beginning
     root = begun.get("root") or record["base"]
     source = _source(run, record, subject)
     return Beginning(run, subject, source, Path(own.dataset), root, (*before, own))
+
+
+def resolved_name(name: str, base_dir: Path, workspace: Workspace) -> str:
+    """Return what names the run for good that `train.from` names now: later runs are no `latest`.
+
+    Args:
+        name: as in `find_beginning`.
+        base_dir: of the recipe.
+        workspace: where it is looked for.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    run = _directory(name, base_dir, workspace)
+    return run.name if run.parent == workspace.runs.resolve() else str(run)
 
 
 def begun_with(run: Path, record: Mapping[str, Any], section: TrainSection) -> ModelSource | None:

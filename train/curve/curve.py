@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from train.beginning import resolved_name
 from train.curve.outlook import Outlook, outlook
 from train.curve.subsets import write_subset
 from train.inputs import Inputs, find_inputs
+from train.recipe import TrainSection
 from train.record import compared_settings
 from train.reporter import Reporter
 from workspace.claims import claim
@@ -23,6 +26,7 @@ from workspace.jobs import Job, run_job
 from workspace.layout import Workspace
 from workspace.recipe import Recipe
 from workspace.waiting import JobWaiter
+from workspace.yaml import scalar
 
 if TYPE_CHECKING:
     from evalsuite.engine.request import EvalRequest, Watch
@@ -98,8 +102,11 @@ class CurveMaker:
             UsageError: there is no target suite, or too few rows for the parts to differ.
             DataError, ModelError: as `train.inputs.find_inputs`.
         """
+        beginning = _beginning(recipe, workspace)
+        self.overrides = (*overrides, *beginning)
+        if beginning:
+            recipe = load(recipe.path, self.overrides)
         self.recipe, self.workspace, self.load = recipe, workspace, load
-        self.overrides = tuple(overrides)
         self.inputs = find_inputs(recipe, workspace, command="temper curve")
         self.suites = _targets(recipe, workspace)
         digest = _digest(self.inputs, self.suites)
@@ -120,7 +127,7 @@ class CurveMaker:
         for share in SHARES:
             place = self.directory / f"data-{share:.0%}".rstrip("%")
             rows = write_subset(self.inputs.dataset, share, place)
-            overrides = [*self.overrides, f"train.dataset={place}"]
+            overrides = [*self.overrides, f"train.dataset={scalar(str(place))}"]
             if self.inputs.section.steps is not None:
                 overrides.append(f"train.steps={max(1, round(share * self.inputs.section.steps))}")
             out.append(Part(share, rows, f"{self.name}-{round(100 * share)}", tuple(overrides)))
@@ -249,6 +256,26 @@ def _targets(recipe: Recipe, workspace: Workspace) -> tuple[LoadedSuite, ...]:
             cure="Name one under `evaluate: suites:`; its `purpose` is `target`.",
         )
     return found
+
+
+def _beginning(recipe: Recipe, workspace: Workspace) -> list[str]:
+    """Return the override by which every part begins with the same run.
+
+    To a later part, or when the command is given again, an earlier part would be the latest run.
+    """
+    section = recipe.required("train", TrainSection, command="temper curve")
+    if section.from_run is None:
+        return []
+    name = section.from_run
+    if name == "latest":
+        made = sorted(path.parent.name for path in workspace.runs.glob("*/run.json"))
+        others = [run for run in made if not _PART.search(run)]
+        name = others[-1] if others else name
+    return [f"train.from={scalar(resolved_name(name, recipe.base_dir, workspace))}"]
+
+
+_PART = re.compile(r"-curve-[0-9a-f]{8}-\d+-[0-9a-f]{4}$")
+"""How the ids of a curve's own runs end."""
 
 
 def _digest(inputs: Inputs, suites: Sequence[LoadedSuite]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from train.pictures import with_paths_from
 from workspace.files import atomic_path, hash_file, write_json
 
 
@@ -51,7 +52,8 @@ def write_subset(dataset: Path, share: float, directory: Path) -> int:
     kept = sorted(order[: max(1, round(share * len(order)))])
     directory.mkdir(parents=True, exist_ok=True)
     with atomic_path(directory / "train.parquet") as temporary:
-        pq.write_table(table.take(kept), temporary, compression="zstd")
+        part = with_paths_from(table.take(kept), dataset, directory)
+        pq.write_table(part, temporary, compression="zstd")
     digest = hash_file(directory / "train.parquet")
     made = {"part_of": str(dataset), "share": share, "rows": len(kept)}
     write_json(directory / "ledger.json", {"schema_version": 1, "digest": digest, **made})

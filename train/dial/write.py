@@ -85,7 +85,7 @@ def _without_abilities(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(name: str, origin: Origin, job: Job, provenance: dict[str, Any]) -> dict[str, Any]:
-    own = {key: value for key, value in origin.record.items() if key != "published"}
+    own = {key: value for key, value in origin.record.items() if key not in _OF_THE_PARENT}
     return {
         **own,
         "id": name,
@@ -97,6 +97,11 @@ def _record(name: str, origin: Origin, job: Job, provenance: dict[str, Any]) -> 
         "attempts": [],
         "dialled": provenance,
     }
+
+
+_OF_THE_PARENT = ("published", "group", "rebased", "stage", "micro_batches")
+"""What its record says of its own attempts and of its place among other runs: by these marks it is
+found again, and the new run is not it."""
 
 
 def _write_model(

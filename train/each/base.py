@@ -29,8 +29,8 @@ class _Weight:
     """What modules point to: a parameter or a buffer."""
     data: torch.Tensor
     requires_grad: bool
-    total: int
-    """Sum of its bytes."""
+    fingerprint: int
+    """Of its bytes, each at its place."""
 
     def restore(self) -> None:
         """Put back what a trainer may have put in its place."""
@@ -69,7 +69,7 @@ class SharedBase:
             self._model = self._load(inputs, prepared, device)
             self.loads += 1
             self._weights = [
-                _Weight(name, one, one.data, one.requires_grad, _sum(one.data))
+                _Weight(name, one, one.data, one.requires_grad, fingerprint(one.data))
                 for name, one in _tensors(self._model)
             ]
         self.check()
@@ -85,7 +85,7 @@ class SharedBase:
         """
         for one in self._weights:
             one.restore()
-        changed = [one.name for one in self._weights if _sum(one.data) != one.total]
+        changed = [one.name for one in self._weights if fingerprint(one.data) != one.fingerprint]
         if changed:
             raise LimitExceeded(
                 "training a group has changed the base that all groups share",
@@ -100,5 +100,29 @@ def _tensors(model: Any) -> list[tuple[str, torch.Tensor]]:
     return [*model.named_parameters(), *model.named_buffers()]
 
 
-def _sum(tensor: torch.Tensor) -> int:
-    return int(tensor.contiguous().reshape(-1).view(torch.uint8).sum(dtype=torch.int64))
+def fingerprint(tensor: torch.Tensor) -> int:
+    """Return 64 bits over a tensor's bytes, computed where it lies.
+
+    Eight bytes at a time are mixed with their place, as splitmix64 mixes a counter (Steele et al.
+    2014), and summed: values that only changed places show, which in a sum of bytes they do not.
+    """
+    flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+    total = 0
+    for start in range(0, flat.numel(), _CHUNK):
+        part = flat[start : start + _CHUNK].clone()  # aligned, which a file's tensors need not be
+        part = torch.nn.functional.pad(part, (0, -part.numel() % _WORD))
+        words = part.view(torch.int64)
+        first = start // _WORD
+        places = torch.arange(first, first + words.numel(), device=words.device)
+        words.bitwise_xor_(places.mul_(_GOLDEN)).mul_(_MIX)
+        words.bitwise_xor_(words >> 29).mul_(_MIX)
+        total += int(words.sum())
+    return total % 2**64
+
+
+_WORD = 8
+_CHUNK = 1 << 25
+"""Bytes at a time: a few copies of them are what it takes of memory."""
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+_MIX = 0xBF58476D1CE4E5B9 - 2**64
+"""Odd 64-bit constants of splitmix64, as signed numbers."""

@@ -15,6 +15,7 @@ from typing import Any
 from unicodedata import combining, normalize
 
 from train.each_section import Each
+from train.pictures import with_paths_from
 from workspace.errors import DataError
 from workspace.files import atomic_path, hash_file, write_json
 from workspace.problems import did_you_mean
@@ -103,6 +104,7 @@ def find_groups(dataset: Path, each: Each) -> Groups:
         else:
             without.append(place)
     found = [Group(value, tuple(rows)) for value, rows in sorted(places.items())]
+    _demand_own_names(found, file)
     groups = Groups(
         each.column,
         [one for one in found if one.rows >= each.min_rows],
@@ -112,6 +114,21 @@ def find_groups(dataset: Path, each: Each) -> Groups:
     if not groups.kept or (groups.rows_left_out and each.left_out == "stop"):
         raise _refusal(groups, each, file)
     return groups
+
+
+def _demand_own_names(found: Sequence[Group], file: Path) -> None:
+    """Refuse values whose directories would be one: 32 bits of hash can be made to be equal."""
+    known: dict[str, Group] = {}
+    for one in found:
+        other = known.setdefault(one.slug, one)
+        if other is not one:
+            raise DataError(
+                "two groups would have the same directory",
+                where=str(file),
+                cause=f"{plain(other.value, 40)!r} and {plain(one.value, 40)!r} are both "
+                f"{one.slug}.",
+                cure="Change one of the values.",
+            )
 
 
 def _values(file: Path, column: str) -> list[Any]:
@@ -173,23 +190,32 @@ def _refusal(groups: Groups, each: Each, file: Path) -> DataError:
     return DataError(title, where=f"{file}, {each.column}", cause=" ".join(causes), cure=cure)
 
 
-def write_group(dataset: Path, group: Group, directory: Path) -> Path:
-    """Write a group's rows as a dataset, in the order they have in the whole, and return it.
+class Rows:
+    """The training rows of a dataset, read once for all groups that are written."""
 
-    Args:
-        dataset: the whole.
-        group: whose rows.
-        directory: to make; one that is there already, complete, is left as it is.
-    """
-    import pyarrow.parquet as pq
+    def __init__(self, dataset: Path) -> None:
+        """`dataset` is the whole; it is read when a group is written first."""
+        self.dataset = dataset
+        self._table: Any = None
 
-    if (directory / "ledger.json").is_file():
+    def write(self, group: Group, directory: Path) -> Path:
+        """Write a group's rows as a dataset, in the order they have in the whole, and return it.
+
+        Args:
+            group: whose rows.
+            directory: to make; one that is there already, complete, is left as it is.
+        """
+        import pyarrow.parquet as pq
+
+        if (directory / "ledger.json").is_file():
+            return directory
+        if self._table is None:
+            self._table = pq.read_table(self.dataset / "train.parquet")
+        table = with_paths_from(self._table.take(list(group.places)), self.dataset, directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        with atomic_path(directory / "train.parquet") as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+        digest = hash_file(directory / "train.parquet")
+        made = {"part_of": str(self.dataset), "group": group.value, "rows": group.rows}
+        write_json(directory / "ledger.json", {"schema_version": 1, "digest": digest, **made})
         return directory
-    table = pq.read_table(dataset / "train.parquet").take(list(group.places))
-    directory.mkdir(parents=True, exist_ok=True)
-    with atomic_path(directory / "train.parquet") as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-    digest = hash_file(directory / "train.parquet")
-    made = {"part_of": str(dataset), "group": group.value, "rows": group.rows}
-    write_json(directory / "ledger.json", {"schema_version": 1, "digest": digest, **made})
-    return directory

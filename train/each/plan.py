@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,13 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from train.each.groups import Group, Groups, find_groups, write_group
+from train.each.groups import Group, Groups, Rows, find_groups
 from train.inputs import Inputs
 from train.proof import prove
 from workspace.errors import TemperError
 from workspace.text import plain
 
-Load = Callable[[Path, Sequence[str]], Any]
 Progress = Callable[[str, int, int], None]
 
 
@@ -78,13 +78,14 @@ def plan_groups(inputs: Inputs, progress: Progress = lambda what, done, total: N
     """
     assert inputs.section.each is not None
     groups = find_groups(inputs.dataset, inputs.section.each)
-    plans = []
+    plans, rows = [], Rows(inputs.dataset)
     with tempfile.TemporaryDirectory(prefix="temper-each-") as scratch:
         for number, group in enumerate(groups.kept, 1):
             progress("planning groups", number, len(groups.kept))
             with naming(group.value):
-                place = write_group(inputs.dataset, group, Path(scratch) / group.slug)
+                place = rows.write(group, Path(scratch) / group.slug)
                 plans.append(_plan(group_inputs(inputs, place), group))
+                shutil.rmtree(place)
     return WholePlan(groups, plans)
 
 

@@ -10,13 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from train import record as records
-from train.each.groups import Group, Groups, find_groups, write_group
+from train.each.groups import Group, Groups, Rows, find_groups
 from train.each.plan import group_inputs, naming, plan_groups
+from train.finishing import finish_published
 from train.inputs import Inputs, find_inputs
+from train.plan.settings import threads
 from train.recipe import TrainSection
 from train.reporter import Reporter
-from train.resume import Difference, Loader, checked, open_run, resume_train, setting_differences
+from train.resume import (
+    Difference,
+    Loader,
+    checked,
+    data_differences,
+    environment_differences,
+    open_run,
+    probe_differences,
+    recorded_recipe,
+    resume_train,
+    settings_in_effect,
+)
 from train.run import begin_run, load_planned_base
+from train.run_files import ENVIRONMENT
 from train.start import Place
 from workspace.claims import claim
 from workspace.errors import Stopped, UsageError
@@ -26,6 +40,7 @@ from workspace.layout import Workspace, new_id
 from workspace.recipe import Recipe
 from workspace.text import plain
 from workspace.waiting import JobWaiter
+from workspace.yaml import scalar
 
 if TYPE_CHECKING:
     from train.each.base import SharedBase
@@ -111,10 +126,16 @@ def open_each(
             where=str(run),
             cure=f"Evaluate them with `temper eval {run.name}`, or train again.",
         )
-    recipe = load(Path(record["recipe"]), record["overrides"])
+    recipe = recorded_recipe(run, record, load, reporter)
     inputs = find_inputs(recipe, workspace, command="temper resume")
-    accepted = checked(run, list(_differences(record, inputs)), accept, reporter)
-    assert inputs.section.each is not None
+    if inputs.section.each is None:
+        raise UsageError(
+            "this run is one for each group, and the recipe asks for one of all rows",
+            where=f"{recipe.path}: train.each",
+            cause=f"It was begun with `each: {record['each']['column']}`.",
+            cure="Put train.each back, or train again with `temper train`.",
+        )
+    accepted = checked(run, list(_differences(record, inputs, workspace)), accept, reporter)
     groups = find_groups(inputs.dataset, inputs.section.each)
     known = [one["value"] for one in record["groups"]]
     if [one.value for one in groups.kept] != known:
@@ -127,15 +148,25 @@ def open_each(
     return EachResumption(run, inputs, groups, record, accept, accepted)
 
 
-def _differences(record: Mapping[str, Any], inputs: Inputs) -> Iterator[Difference]:
-    yield from setting_differences(record["settings"], records.compared_settings(inputs))
-    now = hash_file(inputs.dataset / "train.parquet")
-    if record["dataset_digest"] != now:
-        was = f"{record['dataset']} ({record['dataset_digest'][:12]})"
-        yield Difference("data", was, f"{inputs.dataset} ({now[:12]})", True)
+def _differences(
+    record: Mapping[str, Any], inputs: Inputs, workspace: Workspace
+) -> Iterator[Difference]:
+    """Yield what is not as when the whole began; of the machine, as when a group last did."""
+    yield from settings_in_effect(record["settings"], records.compared_settings(inputs))
+    yield from data_differences(record["sources"], _sources(inputs))
     base = record["base"]["digest"]
     if base != inputs.source.digest:
         yield Difference("model", base[:12], inputs.source.digest[:12], True)
+    taught, teaches = record.get("teacher"), inputs.teacher
+    if taught and teaches and taught["digest"] != teaches.digest:
+        yield Difference("teacher", taught["digest"][:12], teaches.digest[:12], True)
+    yield from probe_differences(record, inputs)
+    for one in reversed(record["groups"]):
+        run = workspace.runs / str(one["run"])
+        if (run / ENVIRONMENT).is_file():
+            planned = threads(inputs.section, inputs.facts).value
+            yield from environment_differences(run, inputs, planned)
+            return
 
 
 def resume_each(
@@ -197,9 +228,27 @@ def _compared(inputs: Inputs) -> dict[str, Any]:
     return {
         "base": inputs.source.as_record(),
         "dataset": str(inputs.dataset),
-        "dataset_digest": hash_file(inputs.dataset / "train.parquet"),
+        "sources": _sources(inputs),
+        "probe": inputs.probe.sources if inputs.probe else {},
+        **({"teacher": inputs.teacher.as_record()} if inputs.teacher else {}),
         "settings": records.compared_settings(inputs),
     }
+
+
+def _sources(inputs: Inputs) -> list[dict[str, Any]]:
+    """Return the datasets of the whole, as a plan tells them of one run."""
+    import pyarrow.parquet as pq
+
+    return [
+        {
+            "role": role,
+            "path": str(place),
+            "rows": int(pq.read_metadata(place / "train.parquet").num_rows),
+            "digest": hash_file(place / "train.parquet"),
+        }
+        for role, place in (("train", inputs.dataset), ("replay", inputs.replay))
+        if place is not None
+    ]
 
 
 class _Maker:
@@ -224,6 +273,7 @@ class _Maker:
         """Train what is missing and return the whole's directory."""
         for text in _left_out(groups):
             self.reporter.note(text)
+        self._write(groups)
         with claim(waiter=JobWaiter(self.job, self.reporter.note, self.cure)):
             from train.each.base import SharedBase  # imports torch, to which the GPU is told first
 
@@ -236,11 +286,31 @@ class _Maker:
         self.job.events.append("base", loads=base.loads, lent=base.lent)
         return self.run
 
+    def _write(self, groups: Groups) -> None:
+        """Write the rows of every group that is still to be trained, the whole's read once."""
+        rows = Rows(self.inputs.dataset)
+        for entry, group in zip(self.record["groups"], groups.kept, strict=True):
+            if not (self.workspace.runs / str(entry["run"]) / "model").exists():
+                rows.write(group, self._rows_of(group))
+
+    def _recipe_of(self, data: Path) -> tuple[Recipe, list[str]]:
+        """Return the recipe of a group's run, and its overrides; the whole's copy if it is gone."""
+        path = Path(self.record["recipe"])
+        overrides = group_overrides(self.record["overrides"], data)
+        if path.is_file():
+            return self.load(path, overrides), overrides
+        copy = self.load(self.run / "recipe.yaml", group_overrides((), data))
+        return replace(copy, path=path, name=self.inputs.recipe.name), overrides
+
+    def _rows_of(self, group: Group) -> Path:
+        return self.run / "groups" / group.slug
+
     def _group(self, number: int, group: Group, base: SharedBase) -> None:
         entry = self.record["groups"][number]
         place = self.workspace.runs / str(entry["run"])
         told = f"group {number + 1} of {len(self.record['groups'])}, {plain(group.value, 60)!r}"
         if (place / "model").exists():
+            finish_published(place, self.workspace)
             self.reporter.note(f"{told}: trained before, {place.name}")
             return
         self.job.check_stop(cure=self.cure)
@@ -261,9 +331,8 @@ class _Maker:
             return
         if place.exists():  # killed between its directory and its record: nothing was computed
             shutil.rmtree(place)
-        data = write_group(self.inputs.dataset, group, self.run / "groups" / group.slug)
-        overrides = [*self.record["overrides"], "train.each=null", f"train.dataset={data}"]
-        recipe = self.load(Path(self.record["recipe"]), overrides)
+        data = self._rows_of(group)
+        recipe, overrides = self._recipe_of(data)
         inputs = replace(group_inputs(self.inputs, data), recipe=recipe)
         section = recipe.required("train", TrainSection, command="temper train")
         inputs = replace(inputs, section=section)
@@ -280,6 +349,16 @@ class _Maker:
                 overrides=overrides,
                 load_base=base.lend,
             )
+
+
+def group_overrides(given: Sequence[str], data: Path) -> list[str]:
+    """Return the overrides that make the run of one group of a recipe for all.
+
+    Args:
+        given: for the whole.
+        data: the group's rows.
+    """
+    return [*given, "train.each=null", f"train.dataset={scalar(str(data))}"]
 
 
 def _left_out(groups: Groups) -> list[str]:

@@ -41,6 +41,8 @@ class AdapterExporter:
                 else "All its weights were trained.",
                 cure="Export the weights: --to merged",
             )
+        if shipment.begins:
+            options.note(f"! {_fits_only(shipment)}")
         check_space(Path(options.out), (shipment.subject.path / _WEIGHTS).stat().st_size)
 
     def write(self, shipment: Shipment, options: Options, directory: Path) -> Artefact:
@@ -66,12 +68,24 @@ class AdapterExporter:
                 yield worn.engine
 
         return Artefact(
-            dtype, load, directory, directory / _WEIGHTS, _use(shipment, options), notes=()
+            dtype,
+            load,
+            directory,
+            directory / _WEIGHTS,
+            _use(shipment, options),
+            notes=(_fits_only(shipment),) if shipment.begins else (),
         )
 
     def deliver(self, shipment: Shipment, options: Options, directory: Path) -> str:
         """Nothing remains to be done."""
         return str(directory)
+
+
+def _fits_only(shipment: Shipment) -> str:
+    return (
+        f"This adapter fits only the weights that {shipment.run.name} began with, which are in "
+        "that run's `start/` and nowhere else: --to merged writes all of it."
+    )
 
 
 def base_reference(shipment: Shipment) -> str:

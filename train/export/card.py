@@ -103,26 +103,45 @@ def _front_matter(shipment: Shipment, kind: str) -> dict[str, Any]:
         "pipeline_tag": "text-classification" if shipment.is_reward else "text-generation",
         "tags": sorted({"welltempered", str(shipment.record.get("method", "")), kind} - {""}),
     }
-    if shipment.base.revision and _HUB_NAME.fullmatch(shipment.base.name):
-        front["base_model"] = shipment.base.name
+    name, revision, _ = _root(shipment)
+    is_named = bool(revision) and _HUB_NAME.fullmatch(name)
+    if is_named and not (kind == "adapter" and shipment.begins):  # that fits what it began with
+        front["base_model"] = name
         front["base_model_relation"] = "adapter" if adapter and kind == "adapter" else "finetune"
     return front
 
 
 def _identity(shipment: Shipment, artefact: Artefact, kind: str) -> list[tuple[str, str]]:
-    base = shipment.base
-    name = base.name if base.revision else Path(base.name).name
+    name, revision, digest = _root(shipment)
+    name = name if revision else Path(name).name
     held = shipment.subject.quantization
     return [
         ("run", shipment.run.name),
         ("what this is", f"{kind}, {artefact.quantized_as or artefact.precision}"),
-        ("base", f"{name}{f' at {base.revision}' if base.revision else ''}"),
-        ("base, SHA-256", base.digest),
+        ("base", f"{name}{f' at {revision}' if revision else ''}"),
+        ("base, SHA-256", digest),
+        *_beginning(shipment),
         ("run's weights, SHA-256", shipment.subject.digest),
         ("method", str(shipment.record.get("method", "not recorded"))),
         ("trained", f"{shipment.record.get('adapter')}{f' on a base in {held}' if held else ''}"),
         ("chat template, SHA-256", shipment.tokenizer.template_digest),
         ("generation stops at", " ".join(shipment.tokenizer.stop_texts) or "not named"),
+    ]
+
+
+def _root(shipment: Shipment) -> tuple[str, str | None, str]:
+    """Return name, revision and SHA-256 of the base that the first run of the chain began with."""
+    base: Mapping[str, Any] = shipment.begins.get("root") or shipment.base.as_record()
+    return str(base["name"]), base.get("revision"), str(base["digest"])
+
+
+def _beginning(shipment: Shipment) -> list[tuple[str, str]]:
+    if not shipment.begins:
+        return []
+    runs = [str(link["run"]) for link in shipment.begins.get("chain") or ()]
+    return [
+        ("goes on from", " → ".join(runs)),
+        ("what it began with, SHA-256", shipment.base.digest),
     ]
 
 
@@ -162,10 +181,10 @@ def _data(use: DataUse) -> dict[str, Any]:
         }
         shown = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
         steps.append((str(step.get("step", "")), shown or "none"))
-    seen = use.rows_seen / use.rows if use.rows else 0.0
+    often = f"each seen {use.rows_seen / use.rows:.2g} times" if use.rows else ""
     return {
         **vars(use),
-        "epochs": f"seen {seen:.2g} times",
+        "epochs": f"{use.rows:,} rows, {often}" if often else "by a run that is gone",
         "steps": steps,
         "sources": [
             {"name": Path(str(one.get("name", ""))).name, **{

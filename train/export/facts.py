@@ -40,12 +40,15 @@ class DataUse:
     digest: str
     rows: int
     rows_seen: int
+    """0 where the run that saw them is gone."""
     ledger: Mapping[str, Any]
     """The dataset's own; empty if it is gone."""
     compared: tuple[str, ...]
     """Suites that its rows were compared with."""
     lost: Mapping[str, int]
     """Rows that training could not use, by reason."""
+    run: str = ""
+    """The run before this one that learnt from it; empty: this one."""
 
 
 def read_optional(path: Path) -> dict[str, Any]:
@@ -80,22 +83,39 @@ def cost_of(shipment: Shipment) -> Cost:
 
 
 def data_of(shipment: Shipment) -> list[DataUse]:
-    """Return the datasets of a run, with their accounts."""
-    plan = read_optional(shipment.run / "plan.json")
-    lost = read_optional(shipment.run / "ledger.json").get("totals") or {}
-    return [
-        DataUse(
-            role=str(source.get("role", "")),
-            name=_dataset_name(str(source.get("path", ""))),
-            digest=str(source.get("digest", "")),
-            rows=int(source.get("rows") or 0),
-            rows_seen=int(source.get("rows_seen") or 0),
-            ledger=read_optional(Path(str(source.get("path", ""))) / "ledger.json"),
-            compared=_compared(Path(str(source.get("path", "")))),
-            lost=dict((lost.get(source.get("role")) or {}).get("rows_dropped") or {}),
-        )
-        for source in plan.get("sources") or ()
-    ]
+    """Return the datasets that a run's weights learnt from, with their accounts: those of the runs
+    that it goes on from first.
+    """
+    uses: list[DataUse] = []
+    for link in shipment.begins.get("chain") or ():
+        before = shipment.workspace.runs / str(link["run"])
+        known = _uses(before, before.name)
+        source = {"role": "train", "path": link["dataset"], "digest": link["dataset_digest"]}
+        uses += known or [_use(source, {}, before.name)]
+    return uses + _uses(shipment.run)
+
+
+def _uses(run: Path, before: str = "") -> list[DataUse]:
+    lost = read_optional(run / "ledger.json").get("totals") or {}
+    sources = read_optional(run / "plan.json").get("sources") or ()
+    return [_use(one, lost, before) for one in sources]
+
+
+def _use(source: Mapping[str, Any], lost: Mapping[str, Any], before: str) -> DataUse:
+    path = Path(str(source.get("path", "")))
+    ledger = read_optional(path / "ledger.json")
+    whole = Path(str(ledger.get("part_of") or path))  # a part's rows are accounted for in the whole
+    return DataUse(
+        role=str(source.get("role", "")),
+        name=_dataset_name(str(path)),
+        digest=str(source.get("digest", "")),
+        rows=int(source.get("rows") or 0),
+        rows_seen=int(source.get("rows_seen") or 0),
+        ledger=ledger if whole == path else read_optional(whole / "ledger.json"),
+        compared=_compared(whole),
+        lost=dict((lost.get(source.get("role")) or {}).get("rows_dropped") or {}),
+        run=before,
+    )
 
 
 def _dataset_name(path: str) -> str:

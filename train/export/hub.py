@@ -47,7 +47,16 @@ class HubExporter:
                 where="OUT" if looks_like_secret(options.out) else options.out,
                 cure="For example: temper export RUN --to hub yourname/triage",
             )
-        _inner(shipment, options).check(shipment, _local(options, shipment.run / "hub"))
+        inner = _inner(shipment, options)
+        if shipment.begins and isinstance(inner, AdapterExporter):
+            raise UsageError(
+                "nobody else could load this adapter",
+                where=shipment.run.name,
+                cause=f"It fits the weights that its run began with, made of "
+                f"{shipment.begins['root']['name']} by an earlier run; they are on no hub.",
+                cure="Push the whole model: --push merged",
+            )
+        inner.check(shipment, _local(options, shipment.run / "hub"))
         if hub_offline():
             raise WorkError(
                 "the hub may not be asked", cause="HF_HUB_OFFLINE is set.", cure="Unset it."

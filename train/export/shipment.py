@@ -35,6 +35,11 @@ class Shipment:
         """Whether the model scores instead of writing."""
         return self.record.get("method") == "reward"
 
+    @property
+    def begins(self) -> Mapping[str, Any]:
+        """What its record says of the runs that it goes on from; empty where it is the first."""
+        return self.record.get("begins") or {}
+
     def standing(self, override: str = "") -> Standing:
         """Return what the gate says of these weights.
 

@@ -16,11 +16,11 @@ from evalsuite.tasks import find_suite, load_suite
 from train.inputs import Inputs, find_inputs
 from train.rebase.found import Old, new_name, refuse_same_base
 from train.record import read_record
-from train.reporter import Reporter
+from train.reporter import Reporter, Silent
 from train.resume import Loader, open_run, resume_train
 from train.run import run_train
 from train.start import Place
-from workspace.errors import Stopped, UsageError
+from workspace.errors import DataError, Stopped, UsageError
 from workspace.files import write_json
 from workspace.jobs import Job, run_job
 from workspace.layout import Workspace, new_id
@@ -134,7 +134,7 @@ class Rebasing:
         from evalsuite.crossing import Side, cross
         from evalsuite.run import run_evaluation
 
-        if self._begun() is None:  # refused before a GPU is waited for
+        if self._begun(Silent()) is None:  # refused before a GPU is waited for
             self.inputs.prepare(reporter.working)
         command = redact(shlex.join(argv))
         with device():
@@ -156,17 +156,22 @@ class Rebasing:
         job.result(place)
         return found
 
-    def _begun(self) -> Path | None:
+    def _begun(self, reporter: Reporter) -> Path | None:
         """Return the run that an earlier try began, if there is one."""
         for path in sorted(self.workspace.runs.glob("*/run.json"), reverse=True):
-            if read_record(path.parent).get("rebased") == self.mark:
+            try:
+                record = read_record(path.parent)
+            except DataError as error:  # not this command's to mend
+                reporter.note(f"! {path.parent.name} is passed over: {error.title}")
+                continue
+            if record.get("rebased") == self.mark:
                 return path.parent
         return None
 
     def _trained(self, reporter: Reporter, argv: Sequence[str]) -> Path:
         """Return the new run: found, resumed, or made."""
         try:
-            begun = self._begun()
+            begun = self._begun(reporter)
             if begun is not None:
                 return self._gone_on(begun, read_record(begun), reporter, argv)
             name = new_id(new_name(self.old, self.source))
@@ -182,7 +187,13 @@ class Rebasing:
         if (run / "model").exists():
             reporter.note(f"trained before: {run.name}")
             return run
-        opened = open_run(run, self.workspace, self.load, reporter)
+        try:
+            opened = open_run(run, self.workspace, self.load, reporter)
+        except UsageError as error:  # `--accept` is an option of `temper resume`
+            here = f"temper resume {run.name} --accept"
+            if "--accept" in error.cure:
+                error.cure = f"{error.cure.replace('--accept', here, 1)} Then this command again."
+            raise
         with run_job(self.workspace, "train", argv, job_id=str(record["job"])) as job:
             return resume_train(opened, job, reporter)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workspace.errors import TemperError
+from workspace.errors import DataError, TemperError
 from workspace.files import read_json, write_json
 from workspace.layout import Workspace
 
@@ -43,11 +43,18 @@ class Account:
     name: str
     """Of the last run; the others are called after it."""
     entries: tuple[Entry, ...]
+    accepted: tuple[dict[str, str], ...] = ()
+    """Differences of finished stages that a person went on with: stage, name, before, now."""
 
     @property
     def is_done(self) -> bool:
         """Whether every stage is."""
         return all(entry.done for entry in self.entries)
+
+    @property
+    def latest(self) -> str:
+        """What it has last begun: a run's id, or its own where there is none yet."""
+        return next((one.run for one in reversed(self.entries) if one.run), self.directory.name)
 
     def made(self, workspace: Workspace) -> dict[str, Path]:
         """Return the runs of finished stages by the stages' names."""
@@ -83,6 +90,7 @@ class Account:
             "overrides": list(self.overrides),
             "name": self.name,
             "stages": shown,
+            "accepted": list(self.accepted),
         }
         write_json(self.directory / FILE, document)
         return self
@@ -95,17 +103,27 @@ def read_account(directory: Path) -> Account:
         DataError: there is none, or it is damaged.
     """
     document = read_json(directory / FILE, kind="account of stages")
-    entries = [
-        Entry(one["name"], one["method"], one["run"], one["job"], one["done"])
-        for one in document["stages"]
-    ]
-    recipe, overrides = Path(document["recipe"]), tuple(document["overrides"])
-    return Account(directory, recipe, overrides, str(document["name"]), tuple(entries))
+    try:
+        entries = [
+            Entry(one["name"], one["method"], one["run"], one["job"], one["done"])
+            for one in document["stages"]
+        ]
+        recipe, overrides = Path(document["recipe"]), tuple(document["overrides"])
+        accepted = tuple(dict(one) for one in document.get("accepted", ()))
+        name = str(document["name"])
+        return Account(directory, recipe, overrides, name, tuple(entries), accepted)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            "this account of stages is not whole",
+            where=str(directory / FILE),
+            cause=f"{type(error).__name__}: {error}.",
+            cure="Restore it from a copy, or begin anew with `temper train`.",
+        ) from error
 
 
-def unfinished(workspace: Workspace, name: str) -> Path | None:
-    """Return the newest job of stages called `name` that is not done, or None."""
-    return next((one.directory for one in _accounts(workspace) if _is_meant(one, name)), None)
+def unfinished(workspace: Workspace, name: str) -> Account | None:
+    """Return the newest account of stages called `name` that are not done, or None."""
+    return next((one for one in _accounts(workspace) if _is_meant(one, name)), None)
 
 
 def _is_meant(account: Account, name: str) -> bool:

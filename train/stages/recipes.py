@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from train.beginning import resolved_name
 from train.recipe import TrainSection
 from train.reinforcement_sections import ModelReward, RewardedSection
 from train.stage_sections import Stage, StagedTrainSection
@@ -18,6 +19,7 @@ from workspace.errors import TemperError, UsageError
 from workspace.layout import Workspace
 from workspace.problems import did_you_mean
 from workspace.recipe import Recipe
+from workspace.yaml import scalar
 
 
 def stages_of(recipe: Recipe) -> Sequence[Stage]:
@@ -34,6 +36,27 @@ def planned(recipe: Recipe) -> list[tuple[str, Recipe]]:
     if not stages:
         return [("", recipe)]
     return [(stage.name, stage_recipe(recipe, stage, {})) for stage in stages]
+
+
+def settled(recipe: Recipe, workspace: Workspace) -> tuple[Recipe, list[str]]:
+    """Return the recipe with the runs that stages begin with named for good, and the overrides
+    that say so: once a stage has run, `latest` would be another.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    stages, overrides = list(stages_of(recipe)), []
+    for number, stage in enumerate(stages):
+        if stage.from_run == "latest":
+            with naming(stage.name):
+                name = resolved_name(stage.from_run, recipe.base_dir, workspace)
+            stages[number] = stage.model_copy(update={"from_run": name})
+            overrides.append(f"train.stages.{number}.from={scalar(name)}")
+    if not overrides:
+        return recipe, []
+    section = recipe.required("train", StagedTrainSection, command="temper train")
+    section = section.model_copy(update={"stages": tuple(stages)})
+    return replace(recipe, sections={**recipe.sections, "train": section}), overrides
 
 
 def stage_named(recipe: Recipe, name: str) -> Stage:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalsuite.models import ModelSection
+from train.finishing import finish_published
 from train.inputs import find_inputs
 from train.method_sections import SftSection
 from train.recipe import TrainSection
@@ -21,11 +22,11 @@ from train.resume import (
     is_accepted,
     open_run,
     resume_train,
-    setting_differences,
+    settings_in_effect,
 )
 from train.run import run_train
 from train.stages.account import Account, Entry, read_account
-from train.stages.recipes import naming, planned, stage_recipe, stages_of
+from train.stages.recipes import naming, planned, settled, stage_recipe, stages_of
 from train.start import Place
 from workspace.claims import claim
 from workspace.errors import Stopped, UsageError
@@ -43,6 +44,8 @@ class StagesResumption:
     recipe: Recipe
     opened: Resumption | None
     """The run of the stage that it is in; None: the next one is not begun."""
+    accepted: Sequence[dict[str, str]] = ()
+    """Differences of finished stages that were accepted now."""
 
 
 def run_stages(
@@ -73,7 +76,9 @@ def run_stages(
     """
     reporter = reporter or Silent()
     entries = tuple(Entry(stage.name, stage.method.kind) for stage in stages_of(recipe))
-    account = Account(job.dir, recipe.path, tuple(overrides), name or recipe.name, entries)
+    recipe, beginnings = settled(recipe, workspace)
+    given = (*overrides, *beginnings)
+    account = Account(job.dir, recipe.path, given, name or recipe.name, entries)
     for number in range(len(entries)):
         checked_name(account.run_name(number), what="stage's run")
     foresee(recipe, workspace, reporter)
@@ -132,14 +137,18 @@ def open_stages(
     recipe = load(account.recipe, account.overrides)
     _demand_same_stages(account, recipe)
     made = account.made(workspace)
+    accepted = []
     for entry, stage in zip(account.entries, stages_of(recipe), strict=True):
         if entry.done:
-            _check_finished(made[entry.name], stage_recipe(recipe, stage, made), accept, reporter)
+            known = [one for one in account.accepted if one["stage"] == entry.name]
+            own = stage_recipe(recipe, stage, made)
+            found = _check_finished(made[entry.name], own, accept, known, reporter)
+            accepted += [{"stage": entry.name, **one} for one in found]
     number = _current(account)
     run = _begun(account, number, workspace)
     is_open = run is not None and not (run / "model").exists()
     opened = open_run(run, workspace, load, reporter, accept=accept) if run and is_open else None
-    return StagesResumption(account, recipe, opened)
+    return StagesResumption(account, recipe, opened, accepted)
 
 
 def resume_stages(
@@ -159,7 +168,10 @@ def resume_stages(
         reporter: is told what happens.
     """
     hands = _Hands(resumption.recipe, workspace, job, argv, reporter or Silent())
-    return _on_one_gpu(resumption.account, hands, resumption.opened)
+    account = resumption.account
+    if resumption.accepted:
+        account = replace(account, accepted=(*account.accepted, *resumption.accepted)).written()
+    return _on_one_gpu(account, hands, resumption.opened)
 
 
 @dataclass(frozen=True)
@@ -207,6 +219,7 @@ def _work(
     hands.job.events.append("stage", stage=entry.name, number=number + 1, run=name)
     hands.job.result(hands.workspace.runs / name)
     if run is not None and (run / "model").exists():  # killed before it was written down as done
+        finish_published(run, hands.workspace)
         return hands.job.stop_signal
     with run_job(hands.workspace, "train", hands.argv, job_id=identity) as own:
         if run is not None and opened is not None:
@@ -267,8 +280,17 @@ def _listed(stages: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{name} ({method})" for name, method in stages) or "none"
 
 
-def _check_finished(run: Path, recipe: Recipe, accept: Sequence[str], reporter: Reporter) -> None:
-    """Hold a finished stage against the recipe as it is now: it is not repeated."""
+def _check_finished(
+    run: Path,
+    recipe: Recipe,
+    accept: Sequence[str],
+    known: Sequence[Mapping[str, str]],
+    reporter: Reporter,
+) -> list[dict[str, str]]:
+    """Hold a finished stage against the recipe as it is now: it is not repeated.
+
+    Return the differences that are accepted now, beside those that were before.
+    """
     if not (run / "model").is_dir():
         raise UsageError(
             "the run of a finished stage is gone",
@@ -280,6 +302,8 @@ def _check_finished(run: Path, recipe: Recipe, accept: Sequence[str], reporter: 
         section = section.model_copy(update={"method": SftSection()})
     model = recipe.required("model", ModelSection, command="temper resume")
     now = settings_of(section, model)
-    found = list(setting_differences(read_record(run)["settings"], now))
+    before = {(one["name"], one["before"], one["now"]) for one in known}
+    every = settings_in_effect(read_record(run)["settings"], now)
+    found = [one for one in every if (one.name, one.before, one.now) not in before]
     meant = [one for one in accept if any(is_accepted(diff.name, [one]) for diff in found)]
-    checked(run, found, meant, reporter)
+    return checked(run, found, meant, reporter)

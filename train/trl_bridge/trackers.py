@@ -135,8 +135,11 @@ class Tracker(TrainerCallback):
                 self._inner.tb_writer.close()
             return
         package: Any = importlib.import_module(self.name)
-        if self.name == "wandb" and package.run is not None:
-            package.finish()
+        if self.name == "wandb":
+            if package.run is not None:
+                package.finish()
+            if hasattr(package, "teardown"):  # it reads its environment once, for all its runs
+                package.teardown()
         elif self.name == "mlflow" and package.active_run() is not None:
             package.end_run()
         elif self.name == "trackio" and package.context_vars.current_run.get() is not None:

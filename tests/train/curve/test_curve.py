@@ -12,7 +12,7 @@ import pytest
 
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
-from train.curve.curve import Curve, CurveMaker
+from train.curve.curve import Curve, CurveMaker, _beginning
 from train.recipe import TrainSection
 from train.record import read_record
 from train.reporter import Silent
@@ -106,6 +106,29 @@ def test_a_curve_that_is_stopped_goes_on_with_the_same_command(bench: Any) -> No
     saved = json.loads((found.directory / "curve.json").read_text())
     assert saved["abilities"][0]["outlook"]["verdict"] == curve.outlook.verdict
     assert "as many steps a row" in saved["steps_rule"]
+
+
+def test_the_run_that_all_parts_begin_with_is_none_of_them(bench: Any) -> None:
+    for name in ("20260101-000000-toy-aaaa", "20260102-000000-toy-curve-0123abcd-10-bbbb"):
+        (bench.workspace.runs / name).mkdir(parents=True)
+        (bench.workspace.runs / name / "run.json").write_text("{}")
+    replay = {"replay": {"share": 0.5, "dataset": "general"}}
+    recipe = bench.recipe({"from": "latest", "tempering": replay})
+    assert _beginning(recipe, bench.workspace) == ["train.from=20260101-000000-toy-aaaa"]
+    assert _beginning(bench.recipe(), bench.workspace) == []
+
+
+@pytest.mark.slow
+def test_a_curve_goes_on_from_an_earlier_run(bench: Any) -> None:
+    first = bench.train({"steps": 2, "adapter": {"kind": "lora", "r": 4}})
+    write_recipe(bench)
+    document = json.loads((bench.root / "temper.yaml").read_text())
+    document["train"] |= {"from": "latest", "adapter": {"kind": "lora", "r": 4}}
+    (bench.root / "temper.yaml").write_text(json.dumps(document))
+    found = make(bench, load(bench.root / "temper.yaml", ()))
+    runs = [bench.workspace.runs / point.run for point in found.abilities[0].points]
+    assert len(runs) == 3
+    assert {read_record(run)["begins"]["run"] for run in runs} == {first.name}
 
 
 def test_a_recipe_without_a_target_suite_or_with_too_few_rows_is_refused(bench: Any) -> None:

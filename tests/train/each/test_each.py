@@ -16,10 +16,12 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from evalsuite.models import ModelSection
+from train.again import Again
 from train.cli import register
-from train.each.base import SharedBase
+from train.each.base import SharedBase, fingerprint
 from train.each.plan import plan_groups
-from train.each.run import open_each, resume_each, run_each
+from train.each.run import _compared, _differences, open_each, resume_each, run_each
+from train.environment import versions
 from train.inputs import find_inputs
 from train.recipe import TrainSection
 from train.record import read_record
@@ -204,6 +206,65 @@ def test_changed_settings_or_rows_stop_a_resumed_whole(bench: Any) -> None:
     assert read_record(run)["settings"]["train"]["learning_rate"] == 0.02
 
 
+def test_what_all_groups_read_is_compared_for_the_whole(bench: Any) -> None:
+    bench.dataset("toy", rows_of(bench))
+    replay = {"replay": {"dataset": "general", "share": 0.5}}
+
+    def inputs(**train: Any) -> Any:
+        recipe = bench.recipe({**RECIPE, "tempering": replay, **train})
+        return find_inputs(recipe, bench.workspace)
+
+    def told(now: Any) -> list[tuple[str, bool]]:
+        return [(one.name, one.stops) for one in _differences(record, now, bench.workspace)]
+
+    record: dict[str, Any] = {**_compared(inputs()), "groups": [{"run": "one"}]}
+    assert told(inputs()) == []
+    assert told(inputs(micro_batch_size=2)) == [("train.micro_batch_size", False)]
+    bench.dataset("general", bench.chats(19, kind="replay"))
+    assert told(inputs()) == [("replay", True)]
+    record |= _compared(inputs())
+    del record["settings"]["train"]["vision"]
+    (bench.workspace.runs / "one").mkdir(parents=True)
+    of_then = {"versions": {**versions(), "torch": "1.0"}, "precision": "float32", "threads": 64}
+    (bench.workspace.runs / "one" / "env.json").write_text(json.dumps({"device": "cpu", **of_then}))
+    assert told(inputs(threads=2)) == [("versions.torch", True), ("threads", True)]
+
+
+def test_a_whole_that_asks_for_one_run_now_is_refused(bench: Any) -> None:
+    run = bench.workspace.runs / "20260101-000000-toy-aaaa"
+    run.mkdir(parents=True)
+    recipe = bench.recipe({**RECIPE, "each": None})
+    record = {"recipe": str(recipe.path), "overrides": [], "groups": [{"run": "one"}]}
+    (run / "run.json").write_text(json.dumps({**record, "each": {"column": "customer"}}))
+    with pytest.raises(UsageError, match="asks for one of all rows") as caught:
+        open_each(run, bench.workspace, bench.load, Silent(), accept=["train"])
+    assert "each: customer" in caught.value.cause
+
+
+def lose(job: Path) -> None:
+    """Leave a job's record as a kill does."""
+    record = json.loads((job / "job.json").read_text())
+    record |= {"state": "running", "pid": 2**22 - 1, "ended": None}
+    (job / "job.json").write_text(json.dumps(record))
+
+
+def test_a_whole_that_was_killed_after_its_last_model_is_finished(bench: Any) -> None:
+    home = bench.workspace
+    jobs = []
+    for name, fields in (("whole", {"groups": [{"run": "one"}]}), ("one", {"steps": 2})):
+        with run_job(home, "train", ["temper", "train"]) as job:
+            jobs.append(job.dir)
+        (home.runs / name).mkdir(parents=True)
+        (home.runs / name / "run.json").write_text(json.dumps({"job": job.id, **fields}))
+    again = Again(home.runs / "whole", home)
+    for job in jobs:
+        lose(job)
+    assert not again.finish() and read_job(jobs[0]).state == "lost"
+    (home.runs / "one" / "model").mkdir()
+    assert again.finish() and not again.finish()
+    assert [read_job(job).state for job in jobs] == ["finished", "finished"]
+
+
 def test_a_base_that_was_changed_is_noticed() -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -226,6 +287,24 @@ def test_a_base_that_was_changed_is_noticed() -> None:
         next(first.parameters()).add_(1e-3)
     with pytest.raises(LimitExceeded, match="has changed the base"):
         base.lend(plan, plan, plan)
+
+
+def test_values_that_changed_places_are_noticed() -> None:
+    import torch
+
+    weights = torch.arange(1003, dtype=torch.float32)
+    known = fingerprint(weights)
+    assert (
+        fingerprint(weights.clone()) == known == fingerprint(torch.cat([weights, weights])[:1003])
+    )
+    for one, other in ((0, 1), (0, 1002), (4, 6)):
+        swapped = weights.clone()
+        swapped[one], swapped[other] = weights[other], weights[one]
+        assert fingerprint(swapped) != known
+    negated = torch.tensor([[1.0, 1.0, 1.0, -1.0], [1.0, -1.0, 1.0, 1.0]])
+    assert fingerprint(negated[0]) != fingerprint(negated[1])
+    assert fingerprint(torch.tensor(2.0).bfloat16()) != fingerprint(torch.tensor(3.0).bfloat16())
+    assert fingerprint(torch.empty(0)) == 0
 
 
 def test_one_run_is_not_made_of_a_recipe_for_many(bench: Any) -> None:

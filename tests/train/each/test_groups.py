@@ -7,11 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from train.each.groups import find_groups, slug, write_group
+from train.curve.subsets import write_subset
+from train.each.groups import Rows, find_groups, slug
+from train.each.run import group_overrides
 from train.each_section import Each
 from train.recipe import TrainSection
 from workspace.errors import DataError
 from workspace.layout import checked_name
+from workspace.overrides import settings
 
 HOSTILE = [
     "../../etc/passwd",
@@ -67,8 +70,58 @@ def test_rows_are_grouped_by_exact_value_in_their_order(tmp_path: Path) -> None:
         ("a", (1, 4)),
         ("b", (0, 3, 5)),
     ]
-    written = write_group(where, found.kept[2], tmp_path / "one")
+    written = Rows(where).write(found.kept[2], tmp_path / "one")
     assert pq.read_table(written / "train.parquet")["id"].to_pylist() == ["row-0", "row-3", "row-5"]
+
+
+def test_images_that_are_files_are_found_from_a_group(tmp_path: Path) -> None:
+    where = dataset(tmp_path / "d", ["a", "a"])
+    (where / "one.png").write_bytes(b"here")
+    held = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = pa.array(
+        [[{"bytes": None, "path": "one.png"}], [{"bytes": b"in it", "path": "two.png"}]],
+        pa.list_(held),
+    )
+    table = pq.read_table(where / "train.parquet").append_column("images", images)
+    pq.write_table(table, where / "train.parquet")
+    (group,) = find_groups(where, Each(column="customer", min_rows=1)).kept
+    written = Rows(where).write(group, tmp_path / "groups" / "a")
+    part = write_subset(where, 1.0, tmp_path / "curve" / "data-100")
+    for place in (written, tmp_path / "curve" / "data-100"):
+        made = pq.read_table(place / "train.parquet")
+        assert made.schema == table.schema
+        (file,), (kept,) = made["images"].to_pylist()
+        assert (place / file["path"]).read_bytes() == b"here"
+        assert kept == {"bytes": b"in it", "path": "two.png"}
+    assert part == 2
+
+
+def test_all_groups_are_written_from_one_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = dataset(tmp_path / "d", ["a", "b"])
+    found = find_groups(where, Each(column="customer", min_rows=1)).kept
+    read, times = pq.read_table, []
+    monkeypatch.setattr(pq, "read_table", lambda *given: times.append(1) or read(*given))
+    rows = Rows(where)
+    for group in (*found, *found):
+        rows.write(group, tmp_path / group.slug)
+    assert len(times) == 1
+
+
+def test_values_that_would_share_a_directory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = dataset(tmp_path / "d", ["a", "b"])
+    monkeypatch.setattr("train.each.groups.slug", lambda value: "one")
+    with pytest.raises(DataError, match="the same directory"):
+        find_groups(where, Each(column="customer", min_rows=1))
+
+
+@pytest.mark.parametrize("place", ["/tmp/a #1/rows", "/tmp/a: b/rows", "/tmp/'x'/rows"])
+def test_a_group_s_rows_are_named_whatever_the_workspace_is_called(place: str) -> None:
+    (dataset,) = group_overrides([], Path(place))[1:]
+    assert settings([dataset]) == {"train": {"dataset": place}}
 
 
 def test_too_small_groups_and_rows_without_a_value_stop_the_run(tmp_path: Path) -> None:

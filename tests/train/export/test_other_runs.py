@@ -11,13 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evalsuite.models import ModelSource
 from tests.train.conftest import chats
 from tests.train.shipping import Yard, train
-from train.export.base import Artefact
+from train.export.base import Artefact, Options
+from train.export.card import _front_matter, _identity
+from train.export.facts import contamination, data_of
+from train.export.hub import HubExporter
 from train.export.parity import Gap, decide
 from train.export.regate import needs_gate
-from train.export.shipment import refuse_reward
+from train.export.shipment import Shipment, refuse_reward
 from workspace.errors import UsageError
+from workspace.layout import Workspace
 
 
 def test_a_reward_model_is_exported_and_cannot_be_talked_to(
@@ -60,6 +65,65 @@ def test_a_run_of_all_weights_is_exported_whole(tmp_path: Path, tiny_model: Path
         yard.export("adapter", tmp_path / "a", override="x")
     done = yard.export("merged", tmp_path / "m", override="x")
     assert done.parity.status == "pass" and done.parity.artefact.kl_mean < 1e-3
+
+
+@pytest.fixture
+def going_on(tmp_path: Path) -> Any:
+    """A run that goes on from another, as far as a card tells of it, on a part of a dataset."""
+    root = tmp_path / "workspace"
+    whole, part = root / "datasets/toy/aaaa", root / "runs/whole/groups/ada"
+    for place in (whole, part):
+        place.mkdir(parents=True)
+    (whole / "ledger.json").write_text(json.dumps({"steps": [{"step": "decontaminate"}]}))
+    steps = [{"decontaminate": {"suites": ["gain"]}}]
+    (whole / "recipe.yaml").write_text(json.dumps({"curate": {"steps": steps}}))
+    (part / "ledger.json").write_text(json.dumps({"part_of": str(whole)}))
+    plans = {
+        "first": [("train", "toy/1111", 30), ("replay", "general/2222", 10)],
+        "last": [("train", str(part), 8)],
+    }
+    for name, sources in plans.items():
+        (root / "runs" / name).mkdir(parents=True)
+        shown = [
+            {"role": role, "path": path, "digest": "d", "rows": rows, "rows_seen": rows}
+            for role, path, rows in sources
+        ]
+        (root / "runs" / name / "plan.json").write_text(json.dumps({"sources": shown}))
+    chain = [
+        {"run": "gone", "dataset": "old/3333", "dataset_digest": "e", "weights_digest": "w"},
+        {"run": "first", "dataset": "toy/1111", "dataset_digest": "d", "weights_digest": "w"},
+    ]
+    base = {"name": "owner/base", "path": "/x", "digest": "b" * 64, "revision": "abc"}
+    record = {"method": "sft", "adapter": "lora", "begins": {"root": base, "chain": chain}}
+    source = ModelSource("first", root / "runs/last/start", "s" * 64)
+    subject: Any = SimpleNamespace(kind="adapter", digest="t" * 64, quantization=None)
+    tokenizer: Any = SimpleNamespace(template_digest="c", stop_texts=())
+    home = Workspace(root)
+    return Shipment(home.runs / "last", record, subject, source, tokenizer, home)
+
+
+def test_the_card_tells_all_that_a_chain_of_runs_learnt_from(going_on: Shipment) -> None:
+    uses = data_of(going_on)
+    assert [(one.run, one.role, one.name, one.rows) for one in uses] == [
+        ("gone", "train", "old/3333", 0),
+        ("first", "train", "toy/1111", 30),
+        ("first", "replay", "general/2222", 10),
+        ("", "train", "groups/ada", 8),
+    ]
+    assert "compared with the items of gain" in contamination(uses, ["gain"])[-1]
+    artefact: Any = SimpleNamespace(quantized_as="", precision="bfloat16")
+    told = dict(_identity(going_on, artefact, "merged"))
+    assert told["base"] == "owner/base at abc" and told["base, SHA-256"] == "b" * 64
+    assert told["goes on from"] == "gone → first"
+    assert told["what it began with, SHA-256"] == "s" * 64
+    assert _front_matter(going_on, "merged")["base_model"] == "owner/base"
+    assert "base_model" not in _front_matter(going_on, "adapter")
+
+
+def test_an_adapter_that_fits_no_base_of_the_hub_is_not_pushed(going_on: Shipment) -> None:
+    with pytest.raises(UsageError, match="nobody else could load") as caught:
+        HubExporter().check(going_on, Options(out="me/triage"))
+    assert caught.value.cure == "Push the whole model: --push merged"
 
 
 def test_where_the_precision_changed_the_gate_is_run_again_on_the_artefact(
