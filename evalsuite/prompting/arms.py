@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from evalsuite.prompting.examples import Example, Pool, dataset_pool, suite_pool, without_leaks
+from evalsuite.prompting.examples import (
+    Example,
+    HeldOut,
+    Pool,
+    dataset_pool,
+    suite_pool,
+    without_leaks,
+)
 from evalsuite.prompting.nearest import nearest
 from evalsuite.prompting.own import FEW_SHOT, RETRIEVED, ZERO_SHOT, OwnPrompt
 from evalsuite.prompting.section import PromptSection, Shown
@@ -50,7 +57,7 @@ class Arms:
         self.suites = suites
         self.fits = fits
         self.notes: list[str] = []
-        self._tested = [item for suite in suites for item in suite.items]
+        self._tested = HeldOut.of(suites)
         self._from_dataset: Pool | None = None
 
     def all(self) -> Iterator[Arm]:

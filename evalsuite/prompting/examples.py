@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalsuite.tasks import LoadedSuite
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.items import load_items
 from evalsuite.tasks.schema import Task
@@ -23,6 +24,8 @@ class Example:
     """A solved question: turns up to and with the answer, without a system turn."""
 
     turns: tuple[Message, ...]
+    source: str = ""
+    """The file it was read from, as the dataset tells it: rows of one share a template."""
 
     @property
     def question(self) -> str:
@@ -94,13 +97,28 @@ def suite_pool(task: Task, directory: Path) -> Pool:
     return Pool(f"the examples of task {task.name}", tuple(map(_solved, items)))
 
 
-def without_leaks(pool: Pool, tested: Sequence[Item]) -> Pool:
-    """Leave out examples that hold an item of the test, or nearly one; they are counted.
+@dataclass(frozen=True)
+class HeldOut:
+    """What no example may hold: the items of every task of every suite that is asked."""
 
-    Args:
-        pool: what examples are taken from.
-        tested: every item of every suite that is asked.
-    """
+    items: tuple[Item, ...]
+    tasks: tuple[str, ...]
+    """The task of each: its questions share a template that training rows need not have."""
+
+    @classmethod
+    def of(cls, suites: Sequence[LoadedSuite]) -> HeldOut:
+        """Return the items of suites."""
+        both = [
+            (item, f"{suite.path}/{task.spec.name}")
+            for suite in suites
+            for task in suite.tasks
+            for item in task.items
+        ]
+        return cls(tuple(item for item, _ in both), tuple(task for _, task in both))
+
+
+def without_leaks(pool: Pool, tested: HeldOut) -> Pool:
+    """Leave out examples that hold an item of the test, or nearly one; they are counted."""
     if not pool.examples:
         return pool
     import polars as pl
@@ -115,8 +133,10 @@ def without_leaks(pool: Pool, tested: Sequence[Item]) -> Pool:
     leaks = find_leaks(
         prompts,
         tokenise(whole),
-        pl.Series([item.question for item in tested], dtype=pl.String),
-        pl.Series([item.gold for item in tested], dtype=pl.String),
+        pl.Series([item.question for item in tested.items], dtype=pl.String),
+        pl.Series([item.gold for item in tested.items], dtype=pl.String),
+        tasks=pl.Series(tested.tasks, dtype=pl.String),
+        sources=pl.Series([one.source for one in pool.examples], dtype=pl.String),
     )
     leaking = set(leaks.row.tolist())
     if not leaking:
@@ -145,7 +165,10 @@ def _example(row: dict[str, Any]) -> Example | None:
         return None
     if any(turn.get("role") not in _ROLES or not _is_text(turn.get("content")) for turn in told):
         return None
-    return Example(tuple(Message(turn["role"], turn["content"]) for turn in told))
+    return Example(
+        tuple(Message(turn["role"], turn["content"]) for turn in told),
+        str((row.get("meta") or {}).get("source") or ""),
+    )
 
 
 def _turns(row: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -12,7 +12,7 @@ import pytest
 
 from evalsuite.prompting import examples
 from evalsuite.prompting.arms import Arms, Prompting
-from evalsuite.prompting.examples import Pool, dataset_pool, without_leaks
+from evalsuite.prompting.examples import Example, HeldOut, Pool, dataset_pool, without_leaks
 from evalsuite.prompting.nearest import nearest
 from evalsuite.prompting.own import read_prompts
 from evalsuite.prompting.section import PromptSection, UserPrompt
@@ -38,6 +38,14 @@ def dataset(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.mkdir()
     pq.write_table(pa.Table.from_pylist(rows), path / "train.parquet")
     return path
+
+
+def held_out(*questions: str) -> HeldOut:
+    items = tuple(
+        Item(str(place), (Message("user", question),), "IT")
+        for place, question in enumerate(questions)
+    )
+    return HeldOut(items, ("mine",) * len(items))
 
 
 @pytest.fixture
@@ -100,10 +108,30 @@ def test_test_items_and_their_near_copies_are_never_shown(tmp_path: Path) -> Non
         chat("How late does the museum close on a Sunday in winter?", "At five."),
     ]
     pool = dataset_pool(dataset(tmp_path / "d", rows), "d", seed=0)
-    clean = without_leaks(pool, [Item("1", (Message("user", asked),), "booked")])
+    clean = without_leaks(pool, held_out(asked))
     assert [one.question for one in clean.examples] == [rows[3]["messages"][1]["content"]]
     assert "3 of 4 from the training rows of d passed over" in clean.notes[0]
-    assert without_leaks(clean, [Item("2", (Message("user", "else"),), "x")]) is clean
+    assert without_leaks(clean, held_out("else")) is clean
+
+
+THINGS = [f"{colour} {thing}" for colour in ("red", "blue", "old") for thing in
+          ("printer", "phone", "router", "screen")]  # fmt: skip
+
+
+@pytest.mark.parametrize("item", ["{}", "Which team should answer this? {}", "Question: {}\nTeam:"])
+@pytest.mark.parametrize("row", ["{}", "Name the team for this ticket: {} Team?"])
+def test_items_are_found_whatever_template_is_around_them(item: str, row: str) -> None:
+    tickets = [f"My {thing} is broken since Monday" for thing in THINGS]
+    other = [f"How late does the {thing} shop close today" for thing in THINGS]
+    pool = Pool(
+        "rows",
+        tuple(
+            Example((Message("user", row.format(text)), Message("assistant", "IT")), "a.jsonl")
+            for text in (*tickets, *other)
+        ),
+    )
+    clean = without_leaks(pool, held_out(*(item.format(text) for text in tickets)))
+    assert [one.question for one in clean.examples] == [row.format(text) for text in other]
 
 
 def test_the_nearest_share_rare_words_and_come_first() -> None:
