@@ -6,13 +6,16 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.tasks import LoadedSuite
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.items import load_items
 from evalsuite.tasks.schema import Task
 from workspace.errors import DataError
+
+if TYPE_CHECKING:  # polars only where examples are shown
+    from evalsuite.similarity.leaks import Leaks
 
 MOST = 20_000
 """Rows that are read at most, by a seeded draw: their vectors take 4 KB each."""
@@ -139,14 +142,25 @@ def without_leaks(pool: Pool, tested: HeldOut) -> Pool:
         sources=pl.Series([one.source for one in pool.examples], dtype=pl.String),
     )
     leaking = set(leaks.row.tolist())
-    if not leaking:
+    notes = list(_told(leaks, len(leaking), pool))
+    if not notes:
         return pool
     kept = tuple(one for place, one in enumerate(pool.examples) if place not in leaking)
-    note = (
-        f"examples: {len(leaking):,} of {len(pool.examples):,} from {pool.source} passed over: "
-        "they hold items of the test, or nearly"
-    )
-    return Pool(pool.source, kept, (*pool.notes, note))
+    return Pool(pool.source, kept, (*pool.notes, *notes))
+
+
+def _told(leaks: Leaks, leaking: int, pool: Pool) -> Iterator[str]:
+    if leaking:
+        yield (
+            f"examples: {leaking:,} of {len(pool.examples):,} from {pool.source} passed over: "
+            "they hold items of the test, or nearly"
+        )
+    if leaks.capped:
+        yield (
+            f"WARNING: examples: {leaks.capped:,} texts from {pool.source} look like more items of "
+            "the test than were compared with each; one that is nearly, but not word for word, "
+            "another item may be shown"
+        )
 
 
 def _records(table: Any) -> Iterator[dict[str, Any]]:
