@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.parquet_rows import rows_at
 from evalsuite.tasks import LoadedSuite
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.items import load_items
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # polars only where examples are shown
 MOST = 20_000
 """Rows that are read at most, by a seeded draw: their vectors take 4 KB each."""
 _ROLES = ("user", "assistant")
+_COLUMNS = ("messages", "prompt", "completion", "chosen", "answer", "label")
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,11 @@ def dataset_pool(directory: Path, name: str, *, seed: int) -> Pool:
         DataError: it has no readable `train.parquet`.
     """
     import pyarrow
-    import pyarrow.parquet
 
     file = directory / "train.parquet"
     try:
-        table = pyarrow.parquet.read_table(file)
+        count, places = _drawn(file, seed)
+        found = [_example(row) for row in _records(file, places)]
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(
             "the training rows cannot be read",
@@ -72,13 +74,8 @@ def dataset_pool(directory: Path, name: str, *, seed: int) -> Pool:
             "`evaluate: prompts: dataset:`.",
         ) from None
     notes = []
-    if table.num_rows > MOST:
-        drawn = sorted(random.Random(seed).sample(range(table.num_rows), MOST))
-        notes.append(
-            f"examples: {MOST:,} of {table.num_rows:,} training rows of {name}, by a seeded draw"
-        )
-        table = table.take(drawn)
-    found = [_example(row) for row in _records(table)]
+    if count > len(places):
+        notes.append(f"examples: {MOST:,} of {count:,} training rows of {name}, by a seeded draw")
     unusable = found.count(None)
     if unusable:
         notes.append(
@@ -163,8 +160,28 @@ def _told(leaks: Leaks, leaking: int, pool: Pool) -> Iterator[str]:
         )
 
 
-def _records(table: Any) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=4_096):
+def _drawn(file: Path, seed: int) -> tuple[int, list[int]]:
+    """Return how many rows there are, and which are read."""
+    import pyarrow.parquet
+
+    count = int(pyarrow.parquet.read_metadata(file).num_rows)
+    if count <= MOST:
+        return count, list(range(count))
+    return count, sorted(random.Random(seed).sample(range(count), MOST))
+
+
+def _records(file: Path, places: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield rows with the columns that an example is made of: never their images."""
+    import pyarrow.parquet
+
+    there = pyarrow.parquet.read_schema(file)
+    columns = [name for name in _COLUMNS if name in there.names]
+    if "meta" in there.names and there.field("meta").type.get_field_index("source") >= 0:
+        columns.append("meta.source")
+    if not columns:
+        yield from ({} for _ in places)
+        return
+    for batch in rows_at(file, places, columns):
         yield from batch.to_pylist()
 
 

@@ -96,6 +96,34 @@ def test_of_many_rows_a_seeded_draw_is_read(
     assert len(one.examples) == 5 and "5 of 40 training rows" in one.notes[0]
 
 
+def damage(file: Path, column: str) -> None:
+    """Overwrite the first page of a column."""
+    group = pq.read_metadata(file).row_group(0)
+    found = next(
+        group.column(place)
+        for place in range(group.num_columns)
+        if group.column(place).path_in_schema.startswith(column)
+    )
+    start = found.dictionary_page_offset or found.data_page_offset
+    with file.open("r+b") as opened:
+        opened.seek(start)
+        opened.write(b"\xff" * 40)
+
+
+def test_only_what_examples_are_made_of_is_read(tmp_path: Path) -> None:
+    rows = [
+        {**chat(f"q {number}", "a"), "images": [b"x" * 90], "meta": {"source": "s", "row": 1}}
+        for number in range(3)
+    ]
+    where = dataset(tmp_path / "d", rows)
+    damage(where / "train.parquet", "images")
+    found = dataset_pool(where, "d", seed=0).examples
+    assert [(one.question, one.source) for one in found] == [(f"q {n}", "s") for n in range(3)]
+    damage(where / "train.parquet", "messages")
+    with pytest.raises(DataError, match="cannot be read"):
+        dataset_pool(where, "d", seed=0)
+
+
 def test_a_dataset_without_training_rows_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         dataset_pool(tmp_path, "d", seed=0)
