@@ -36,6 +36,8 @@ class Prompting:
     dataset: Path | None = None
     """The directory whose training rows are examples."""
     dataset_name: str = ""
+    notes: tuple[str, ...] = ()
+    """What is to be said of where examples come from."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Arms:
         self.prompting = prompting
         self.suites = suites
         self.fits = fits
-        self.notes: list[str] = []
+        self.notes: list[str] = list(prompting.notes)
         self._tested = HeldOut.of(suites)
         self._from_dataset: Pool | None = None
 

@@ -86,7 +86,7 @@ def dataset_pool(directory: Path, name: str, *, seed: int) -> Pool:
 
 
 def suite_pool(task: Task, directory: Path) -> Pool:
-    """Read the rows of a task's own `few_shot`.
+    """Read the rows of a task's own `few_shot` that have an answer.
 
     Raises:
         DataError: a row that cannot be used.
@@ -94,7 +94,12 @@ def suite_pool(task: Task, directory: Path) -> Pool:
     assert task.few_shot is not None
     # The id needs to be unique only among themselves: many example files have none.
     items = load_items(task.model_copy(update={"cluster": None}), directory / task.few_shot.data)
-    return Pool(f"the examples of task {task.name}", tuple(map(_solved, items)))
+    solved = [item for item in items if item.gold.strip()]
+    source, unsolved = f"the examples of task {task.name}", len(items) - len(solved)
+    note = (
+        f"examples: {unsolved:,} of {len(items):,} from {source} passed over: they have no answer"
+    )
+    return Pool(source, tuple(map(_solved, solved)), (note,) if unsolved else ())
 
 
 @dataclass(frozen=True)
