@@ -42,6 +42,8 @@ class EvalItem:
     """`task/id`, or `file:line`."""
     question: str
     answer: str
+    task: str
+    """The task or file: its questions share a template."""
 
 
 class DecontaminateStep:
@@ -60,7 +62,9 @@ class DecontaminateStep:
         Raises:
             DataError: an item cannot be used.
         """
-        items = [(item.name, item.question, item.answer) for item in self._all_items(context)]
+        items = [
+            (item.name, item.question, item.answer, item.task) for item in self._all_items(context)
+        ]
         return {**settings_of(self.config), "items": items}
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
@@ -75,11 +79,15 @@ class DecontaminateStep:
         context.tell(f"looking for {len(items):,} evaluation items")
         rows = positions(frame)
         question = prompt_text(context.type, system=False).alias("text")
+        source = "source" if "source" in frame.collect_schema() else pl.lit("").alias("source")
+        asked = frame.sort("_row").select(question, source).collect()
         leaks = find_leaks(
-            frame.sort("_row").select(question).collect()["text"],
+            asked["text"],
             joined(context.prompts.take(rows), context.answers.take(rows)),
             pl.Series([item.question for item in items]),
             pl.Series([item.answer for item in items]),
+            tasks=pl.Series([item.task for item in items]),
+            sources=asked["source"],
             threshold=self.config.threshold,
             ngram=self.config.ngram,
             tick=context.advance,
@@ -106,7 +114,12 @@ class DecontaminateStep:
             path = find_suite(_beside(name, context.base_dir), context.workspace)
             for task in load_suite(path).tasks:
                 for item in task.items:
-                    yield EvalItem(f"{task.spec.name}/{item.id}", item.question, item.gold)
+                    yield EvalItem(
+                        f"{task.spec.name}/{item.id}",
+                        item.question,
+                        item.gold,
+                        f"{name}/{task.spec.name}",
+                    )
         for source in self.config.files:
             yield from _file_items(source, context.base_dir)
 
@@ -133,7 +146,8 @@ def _file_items(source: DecontaminateFile, base: Path) -> Iterator[EvalItem]:
                     )
                 answer: Any = row.get(source.answer) if source.answer else ""
                 question = str(row[source.field] or "")
-                yield EvalItem(f"{file.name}:{record.shown}", question, str(answer or ""))
+                name = f"{file.name}:{record.shown}"
+                yield EvalItem(name, question, str(answer or ""), file.name)
 
 
 def _unusable(where: str, cause: str) -> DataError:

@@ -82,4 +82,5 @@ def _held_items(suites: Sequence[str], workspace: Workspace, base_dir: Path) -> 
         path = find_suite(str(beside) if beside.is_file() else name, workspace)
         for task in load_suite(path).tasks:
             for item in task.items:
-                yield HeldItem(f"{task.spec.name}/{item.id}", item.question, item.gold)
+                place = f"{task.spec.name}/{item.id}"
+                yield HeldItem(place, item.question, item.gold, f"{name}/{task.spec.name}")

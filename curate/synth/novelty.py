@@ -30,6 +30,8 @@ class HeldItem:
     name: str
     question: str
     answer: str
+    task: str = ""
+    """What its template is shared with: a task of a suite, or the rows set aside."""
 
 
 class Novelty:
@@ -172,6 +174,7 @@ class Novelty:
             tokenise(pl.Series([_text(draft) for draft in drafts], dtype=pl.String)),
             pl.Series([item.question for item in self.held], dtype=pl.String),
             pl.Series([item.answer for item in self.held], dtype=pl.String),
+            tasks=pl.Series([item.task for item in self.held], dtype=pl.String),
             threshold=self.leak_threshold,
         ).surest()
         return {

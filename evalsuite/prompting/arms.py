@@ -8,16 +8,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from evalsuite.prompting.examples import Example, Pool, dataset_pool, suite_pool, without_leaks
+from evalsuite.prompting.examples import (
+    Example,
+    HeldOut,
+    Pool,
+    dataset_pool,
+    suite_pool,
+    without_leaks,
+)
 from evalsuite.prompting.nearest import nearest
 from evalsuite.prompting.own import FEW_SHOT, RETRIEVED, ZERO_SHOT, OwnPrompt
 from evalsuite.prompting.section import PromptSection, Shown
 from evalsuite.tasks import Item, LoadedSuite, LoadedTask
 from evalsuite.tasks.schema import Task
-from workspace.errors import DataError
+from workspace.errors import DataError, ModelError
 
 Fits = Callable[[Task, Item], bool]
-"""Whether the model reads an item with its answer."""
+"""Whether the model reads an item with its answer; raises ModelError where it does not take it."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Prompting:
     dataset: Path | None = None
     """The directory whose training rows are examples."""
     dataset_name: str = ""
+    notes: tuple[str, ...] = ()
+    """What is to be said of where examples come from."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,8 @@ class Arms:
         self.prompting = prompting
         self.suites = suites
         self.fits = fits
-        self.notes: list[str] = []
-        self._tested = [item for suite in suites for item in suite.items]
+        self.notes: list[str] = list(prompting.notes)
+        self._tested = HeldOut.of(suites)
         self._from_dataset: Pool | None = None
 
     def all(self) -> Iterator[Arm]:
@@ -81,12 +90,64 @@ class Arms:
             *((own.name, own.examples, own) for own in self.prompting.own),
         ]
         for name, examples, own in ways:
-            if examples != "none" and not pool.examples:
-                self.notes.append(f"{task.spec.name}: {name} was not tried: {pool.source}")
+            if examples != "none" and not shown.pool.examples:
+                self.notes.append(f"{task.spec.name}: {name} was not tried: {shown.pool.source}")
                 continue
-            asked = self._asked(task, name, shown.of(examples), own)
+            try:
+                asked = self._tried(task, name, shown, examples, own)
+            except ModelError as error:
+                self.notes.append(f"{task.spec.name}: {name} was not tried: {_why(error)}")
+                continue
             if asked is not None:
                 yield Arm(name, suite, asked)
+
+    def _tried(
+        self, task: LoadedTask, name: str, shown: _Shown, examples: Shown, own: OwnPrompt | None
+    ) -> LoadedTask | None:
+        """Return the task asked so, with examples that the model's template takes.
+
+        To render every example first would take long where nearly always all are taken, so that
+        they are looked at one by one after the first refusal.
+
+        Raises:
+            ModelError: the template refuses what is asked for another reason than its examples.
+        """
+        try:
+            return self._asked(task, name, shown.of(examples), own)
+        except ModelError:
+            if examples == "none" or not self._take_out_refused(task, shown):
+                raise
+        if not shown.pool.examples:
+            self.notes.append(f"{task.spec.name}: {name} was not tried: {shown.pool.source}")
+            return None
+        return self._asked(task, name, shown.of(examples), own)
+
+    def _take_out_refused(self, task: LoadedTask, shown: _Shown) -> bool:
+        """Leave out and count examples that the model does not take; whether there were any."""
+        before = shown.pool
+        refusals = [self._refusal(task, one) for one in before.examples]
+        said = [error for error in refusals if error is not None]
+        if not said:
+            return False
+        note = (
+            f"examples: {len(said):,} of {len(before.examples):,} from {before.source} passed "
+            f"over: the model does not take them ({_why(said[0])})"
+        )
+        self.notes.append(note)
+        kept = zip(before.examples, refusals, strict=True)
+        clean = _or_reason(replace(before, examples=tuple(one for one, bad in kept if not bad)))
+        shown.take(clean)
+        if before is self._from_dataset:
+            self._from_dataset = clean
+        return True
+
+    def _refusal(self, task: LoadedTask, example: Example) -> ModelError | None:
+        """Return why the model does not take an example with a question after it."""
+        try:
+            self.fits(task.spec, _put_together(task.items[0], [example], None))
+        except ModelError as error:
+            return error
+        return None
 
     def _asked(
         self,
@@ -149,16 +210,30 @@ class Arms:
     def _checked(self, pool: Pool) -> Pool:
         clean = without_leaks(pool, self._tested)
         self.notes += clean.notes
-        if clean.examples:
-            return clean
-        return Pool(f"no row of {clean.source} may be shown as an example")
+        return _or_reason(clean)
+
+
+def _or_reason(pool: Pool) -> Pool:
+    """Return the pool; an empty one with why it is in place of its source."""
+    if pool.examples:
+        return pool
+    return Pool(f"no row of {pool.source} may be shown as an example")
+
+
+def _why(error: ModelError) -> str:
+    return (error.cause or error.title).rstrip(".")
 
 
 class _Shown:
     """The examples of each item of a task, made when first asked for."""
 
     def __init__(self, pool: Pool, section: PromptSection, task: LoadedTask) -> None:
-        self.pool, self.section, self.task = pool, section, task
+        self.section, self.task = section, task
+        self.take(pool)
+
+    def take(self, pool: Pool) -> None:
+        """Show examples of this pool from now on."""
+        self.pool = pool
         self._kept: dict[Shown, list[tuple[Example, ...]]] = {}
 
     def of(self, kind: Shown) -> list[tuple[Example, ...]]:

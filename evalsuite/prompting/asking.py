@@ -22,19 +22,25 @@ def prompting_of(section: PromptSection, recipe: Recipe | None, workspace: Works
     """
     base_dir = recipe.base_dir if recipe else workspace.root
     own = read_prompts(section, base_dir)
-    directory = _dataset(section, recipe, workspace)
-    if directory is None:
-        return Prompting(section, own)
-    return Prompting(section, own, directory, f"{directory.parent.name}/{directory.name}")
+    directory, notes = _dataset(section, recipe, workspace)
+    name = f"{directory.parent.name}/{directory.name}" if directory else ""
+    return Prompting(section, own, directory, name, notes)
 
 
-def _dataset(section: PromptSection, recipe: Recipe | None, workspace: Workspace) -> Path | None:
+def _dataset(
+    section: PromptSection, recipe: Recipe | None, workspace: Workspace
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the dataset of the examples, if there is one, and what is to be said of it."""
     if section.dataset is not None:
-        return workspace.dataset(section.dataset)
+        return workspace.dataset(section.dataset), ()
     if recipe is None:
-        return None
+        return None, ()
     trained_on = recipe.resolved().get("train", {}).get("dataset")
     try:
-        return workspace.dataset(trained_on or recipe.name)
-    except DataError:
-        return None
+        return workspace.dataset(trained_on or recipe.name), ()
+    except DataError as error:
+        if not trained_on:  # none was made yet
+            return None, ()
+        return None, (
+            f"examples: not of the rows that `train: dataset:` names, {trained_on}: {error.title}",
+        )

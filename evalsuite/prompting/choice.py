@@ -13,8 +13,8 @@ from evalsuite.prompting.scores import Flags, Scores, chooses
 from evalsuite.report.document import BestPrompt, PromptGain
 from evalsuite.stats.comparison import compare
 
-LEAST = 2
-"""Independent items (clusters) that each half needs: with one there is no interval."""
+LEAST = 10
+"""Independent items (clusters) that each half needs: of fewer an interval says next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def choose(asked: Asked, *, seed: int) -> Chosen | None:
         seed: of the halves.
 
     Returns:
-        None where a half has fewer than two independent items.
+        None where a half has fewer than `LEAST` independent items.
     """
     plain = asked.ways[0]
     choosing = chooses(plain.clusters, seed)

@@ -12,6 +12,9 @@ from workspace.errors import DataError
 
 _COLUMNS = ("task", "ability", "item_id", "cluster", "model", "score", "prompt_tokens")
 
+_TRIAL = "base, "
+"""What the name of a model begins with that was the base, asked in another way."""
+
 
 @dataclass(frozen=True, slots=True)
 class OldAnswer:
@@ -99,9 +102,8 @@ def _answers(samples: Path, ability: str) -> dict[str, list[OldAnswer]]:
         return {}
     found: dict[str, list[OldAnswer]] = {}
     for row in table.to_pylist():
-        _, trial, name = row["model"].partition("base, ")
-        if trial and row["ability"] == ability:
-            found.setdefault(name, []).append(
+        if row["model"].startswith(_TRIAL) and row["ability"] == ability:
+            found.setdefault(row["model"].removeprefix(_TRIAL), []).append(
                 OldAnswer(
                     row["task"], row["item_id"], row["cluster"], row["score"], row["prompt_tokens"]
                 )

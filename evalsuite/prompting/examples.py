@@ -6,16 +6,22 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evalsuite.parquet_rows import rows_at
+from evalsuite.tasks import LoadedSuite
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.items import load_items
 from evalsuite.tasks.schema import Task
 from workspace.errors import DataError
 
+if TYPE_CHECKING:  # polars only where examples are shown
+    from evalsuite.similarity.leaks import Leaks
+
 MOST = 20_000
 """Rows that are read at most, by a seeded draw: their vectors take 4 KB each."""
 _ROLES = ("user", "assistant")
+_COLUMNS = ("messages", "prompt", "completion", "chosen", "answer", "label")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class Example:
     """A solved question: turns up to and with the answer, without a system turn."""
 
     turns: tuple[Message, ...]
+    source: str = ""
+    """The file it was read from, as the dataset tells it: rows of one share a template."""
 
     @property
     def question(self) -> str:
@@ -52,11 +60,11 @@ def dataset_pool(directory: Path, name: str, *, seed: int) -> Pool:
         DataError: it has no readable `train.parquet`.
     """
     import pyarrow
-    import pyarrow.parquet
 
     file = directory / "train.parquet"
     try:
-        table = pyarrow.parquet.read_table(file)
+        count, places = _drawn(file, seed)
+        found = [_example(row) for row in _records(file, places)]
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(
             "the training rows cannot be read",
@@ -66,13 +74,8 @@ def dataset_pool(directory: Path, name: str, *, seed: int) -> Pool:
             "`evaluate: prompts: dataset:`.",
         ) from None
     notes = []
-    if table.num_rows > MOST:
-        drawn = sorted(random.Random(seed).sample(range(table.num_rows), MOST))
-        notes.append(
-            f"examples: {MOST:,} of {table.num_rows:,} training rows of {name}, by a seeded draw"
-        )
-        table = table.take(drawn)
-    found = [_example(row) for row in _records(table)]
+    if count > len(places):
+        notes.append(f"examples: {MOST:,} of {count:,} training rows of {name}, by a seeded draw")
     unusable = found.count(None)
     if unusable:
         notes.append(
@@ -83,7 +86,7 @@ def dataset_pool(directory: Path, name: str, *, seed: int) -> Pool:
 
 
 def suite_pool(task: Task, directory: Path) -> Pool:
-    """Read the rows of a task's own `few_shot`.
+    """Read the rows of a task's own `few_shot` that have an answer.
 
     Raises:
         DataError: a row that cannot be used.
@@ -91,16 +94,36 @@ def suite_pool(task: Task, directory: Path) -> Pool:
     assert task.few_shot is not None
     # The id needs to be unique only among themselves: many example files have none.
     items = load_items(task.model_copy(update={"cluster": None}), directory / task.few_shot.data)
-    return Pool(f"the examples of task {task.name}", tuple(map(_solved, items)))
+    solved = [item for item in items if item.gold.strip()]
+    source, unsolved = f"the examples of task {task.name}", len(items) - len(solved)
+    note = (
+        f"examples: {unsolved:,} of {len(items):,} from {source} passed over: they have no answer"
+    )
+    return Pool(source, tuple(map(_solved, solved)), (note,) if unsolved else ())
 
 
-def without_leaks(pool: Pool, tested: Sequence[Item]) -> Pool:
-    """Leave out examples that hold an item of the test, or nearly one; they are counted.
+@dataclass(frozen=True)
+class HeldOut:
+    """What no example may hold: the items of every task of every suite that is asked."""
 
-    Args:
-        pool: what examples are taken from.
-        tested: every item of every suite that is asked.
-    """
+    items: tuple[Item, ...]
+    tasks: tuple[str, ...]
+    """The task of each: its questions share a template that training rows need not have."""
+
+    @classmethod
+    def of(cls, suites: Sequence[LoadedSuite]) -> HeldOut:
+        """Return the items of suites."""
+        both = [
+            (item, f"{suite.path}/{task.spec.name}")
+            for suite in suites
+            for task in suite.tasks
+            for item in task.items
+        ]
+        return cls(tuple(item for item, _ in both), tuple(task for _, task in both))
+
+
+def without_leaks(pool: Pool, tested: HeldOut) -> Pool:
+    """Leave out examples that hold an item of the test, or nearly one; they are counted."""
     if not pool.examples:
         return pool
     import polars as pl
@@ -115,22 +138,55 @@ def without_leaks(pool: Pool, tested: Sequence[Item]) -> Pool:
     leaks = find_leaks(
         prompts,
         tokenise(whole),
-        pl.Series([item.question for item in tested], dtype=pl.String),
-        pl.Series([item.gold for item in tested], dtype=pl.String),
+        pl.Series([item.question for item in tested.items], dtype=pl.String),
+        pl.Series([item.gold for item in tested.items], dtype=pl.String),
+        tasks=pl.Series(tested.tasks, dtype=pl.String),
+        sources=pl.Series([one.source for one in pool.examples], dtype=pl.String),
     )
     leaking = set(leaks.row.tolist())
-    if not leaking:
+    notes = list(_told(leaks, len(leaking), pool))
+    if not notes:
         return pool
     kept = tuple(one for place, one in enumerate(pool.examples) if place not in leaking)
-    note = (
-        f"examples: {len(leaking):,} of {len(pool.examples):,} from {pool.source} passed over: "
-        "they hold items of the test, or nearly"
-    )
-    return Pool(pool.source, kept, (*pool.notes, note))
+    return Pool(pool.source, kept, (*pool.notes, *notes))
 
 
-def _records(table: Any) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=4_096):
+def _told(leaks: Leaks, leaking: int, pool: Pool) -> Iterator[str]:
+    if leaking:
+        yield (
+            f"examples: {leaking:,} of {len(pool.examples):,} from {pool.source} passed over: "
+            "they hold items of the test, or nearly"
+        )
+    if leaks.capped:
+        yield (
+            f"WARNING: examples: {leaks.capped:,} texts from {pool.source} look like more items of "
+            "the test than were compared with each; one that is nearly, but not word for word, "
+            "another item may be shown"
+        )
+
+
+def _drawn(file: Path, seed: int) -> tuple[int, list[int]]:
+    """Return how many rows there are, and which are read."""
+    import pyarrow.parquet
+
+    count = int(pyarrow.parquet.read_metadata(file).num_rows)
+    if count <= MOST:
+        return count, list(range(count))
+    return count, sorted(random.Random(seed).sample(range(count), MOST))
+
+
+def _records(file: Path, places: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield rows with the columns that an example is made of: never their images."""
+    import pyarrow.parquet
+
+    there = pyarrow.parquet.read_schema(file)
+    columns = [name for name in _COLUMNS if name in there.names]
+    if "meta" in there.names and there.field("meta").type.get_field_index("source") >= 0:
+        columns.append("meta.source")
+    if not columns:
+        yield from ({} for _ in places)
+        return
+    for batch in rows_at(file, places, columns):
         yield from batch.to_pylist()
 
 
@@ -145,7 +201,10 @@ def _example(row: dict[str, Any]) -> Example | None:
         return None
     if any(turn.get("role") not in _ROLES or not _is_text(turn.get("content")) for turn in told):
         return None
-    return Example(tuple(Message(turn["role"], turn["content"]) for turn in told))
+    return Example(
+        tuple(Message(turn["role"], turn["content"]) for turn in told),
+        str((row.get("meta") or {}).get("source") or ""),
+    )
 
 
 def _turns(row: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -27,6 +27,7 @@ from evalsuite.similarity.tokens import (
     tokenise,
 )
 from evalsuite.similarity.verify import Weights, number_variants, overlap
+from evalsuite.similarity.wrappers import Bare, bare
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -76,6 +77,24 @@ class Leaks:
         first[1:] = row[1:] != row[:-1]
         return self._take(order[first])
 
+    def joined(self, other: Leaks, item: Rows) -> Leaks:
+        """Return these and others, which are of the items `item`, each pair once."""
+        return Leaks(
+            np.concatenate([self.row, other.row]),
+            np.concatenate([self.item, item[other.item]]),
+            np.concatenate([self.tier, other.tier]),
+            np.concatenate([self.score, other.score]),
+            np.concatenate([self.run, other.run]),
+            max(self.capped, other.capped),
+        )._once()
+
+    def _once(self) -> Leaks:
+        """Return each pair once, by its surest tier."""
+        order = np.lexsort((-self.score, self.tier, self.item, self.row))
+        first = np.ones(order.size, bool)
+        first[1:] = (np.diff(self.row[order]) != 0) | (np.diff(self.item[order]) != 0)
+        return self._take(order[first])
+
     def _take(self, places: Rows) -> Leaks:
         return Leaks(
             self.row[places],
@@ -94,7 +113,7 @@ class Searched:
     whole: TokenTable
     """Tokens of each row, prompt and answer."""
     texts: pl.Series
-    """Prompts and their paragraphs."""
+    """Prompts, their paragraphs, and prompts without the template of their source."""
     owner: Rows
     """Row of each of them."""
     tokens: TokenTable
@@ -116,6 +135,7 @@ class Searched:
         whole: TokenTable,
         *,
         asked: TokenTable | None = None,
+        bared: Bare | None = None,
         threshold: float = 0.8,
         tick: Tick = _silent,
     ) -> Searched:
@@ -125,10 +145,11 @@ class Searched:
             prompts: what each row asks.
             whole: tokens of each row, prompt and answer.
             asked: tokens of the prompts, where they are known.
+            bared: prompts without the template around them, to be searched too.
             threshold: of the search.
             tick: told texts read, of how many, and what they are; what it raises ends the work.
         """
-        probes, lines = Probes.of(prompts), Probes.lines(prompts)
+        probes, lines = Probes.of(prompts).and_bare(bared), Probes.lines(prompts)
         bands = _bands(threshold)
         sketches = [
             Sketches.of(distinct_grams(block, CHARACTERS), bands)
@@ -186,11 +207,7 @@ class Searched:
         row, item, tier, score, run = (
             np.concatenate(columns) for columns in zip(exact, stated, contained, near, strict=True)
         )
-        order = np.lexsort((-score, tier, item, row))
-        first = np.ones(order.size, bool)
-        first[1:] = (np.diff(row[order]) != 0) | (np.diff(item[order]) != 0)
-        chosen = order[first]
-        return Leaks(row[chosen], item[chosen], tier[chosen], score[chosen], run[chosen], capped)
+        return Leaks(row, item, tier, score, run, capped)._once()
 
 
 def find_leaks(
@@ -199,23 +216,35 @@ def find_leaks(
     items: pl.Series,
     answers: pl.Series,
     *,
+    tasks: pl.Series | None = None,
+    sources: pl.Series | None = None,
     threshold: float = 0.8,
     ngram: int = 8,
     tick: Tick = _silent,
 ) -> Leaks:
-    """Find which rows hold which evaluation items.
+    """Find which rows hold which evaluation items, as they stand and without their templates.
 
     Args:
         prompts: what each row asks.
         whole: tokens of each row, prompt and answer.
         items: the questions of the evaluation.
         answers: their answers; empty where there is none.
+        tasks: the task of each item: what all its questions share is its template. Without, all
+            items are of one.
+        sources: the same of each row.
         threshold: least covered share, and least Jaccard similarity of character 4-grams.
         ngram: words in an n-gram.
         tick: told how many are done, of how many, and what they are; what it raises ends the work.
     """
-    rows = Searched.of(prompts, whole, threshold=threshold, tick=tick)
-    return rows.leaks(items, answers, ngram=ngram, tick=tick)
+    bared = bare(prompts, sources)
+    rows = Searched.of(prompts, whole, bared=bared, threshold=threshold, tick=tick)
+    found = rows.leaks(items, answers, ngram=ngram, tick=tick)
+    # By themselves: beside the items as they stand every n-gram of theirs would be a common one.
+    asked = bare(items, tasks)
+    if not asked.owner.size:
+        return found
+    more = rows.leaks(asked.texts, answers.gather(asked.owner), ngram=ngram, tick=tick)
+    return found.joined(more, asked.owner)
 
 
 def _told(texts: pl.Series, tick: Tick) -> Iterator[pl.Series]:

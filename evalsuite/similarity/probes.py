@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from evalsuite.similarity.wrappers import Bare
+
 Rows = NDArray[np.int64]
 
 SHORT_PART = 5
@@ -47,6 +49,13 @@ class Probes:
         lines = lines.filter(pl.col("text").str.count_matches(r"\w+") >= pl.col("least"))
         both = lines.unique(["owner", "text"], maintain_order=True)
         return cls(both["text"], both["owner"].to_numpy().astype(np.int64))
+
+    def and_bare(self, bared: Bare | None) -> Probes:
+        """Return these, then prompts without the template around them."""
+        if bared is None or not bared.owner.size:
+            return self
+        owner = np.concatenate([self.owner, bared.owner])
+        return Probes(pl.concat([self.texts, bared.texts.alias(self.texts.name)]), owner)
 
     def without_common(self, owners: int) -> Probes:
         """Leave out paragraphs of more than a hundredth of the owners: instructions, not items."""

@@ -20,6 +20,8 @@ class Examples:
     items: tuple[Item, ...]
     excluded: int
     """Rows passed over because they are items of the test."""
+    unsolved: int = 0
+    """Rows passed over because they have no answer to show."""
 
     def before(self, item: Item) -> Item:
         """Return `item` with the examples as turns between its system turn and its question."""
@@ -32,25 +34,28 @@ def draw_examples(task: Task, path: Path, tested: Sequence[Item]) -> Examples:
     """Draw the examples of `task.few_shot` from `path`.
 
     Raises:
-        DataError: a row that cannot be used, or fewer examples than wanted once test items are
-            passed over.
+        DataError: a row that cannot be used, or fewer examples than wanted once test items and
+            rows without an answer are passed over.
     """
     assert task.few_shot is not None
     questions = {item.question.strip().casefold() for item in tested}
     # The id needs to be unique only among themselves: many example files have none.
     pool = load_items(task.model_copy(update={"cluster": None}), path)
-    free = [item for item in pool if item.question.strip().casefold() not in questions]
+    solved = [item for item in pool if item.gold.strip()]
+    unsolved = len(pool) - len(solved)
+    free = [item for item in solved if item.question.strip().casefold() not in questions]
+    tests = len(solved) - len(free)
     wanted = task.few_shot.count
     if len(free) < wanted:
-        tests = len(pool) - len(free)
+        without = f", {unsolved} without an answer" if unsolved else ""
         raise DataError(
             f"task {task.name}: too few examples for few_shot",
             where=str(path),
-            cause=f"{wanted} wanted; {len(pool)} there, {tests} of them test items.",
-            cure="Give more rows that are not in the test, or a smaller count.",
+            cause=f"{wanted} wanted; {len(pool)} there, {tests} of them test items{without}.",
+            cure="Give more rows with answers that are not in the test, or a smaller count.",
         )
     chosen = random.Random(task.few_shot.seed).sample(free, wanted)
-    return Examples(tuple(chosen), len(pool) - len(free))
+    return Examples(tuple(chosen), tests, unsolved)
 
 
 def _solved(example: Item) -> tuple[Message, ...]:

@@ -129,9 +129,13 @@ def _load_task(task: Task, directory: Path) -> LoadedTask:
         examples = draw_examples(task, directory / task.few_shot.data, items)
     except DataError as error:  # only a prompt with examples needs them
         return LoadedTask(task, items, notes=(f"{task.name}: no examples to show: {error}",))
-    notes = (
-        (f"{task.name}: {examples.excluded} example rows passed over: they are test items",)
-        if examples.excluded
-        else ()
+    passed_over = (
+        (examples.excluded, "they are test items"),
+        (examples.unsolved, "they have no answer to show"),
+    )
+    notes = tuple(
+        f"{task.name}: {count} example rows passed over: {why}"
+        for count, why in passed_over
+        if count
     )
     return LoadedTask(task, items, tuple(map(examples.before, items)), notes)

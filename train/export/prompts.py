@@ -9,6 +9,7 @@ from typing import Any
 
 from evalsuite.models import ChatTokenizer
 from evalsuite.models.reading import SAMPLES
+from evalsuite.parquet_rows import rows_at
 from evalsuite.tasks import load_suite
 from train.data import DataRow, LazyRows, data_type
 from train.export.shipment import Shipment
@@ -114,15 +115,15 @@ def _rows(shipment: Shipment, split: str) -> list[_Conversation]:
 
     file = Path(str(shipment.record.get("dataset") or "")) / f"{split}.parquet"
     try:
-        table = pq.read_table(file)
-    except (OSError, pa.ArrowInvalid):
+        names, count = pq.read_schema(file).names, pq.read_metadata(file).num_rows
+        kind = data_type(names)
+        if kind is None or "images" in names or not count:
+            return []
+        places = range(0, count, max(1, count // (4 * COUNT)))
+        table = pa.Table.from_batches(rows_at(file, places))
+    except (OSError, pa.ArrowException):
         return []
-    kind = data_type(table.column_names)
-    if kind is None or "images" in table.column_names:
-        return []
-    step = max(1, table.num_rows // (4 * COUNT))
-    rows = LazyRows(table.take(list(range(0, table.num_rows, step))), kind, file.parent.name)
-    return [one for row in rows for one in _of_row(row)]
+    return [one for row in LazyRows(table, kind, file.parent.name) for one in _of_row(row)]
 
 
 def _of_row(row: DataRow) -> Iterator[_Conversation]:

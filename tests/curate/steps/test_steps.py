@@ -181,6 +181,19 @@ def test_files_name_their_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "text, category" in caught.value.cause
 
 
+def test_items_that_a_suite_wraps_are_found_in_bare_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tickets = [f"my {thing} is broken again" for thing in ("printer", "phone", "router")]
+    (tmp_path / "facts.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in tickets))
+    suite = SUITE.replace('"{{ question }}"', '"Which team answers this? {{ text }}"')
+    (tmp_path / "suite.yaml").write_text(suite.replace('"{{ answer }}"\n', "IT\n    id: row\n"))
+    rows = [*((text, "IT") for text in tickets), ("my tea is cold again", "IT")]
+    outcome = apply({"decontaminate": {"suites": ["suite.yaml"]}}, rows)
+    assert gone(outcome) == [(place, "leak_exact", None) for place in range(3)]
+
+
 def test_a_file_of_items_that_is_cut_short_is_told_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

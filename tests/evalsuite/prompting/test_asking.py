@@ -41,9 +41,20 @@ def test_the_dataset_is_the_one_named_or_trained_on(
     asked = prompting_of(section, recipe, Workspace(tmp_path))
     assert (asked.dataset_name or None) == found
     assert asked.dataset == (tmp_path / "datasets" / found if found else None)
+    assert [note for note in asked.notes if "`train: dataset:` names, gone" in note] == list(
+        asked.notes
+    )
+    assert len(asked.notes) == (0 if found else 1)
 
 
 def test_a_dataset_that_is_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no dataset called 'gone'"):
         prompting_of(PromptSection(dataset="gone"), None, Workspace(tmp_path))
     assert prompting_of(PromptSection(), None, Workspace(tmp_path)).dataset is None
+
+
+def test_a_dataset_not_made_yet_needs_no_word(tmp_path: Path) -> None:
+    (tmp_path / "temper.yaml").write_text("name: mine\n")
+    recipe = load_recipe(tmp_path / "temper.yaml", {"train": Train, "evaluate": EvalSection})
+    asked = prompting_of(PromptSection(), recipe, Workspace(tmp_path))
+    assert (asked.dataset, asked.notes) == (None, ())

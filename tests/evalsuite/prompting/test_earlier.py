@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from evalsuite.engine.request import EvalRequest
 from evalsuite.engine.subjects import find_subject
 from evalsuite.models.source import directory_source
-from evalsuite.prompting.earlier import find_earlier
+from evalsuite.prompting.earlier import _answers, find_earlier
 from evalsuite.recipe import EvalSection
 from evalsuite.report import read_results
 from evalsuite.run import run_evaluation
@@ -89,3 +91,12 @@ def test_a_tuned_model_is_held_against_the_prompts_of_an_earlier_evaluation(
     (tried / "samples.parquet").write_bytes(b"PAR1 no")
     (workspace.evals / after.id / "results.json").write_text("{}")
     assert find_earlier(workspace.evals, record, suite, "gain-write") is None
+
+
+def test_only_the_base_is_held_for_another_way_of_asking_the_base(tmp_path: Path) -> None:
+    row = {"task": "t", "ability": "a", "item_id": "1", "cluster": "", "score": 1.0}
+    models = ("base", "base, few-shot", "on my base, few-shot")
+    rows = [{**row, "model": model, "prompt_tokens": 3} for model in models]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "samples.parquet")
+    found = _answers(tmp_path / "samples.parquet", "a")
+    assert {name: len(answers) for name, answers in found.items()} == {"few-shot": 1}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,14 @@ import pytest
 
 from evalsuite.prompting import examples
 from evalsuite.prompting.arms import Arms, Prompting
-from evalsuite.prompting.examples import Pool, dataset_pool, without_leaks
+from evalsuite.prompting.examples import Example, HeldOut, Pool, dataset_pool, without_leaks
 from evalsuite.prompting.nearest import nearest
 from evalsuite.prompting.own import read_prompts
 from evalsuite.prompting.section import PromptSection, UserPrompt
 from evalsuite.tasks import Item, LoadedSuite, load_suite
 from evalsuite.tasks.item import Message
 from evalsuite.tasks.schema import Task
-from workspace.errors import DataError, UsageError
+from workspace.errors import DataError, ModelError, UsageError
 
 QUESTION = "Please book a table for {} people on the terrace of the restaurant by the river"
 
@@ -38,6 +40,14 @@ def dataset(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.mkdir()
     pq.write_table(pa.Table.from_pylist(rows), path / "train.parquet")
     return path
+
+
+def held_out(*questions: str) -> HeldOut:
+    items = tuple(
+        Item(str(place), (Message("user", question),), "IT")
+        for place, question in enumerate(questions)
+    )
+    return HeldOut(items, ("mine",) * len(items))
 
 
 @pytest.fixture
@@ -86,6 +96,34 @@ def test_of_many_rows_a_seeded_draw_is_read(
     assert len(one.examples) == 5 and "5 of 40 training rows" in one.notes[0]
 
 
+def damage(file: Path, column: str) -> None:
+    """Overwrite the first page of a column."""
+    group = pq.read_metadata(file).row_group(0)
+    found = next(
+        group.column(place)
+        for place in range(group.num_columns)
+        if group.column(place).path_in_schema.startswith(column)
+    )
+    start = found.dictionary_page_offset or found.data_page_offset
+    with file.open("r+b") as opened:
+        opened.seek(start)
+        opened.write(b"\xff" * 40)
+
+
+def test_only_what_examples_are_made_of_is_read(tmp_path: Path) -> None:
+    rows = [
+        {**chat(f"q {number}", "a"), "images": [b"x" * 90], "meta": {"source": "s", "row": 1}}
+        for number in range(3)
+    ]
+    where = dataset(tmp_path / "d", rows)
+    damage(where / "train.parquet", "images")
+    found = dataset_pool(where, "d", seed=0).examples
+    assert [(one.question, one.source) for one in found] == [(f"q {n}", "s") for n in range(3)]
+    damage(where / "train.parquet", "messages")
+    with pytest.raises(DataError, match="cannot be read"):
+        dataset_pool(where, "d", seed=0)
+
+
 def test_a_dataset_without_training_rows_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         dataset_pool(tmp_path, "d", seed=0)
@@ -100,10 +138,40 @@ def test_test_items_and_their_near_copies_are_never_shown(tmp_path: Path) -> Non
         chat("How late does the museum close on a Sunday in winter?", "At five."),
     ]
     pool = dataset_pool(dataset(tmp_path / "d", rows), "d", seed=0)
-    clean = without_leaks(pool, [Item("1", (Message("user", asked),), "booked")])
+    clean = without_leaks(pool, held_out(asked))
     assert [one.question for one in clean.examples] == [rows[3]["messages"][1]["content"]]
     assert "3 of 4 from the training rows of d passed over" in clean.notes[0]
-    assert without_leaks(clean, [Item("2", (Message("user", "else"),), "x")]) is clean
+    assert without_leaks(clean, held_out("else")) is clean
+
+
+def test_a_search_that_was_cut_short_is_told() -> None:
+    same = "please tell me where the nearest office of your company is"
+    rows = (f"{same} now", "How late does the museum close on a Sunday in winter?")
+    shown = [Example((Message("user", row), Message("assistant", "At five."))) for row in rows]
+    clean = without_leaks(
+        Pool("rows", tuple(shown)), held_out(*(same + "!" * n for n in range(70)))
+    )
+    assert clean.notes[-1].startswith("WARNING: examples: 1 texts from rows look like more items")
+
+
+THINGS = [f"{colour} {thing}" for colour in ("red", "blue", "old") for thing in
+          ("printer", "phone", "router", "screen")]  # fmt: skip
+
+
+@pytest.mark.parametrize("item", ["{}", "Which team should answer this? {}", "Question: {}\nTeam:"])
+@pytest.mark.parametrize("row", ["{}", "Name the team for this ticket: {} Team?"])
+def test_items_are_found_whatever_template_is_around_them(item: str, row: str) -> None:
+    tickets = [f"My {thing} is broken since Monday" for thing in THINGS]
+    other = [f"How late does the {thing} shop close today" for thing in THINGS]
+    pool = Pool(
+        "rows",
+        tuple(
+            Example((Message("user", row.format(text)), Message("assistant", "IT")), "a.jsonl")
+            for text in (*tickets, *other)
+        ),
+    )
+    clean = without_leaks(pool, held_out(*(item.format(text) for text in tickets)))
+    assert [one.question for one in clean.examples] == [row.format(text) for text in other]
 
 
 def test_the_nearest_share_rare_words_and_come_first() -> None:
@@ -174,6 +242,54 @@ def test_examples_that_do_not_fit_are_left_out_from_the_farthest_and_counted(
     arms = Arms(prompting(tmp_path / "suites", examples=1), suites, lambda task, item: False)
     assert {arm.name for arm in arms.all()} == {"zero-shot"}
     assert any("few-shot was not tried: item items-0 would be longer" in one for one in arms.notes)
+
+
+def refusing(task: Task, item: Item) -> bool:
+    """Read chats without a system turn whose roles take turns, as some templates demand."""
+    if "system" in {turn.role for turn in item.messages}:
+        raise ModelError("refused", cause="System role not supported.")
+    roles = [turn.role for turn in item.messages]
+    if any(one == other for one, other in pairwise(roles)):
+        raise ModelError("refused", cause="roles must alternate.")
+    return True
+
+
+def test_an_example_that_the_template_refuses_is_passed_over_and_counted(
+    tmp_path: Path, suites: list[LoadedSuite]
+) -> None:
+    asked = prompting(tmp_path, examples=9)
+    odd = chat("and then", "amber")
+    odd["messages"].insert(1, {"role": "user", "content": "first question about elms"})
+    rows = [odd, chat("birch question about birch", "birch")]
+    (tmp_path / "mixed").mkdir()
+    asked = replace(asked, dataset=dataset(tmp_path / "mixed" / "d", rows))
+    arms = Arms(asked, suites[:1], refusing)
+    found = [arm for arm in arms.all() if arm.task.spec.kind == "generation"]
+    few, near = (arm for arm in found if arm.name != "zero-shot")
+    assert few.task.items[0].messages[0].content == "birch question about birch"
+    assert {len(item.messages) for item in (*few.task.items, *near.task.items)} == {3}
+    (note,) = [note for note in arms.notes if "passed over" in note]
+    assert note == (
+        "examples: 1 of 2 from the training rows of d passed over: the model does not take them "
+        "(roles must alternate)"
+    )
+    asked = replace(asked, dataset=dataset(tmp_path / "odd", [odd]))
+    arms = Arms(asked, suites[:1], refusing)
+    assert {arm.name for arm in arms.all()} == {"zero-shot"}
+    assert any("retrieved was not tried: no row of the training" in note for note in arms.notes)
+
+
+def test_a_prompt_that_the_template_refuses_leaves_the_other_ways(
+    tmp_path: Path, suites: list[LoadedSuite]
+) -> None:
+    (tmp_path / "terse.txt").write_text("Answer in a word.")
+    (tmp_path / "twice.txt").write_text("Think of {{ question }} twice.")
+    user = ["terse.txt", UserPrompt(file="twice.txt", name="twice", examples="few-shot")]
+    arms = Arms(prompting(tmp_path, examples=2, user=user), suites[:1], refusing)
+    write = suites[0].tasks[0].spec.name
+    names = [arm.name for arm in arms.all() if arm.task.spec.name == write]
+    assert names == ["zero-shot", "few-shot", "retrieved", "twice"]
+    assert f"{write}: terse was not tried: System role not supported" in arms.notes
 
 
 @pytest.mark.parametrize("room", range(6))

@@ -11,6 +11,7 @@ import pytest
 
 from evalsuite.engine.request import EvalRequest
 from evalsuite.models import ModelSource
+from evalsuite.prompting.examples import suite_pool
 from evalsuite.recipe import EvalSection
 from evalsuite.tasks import LoadedSuite, find_suite, load_suite
 from workspace.errors import DataError, RecipeError, TemperError, UsageError
@@ -139,6 +140,27 @@ def test_examples_are_seeded_and_never_test_items(tmp_path: Path) -> None:
     other = load(tmp_path, FEW.replace("seed: 7", "seed: 8"), [ROW]).tasks[0].few_shot
     assert other != loaded.few_shot
     assert loaded.with_few_shot().items == loaded.few_shot
+
+
+def test_examples_without_an_answer_are_passed_over_and_counted(tmp_path: Path) -> None:
+    """Where the scorer compares with nothing, a row may end in a question."""
+    tasks = (
+        "  - {name: t, kind: generation, data: items.jsonl, scorer: {kind: regex, pattern: a}}\n"
+    )
+    few = tasks.replace("}}", "}, few_shot: {data: examples.jsonl, count: 1}}")
+    turns = [{"role": "user", "content": "two"}, {"role": "assistant", "content": "2"}]
+    rows = [{"id": "x", "messages": turns[:1]}, {"id": "y", "messages": turns}]
+    (tmp_path / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    item = {"id": "1", "messages": [{"role": "user", "content": "one"}]}
+    (loaded,) = load(tmp_path, few, [item]).tasks
+    assert loaded.few_shot is not None
+    assert loaded.few_shot[0].messages[1].content == "2"
+    assert loaded.notes == ("t: 1 example rows passed over: they have no answer to show",)
+    (short,) = load(tmp_path, few.replace("count: 1", "count: 2"), [item]).tasks
+    assert "2 there, 0 of them test items, 1 without an answer" in short.notes[0]
+    pool = suite_pool(loaded.spec, tmp_path)
+    assert [one.turns[-1].content for one in pool.examples] == ["2"]
+    assert pool.notes[0].startswith("examples: 1 of 2 from the examples of task t passed over")
 
 
 def test_too_few_examples_keep_only_what_needs_them_from_being_measured(tmp_path: Path) -> None:
