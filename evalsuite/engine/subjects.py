@@ -127,9 +127,10 @@ def _recorded_base(record: dict[str, Any], directory: Path) -> NamedBase:
     if not isinstance(base, dict) or not base.get("path"):
         raise ModelError("this run does not say what its base is", where=str(directory))
     path = Path(str(base["path"]))
-    own = directory / START
-    if "begins" in record and not path.is_dir() and own.is_dir():  # the workspace has moved
-        path = own
+    if "begins" in record and not path.is_dir():  # the workspace has moved
+        # of a point of the dial it is the parent's
+        places = (directory / START, directory.parent / path.parent.name / START)
+        path = next((place for place in places if place.is_dir()), path)
     return NamedBase(str(base.get("name") or path), path, base.get("revision"))
 
 

@@ -146,6 +146,12 @@ def test_a_run_that_has_moved_finds_what_it_began_with(
     (run / "run.json").write_text(json.dumps(record))
     moved = find_subject(str(run), Workspace(tmp_path))
     assert common_base([moved]).path == run / "start"
+    parent = run.parent / "20260101-000000-parent-aaaa"
+    parent.mkdir()
+    (run / "start").rename(parent / "start")
+    record["base"]["path"] = f"/gone/runs/{parent.name}/start"
+    (run / "run.json").write_text(json.dumps(record))
+    assert common_base([find_subject(str(run), Workspace(tmp_path))]).path == parent / "start"
 
 
 def test_the_base_of_plain_directories_must_be_named(subject: Subject) -> None:

@@ -298,6 +298,9 @@ def test_a_stopped_job_is_found_by_any_name_and_held_against_the_recipe(
         with pytest.raises(UsageError, match="not those that this job began with"):
             opened(other)
     (staging.workspace.root / "temper.yaml").unlink()
+    copied = open_stages(staging.job, staging.workspace, load)
+    assert copied.accepted == [] and copied.opened is not None
+    (staging.job / "recipe.yaml").unlink()
     with pytest.raises(UsageError, match="the recipe of these stages is gone"):
         open_stages(staging.job, staging.workspace, load)
 

@@ -164,7 +164,7 @@ def _differences(
     for one in reversed(record["groups"]):
         run = workspace.runs / str(one["run"])
         if (run / ENVIRONMENT).is_file():
-            planned = threads(inputs.section, inputs.facts).value
+            planned = int(threads(inputs.section, inputs.facts).value)
             yield from environment_differences(run, inputs, planned)
             return
 

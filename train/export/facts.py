@@ -113,7 +113,7 @@ def _use(source: Mapping[str, Any], lost: Mapping[str, Any], before: str) -> Dat
         rows_seen=int(source.get("rows_seen") or 0),
         ledger=ledger if whole == path else read_optional(whole / "ledger.json"),
         compared=_compared(whole),
-        lost=dict((lost.get(source.get("role")) or {}).get("rows_dropped") or {}),
+        lost=dict((lost.get(str(source.get("role"))) or {}).get("rows_dropped") or {}),
         run=before,
     )
 

@@ -12,6 +12,8 @@ from workspace.files import read_json, write_json
 from workspace.layout import Workspace
 
 FILE = "stages.json"
+COPY = "recipe.yaml"
+"""Beside it: the recipe as it was resolved, for when its file is gone."""
 
 
 @dataclass(frozen=True)

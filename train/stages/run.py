@@ -25,11 +25,12 @@ from train.resume import (
     settings_in_effect,
 )
 from train.run import run_train
-from train.stages.account import Account, Entry, read_account
+from train.stages.account import COPY, Account, Entry, read_account
 from train.stages.recipes import naming, planned, settled, stage_recipe, stages_of
 from train.start import Place
 from workspace.claims import claim
 from workspace.errors import Stopped, UsageError
+from workspace.files import write_text
 from workspace.jobs import Job, run_job
 from workspace.layout import Workspace, checked_name, new_id
 from workspace.recipe import Recipe
@@ -83,6 +84,7 @@ def run_stages(
         checked_name(account.run_name(number), what="stage's run")
     foresee(recipe, workspace, reporter)
     job.check_stop(cure="Nothing was begun: the same command begins anew.")
+    write_text(job.dir / COPY, recipe.to_yaml())
     return _on_one_gpu(account.written(), _Hands(recipe, workspace, job, argv, reporter), None)
 
 
@@ -117,8 +119,8 @@ def open_stages(
         accept: names of differences to go on with.
 
     Raises:
-        UsageError: all stages are done, the recipe is gone or has other stages, or something is
-            different and not accepted, also of a finished stage.
+        UsageError: all stages are done, the recipe has other stages, it and its copy are gone, or
+            something is different and not accepted, also of a finished stage.
     """
     reporter = reporter or Silent()
     account = read_account(directory)
@@ -128,13 +130,7 @@ def open_stages(
             where=str(directory),
             cure=f"Evaluate the last with `temper eval {account.entries[-1].run}`.",
         )
-    if not account.recipe.is_file():
-        raise UsageError(
-            "the recipe of these stages is gone",
-            where=str(account.recipe),
-            cure="Put it back: it says what the stages to come are.",
-        )
-    recipe = load(account.recipe, account.overrides)
+    recipe = _recipe(account, workspace, load, reporter)
     _demand_same_stages(account, recipe)
     made = account.made(workspace)
     accepted = []
@@ -149,6 +145,22 @@ def open_stages(
     is_open = run is not None and not (run / "model").exists()
     opened = open_run(run, workspace, load, reporter, accept=accept) if run and is_open else None
     return StagesResumption(account, recipe, opened, accepted)
+
+
+def _recipe(account: Account, workspace: Workspace, load: Loader, reporter: Reporter) -> Recipe:
+    """Return the recipe as it is now, or the job's own copy if its file is gone."""
+    if account.recipe.is_file():
+        return load(account.recipe, account.overrides)
+    copy = account.directory / COPY
+    if not copy.is_file():
+        raise UsageError(
+            "the recipe of these stages is gone",
+            where=str(account.recipe),
+            cure="Put it back: it says what the stages to come are.",
+        )
+    reporter.note(f"{account.recipe} is gone: the job's own copy of the recipe is used")
+    recipe = load(copy, ())
+    return replace(recipe, path=workspace.root / account.recipe.name, name=str(recipe.name))
 
 
 def resume_stages(
