@@ -21,8 +21,11 @@ LEAST_TEXTS = 3
 """Of fewer distinct texts it cannot be told what is a template and what chance."""
 MANY_TEXTS = 500
 """So many texts share nothing but the template."""
-LEAST_TOKENS = 3
-"""What is left of a text must have so many words: one word stands for too many questions."""
+LEAST_WORDS = 5
+"""What is left of a text must have so many words: "How many live in {}?" is no template of which
+each place is a question."""
+LEAST_WORDS_OF_QUESTION = 3
+"""The same where sentences of the template end before it and begin after it."""
 _SEEN = 64
 """Texts looked at one by one; the others are only asked whether they share what these do."""
 _WORD = re.compile(r"[\s\"'(:：，。？！「“]")
@@ -82,10 +85,15 @@ def _without_template(group: pl.DataFrame) -> pl.DataFrame | None:
     parts = []
     for before, after in _templates(texts):
         left = texts.str.slice(len(before)).str.strip_suffix(after).str.strip_chars()
-        parts.append(group.select("owner").with_columns(left.alias("text")))
-    if not parts:
-        return None
-    return pl.concat(parts).filter(pl.col("text").str.count_matches(r"\w+") >= LEAST_TOKENS)
+        part = group.select("owner").with_columns(left.alias("text"))
+        least = LEAST_WORDS_OF_QUESTION if _is_apart(before, after) else LEAST_WORDS
+        parts.append(part.filter(pl.col("text").str.count_matches(r"\w+") >= least))
+    return pl.concat(parts) if parts else None
+
+
+def _is_apart(before: str, after: str) -> bool:
+    """Whether what stands between is a sentence of its own."""
+    return _up_to(_SENTENCE, before) == before and _from(_AFTER_SENTENCE, after) == after
 
 
 def _templates(texts: pl.Series) -> list[tuple[str, str]]:

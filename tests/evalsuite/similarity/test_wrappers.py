@@ -7,7 +7,7 @@ import pytest
 
 from evalsuite.similarity.wrappers import bare
 
-TEXTS = ["my card was declined", "the printer is silent", "where does the bus stop"]
+TEXTS = ["my card was declined today", "the old printer is silent", "where does the bus stop"]
 
 
 @pytest.mark.parametrize("template", ["Which team? {}", "{} Answer in one word.", "Q: {}\nA:"])
@@ -24,6 +24,12 @@ def test_questions_that_begin_and_end_alike_keep_what_is_theirs() -> None:
     assert {ticket.rstrip(".") for ticket in tickets} <= set(found.texts.to_list())
 
 
+def test_a_short_question_counts_where_the_template_ends_before_it() -> None:
+    asked = ("reset my password", "close the account", "send it again")
+    assert bare(pl.Series([f"Which team? {one}" for one in asked])).texts.to_list() == list(asked)
+    assert not bare(pl.Series([f"I want to {one}" for one in asked])).owner.size
+
+
 def test_every_origin_has_a_template_of_its_own() -> None:
     texts = pl.Series([*(f"Which team? {text}" for text in TEXTS), *TEXTS, None, ""])
     found = bare(texts, pl.Series(["a"] * 3 + ["b"] * 5))
@@ -38,6 +44,7 @@ def test_every_origin_has_a_template_of_its_own() -> None:
         [f"{text}?" for text in TEXTS],
         [f"{text} on {number}5.50" for number, text in enumerate(TEXTS)],
         ["Define: cat", "Define: old dog", "Define: cow"],
+        [f"How many live in {place} now" for place in ("New York City", "San Jose West", "Rome")],
         [],
     ],
 )  # fmt: skip
