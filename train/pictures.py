@@ -195,7 +195,7 @@ def _bytes_of(item: Mapping[str, Any], root: Path) -> bytes:
     except (OSError, ValueError) as error:
         if isinstance(error, BadPicture):
             raise
-        raise BadPicture(f"{path!r}: {getattr(error, 'strerror', None) or error}") from error
+        raise BadPicture(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _changed(row: int, number: int, what: str) -> DataError:

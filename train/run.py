@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from train import record as records
-from train.beginning import settle
+from train.beginning.start import settle
 from train.checkpoints import CheckpointStore
 from train.environment import Device, choose_device, environment
 from train.fitting import Fitting, fit_within_memory

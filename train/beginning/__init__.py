@@ -1,6 +1,8 @@
-"""What a run begins with that is not a base as it was downloaded: an earlier run's result."""
+"""What a run begins with that is not a base as it was downloaded: an earlier run's result.
+
+`find` imports no numpy, so that commands that only look start fast; `start` does the work.
+"""
 
 from train.beginning.find import START, Beginning, begun_with, find_beginning, resolved_name
-from train.beginning.start import settle
 
-__all__ = ["START", "Beginning", "begun_with", "find_beginning", "resolved_name", "settle"]
+__all__ = ["START", "Beginning", "begun_with", "find_beginning", "resolved_name"]
