@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,8 @@ from workspace.jobs import Job
 FILE = "run.json"
 
 
-def new_record(
-    run: Path,
-    inputs: Inputs,
-    prepared: Prepared,
-    job: Job,
-    overrides: tuple[str, ...],
-) -> dict[str, Any]:
-    """Return the record of a run that is about to begin."""
+def what_runs(run: Path, inputs: Inputs, job: Job, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what the records of runs and of wholes of runs begin with."""
     return {
         "schema_version": 1,
         "id": run.name,
@@ -34,6 +29,19 @@ def new_record(
         "overrides": list(overrides),
         "method": inputs.section.method.kind,
         "adapter": inputs.section.adapter.kind,
+    }
+
+
+def new_record(
+    run: Path,
+    inputs: Inputs,
+    prepared: Prepared,
+    job: Job,
+    overrides: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the record of a run that is about to begin."""
+    return {
+        **what_runs(run, inputs, job, overrides),
         "base": inputs.source.as_record(),
         **({"teacher": inputs.teacher.as_record()} if inputs.teacher else {}),
         "model": "model",

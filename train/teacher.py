@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalsuite.engine.subjects import run_subject
+from evalsuite.engine.subjects import demand_base, run_subject
 from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
 from evalsuite.models.section import Quantization
 from evalsuite.models.source import check_model_directory, directory_source, is_hub_name
@@ -142,15 +142,12 @@ def _of_run(run: Path) -> tuple[Teacher, Path]:
     if subject.kind == "full":
         source = directory_source(subject.path, name=run.name)
         return Teacher(source, read_facts(source.path), None, None, source.digest), subject.path
-    assert subject.base is not None  # of a run it is recorded
-    if not subject.base.path.is_dir():
-        raise ModelError(
-            "the base of this teacher is gone",
-            where=str(subject.base.path),
-            cause=f"{run.name} is an adapter, which was trained on it.",
-            cure="Put it back, or write a whole model with `temper export --to merged` first.",
-        )
-    source = directory_source(subject.base.path, name=run.name, revision=subject.base.revision)
+    base = demand_base(
+        subject,
+        "the base of this teacher is gone",
+        "Put it back, or write a whole model with `temper export --to merged` first.",
+    )
+    source = directory_source(base.path, name=run.name, revision=base.revision)
     if subject.trained is not None and subject.trained.base_digest != source.digest:
         raise ModelError(
             "the base of this teacher is not what it was",

@@ -241,6 +241,23 @@ def common_base(subjects: Sequence[Subject]) -> ModelSource:
     return directory_source(base.path, name=base.name, revision=base.revision)
 
 
+def demand_base(subject: Subject, title: str, cure: str) -> NamedBase:
+    """Return the base that an adapter of a run was trained on.
+
+    Raises:
+        ModelError: it is gone; `title` says what that means here, and `cure` what to do.
+    """
+    assert subject.base is not None  # of a run it is recorded
+    if not subject.base.path.is_dir():
+        raise ModelError(
+            title,
+            where=str(subject.base.path),
+            cause=f"{subject.run or subject.name} is an adapter, which was trained on it.",
+            cure=cure,
+        )
+    return subject.base
+
+
 def common_quantization(subjects: Sequence[Subject]) -> Quantization | None:
     """Return how the base is held so that all subjects find it as they were trained on it.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalsuite.engine.subjects import START as START
-from evalsuite.engine.subjects import Subject, run_subject
+from evalsuite.engine.subjects import Subject, demand_base, run_subject
 from evalsuite.models.source import ModelSource, directory_source
 from train.checkpoints import fault_of
 from workspace.errors import DataError, ModelError, TemperError, UsageError
@@ -211,16 +211,13 @@ def _source(run: Path, record: Mapping[str, Any], subject: Subject) -> ModelSour
     """Return where the shape is, with a digest of the weights to come."""
     if subject.kind == "full":
         return directory_source(subject.path, name=run.name)
-    assert subject.base is not None  # of a run it is recorded
-    if not subject.base.path.is_dir():
-        raise ModelError(
-            "the base of the run to begin with is gone",
-            where=str(subject.base.path),
-            cause=f"{run.name} is an adapter, which was trained on it.",
-            cure="Put it back, or train that run again.",
-        )
+    base = demand_base(
+        subject,
+        "the base of the run to begin with is gone",
+        "Put it back, or train that run again.",
+    )
     try:
-        source = directory_source(subject.base.path, name=run.name)
+        source = directory_source(base.path, name=run.name)
     except TemperError as error:
         raise ModelError(error.title, where=error.where, cause=error.cause) from error
     if source.digest != record["base"]["digest"]:

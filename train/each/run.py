@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -203,15 +202,7 @@ def _record(
     overrides: Sequence[str],
 ) -> dict[str, Any]:
     return {
-        "schema_version": 1,
-        "id": run.name,
-        "name": run.name.split("-", 2)[-1].rsplit("-", 1)[0],
-        "job": job.id,
-        "created": round(time.time(), 3),
-        "recipe": str(inputs.recipe.path),
-        "overrides": list(overrides),
-        "method": inputs.section.method.kind,
-        "adapter": inputs.section.adapter.kind,
+        **records.what_runs(run, inputs, job, overrides),
         "steps": steps,
         "each": groups.as_dict(),
         "groups": [
