@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: setup demo test test-all lint bench clean
+.PHONY: setup demo test test-all lint bench screenshots clean
 
 setup: .venv/.installed
 
@@ -37,6 +37,10 @@ lint: setup
 bench: setup
 	$(PIP) install --quiet --constraint constraints.txt ".[bench]"
 	$(BIN)/python bench/lm_eval_agreement.py
+
+screenshots: setup
+	@# of the demo's workspace where there is one, else of one that is written for it
+	$(BIN)/python -P docs/screenshot.py $(if $(wildcard demo/runs),demo)
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,12 +1,13 @@
 """What a curation takes, measured: the constants of the plan, and predicted beside real.
 
-    python bench/curate_plan.py [--rows 20000 100000] [--no-fit]
+    python bench/curate_plan.py [--rows 20000 100000] [--no-fit] [--repeats 1]
 
 First two corpora, one of short rows and one of long ones, are curated in processes of their own;
 what a row and a megabyte cost at each stage is solved from both and printed as it stands in
 `curate/planning/plan.py`. Then a corpus of each of --rows is planned and curated, and what was
 predicted is printed beside what was taken: seconds of each stage, peak memory, disk. Tokens are
-counted in the two small corpora only. Seconds are those of the machine as busy as it is.
+counted in the two small corpora only. Seconds are those of the machine as busy as it is, of each
+stage the least of --repeats; the seconds of CPU beside them hardly change with others' work.
 """
 
 from __future__ import annotations
@@ -66,12 +67,16 @@ def child(root: Path, model: str) -> None:
     from workspace.recipe import load_recipe
 
     seconds: Counter[str] = Counter()
-    state: dict[str, Any] = {"stage": "begin", "at": time.monotonic(), "disk": 0}
+    worked: Counter[str] = Counter()
+    state: dict[str, Any] = {
+        "stage": "begin", "at": time.monotonic(), "cpu": time.process_time(), "disk": 0
+    }  # fmt: skip
 
     def tell(text: str) -> None:
-        now = time.monotonic()
+        now, cpu = time.monotonic(), time.process_time()
         seconds[state["stage"]] += now - state["at"]
-        state.update(stage=stage_of(text), at=now)
+        worked[state["stage"]] += cpu - state["cpu"]
+        state.update(stage=stage_of(text), at=now, cpu=cpu)
         if text == "writing":
             state["disk"] = used(root)
 
@@ -86,6 +91,7 @@ def child(root: Path, model: str) -> None:
         json.dumps(
             {
                 "seconds": seconds,
+                "cpu": worked,
                 "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "disk": state["disk"] + used(root / "datasets" / "made"),
             }
@@ -109,31 +115,41 @@ def used(root: Path) -> int:
     return sum(sizes.values())
 
 
-def measure(rows: int, words: int, model: str) -> tuple[dict[str, Any], float]:
-    """Return what a corpus took, and its megabytes."""
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        write_corpus(root / "rows.jsonl", rows, words)
-        size = (root / "rows.jsonl").stat().st_size / 1e6
-        command = [sys.executable, __file__, "--child", name, "--model", model]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return json.loads(done.stdout.splitlines()[-1]), size
+def measure(rows: int, words: int, model: str, repeats: int) -> tuple[dict[str, Any], float]:
+    """Return what a corpus took, each stage where it took least, and its megabytes."""
+    found = []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name)
+            write_corpus(root / "rows.jsonl", rows, words)
+            size = (root / "rows.jsonl").stat().st_size / 1e6
+            command = [sys.executable, __file__, "--child", name, "--model", model]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found.append(json.loads(done.stdout.splitlines()[-1]))
+    least = {
+        kind: {stage: min(one[kind].get(stage, 0.0) for one in found) for stage in found[0][kind]}
+        for kind in ("seconds", "cpu")
+    }
+    return {**found[-1], **least}, size
 
 
-def fit(model: str) -> None:
+def fit(model: str, repeats: int) -> None:
     found, sizes = [], []
     for rows, words in (SHORT, LONG):
-        one, size = measure(rows, words, model)
+        one, size = measure(rows, words, model, repeats)
         found.append(one)
         sizes.append((rows, size))
     matrix = np.array(sizes)
-    print("| stage | seconds per row | seconds per megabyte |\n|---|---:|---:|")
+    print("| stage | seconds per row | per megabyte | of CPU per row | per megabyte |")
+    print("|---|---:|---:|---:|---:|")
     for stage in ("reading", "counting tokens", "comparing rows", "steps", "splitting", "writing"):
-        times = np.array([one["seconds"].get(stage, 0.0) for one in found])
-        if stage == "steps":
-            times /= 3  # what is not comparison: contradictions, empty answers, filter
-        row, megabyte = solved(matrix, times)
-        print(f"| {stage} | {row:.2e} | {megabyte:.3f} |")
+        solutions = []
+        for kind in ("seconds", "cpu"):
+            times = np.array([one[kind].get(stage, 0.0) for one in found])
+            if stage == "steps":
+                times /= 3  # what is not comparison: contradictions, empty answers, filter
+            solutions.append("{:.2e} | {:.3f}".format(*solved(matrix, times)))
+        print(f"| {stage} | {' | '.join(solutions)} |")
     disk = solved(matrix, np.array([one["disk"] for one in found], float))
     print(f"disk: {disk[0]:.0f} bytes a row, {disk[1]:.2e} a megabyte")
 
@@ -144,7 +160,7 @@ def solved(matrix: Any, values: Any) -> tuple[float, float]:
     return float(row), float(megabyte)
 
 
-def compare(rows: int) -> tuple[float, float]:
+def compare(rows: int, repeats: int) -> tuple[float, float]:
     """Print predicted beside real for rows of about 115 words; return megabytes and peak memory."""
     from curate.planning.plan import plan_curation
     from curate.recipe import CurateSection
@@ -154,17 +170,18 @@ def compare(rows: int) -> tuple[float, float]:
         write_corpus(root / "rows.jsonl", rows, 115)
         wanted = CurateSection.model_validate(section())
         plan = plan_curation(wanted, root, root, counts_tokens=False)
-    real, size = measure(rows, 115, "")
-    print(f"\n| {rows:,} rows | predicted | real |\n|---|---:|---:|")
-    print(f"| rows | {plan.expected.rows:,} | {rows:,} |")
+    real, size = measure(rows, 115, "", repeats)
+    print(f"\n| {rows:,} rows | predicted | real | of CPU |\n|---|---:|---:|---:|")
+    print(f"| rows | {plan.expected.rows:,} | {rows:,} | |")
     for stage in plan.stages:
-        print(
-            f"| {stage.name}, s | {stage.seconds:.1f} | {real['seconds'].get(stage.name, 0):.1f} |"
-        )
-    total = sum(real["seconds"].values()) - real["seconds"].get("begin", 0)
-    print(f"| all, s | {plan.seconds:.1f} | {total:.1f} |")
-    print(f"| memory, GB | {plan.peak_memory_bytes / 1e9:.2f} | {real['memory'] / 1e9:.2f} |")
-    print(f"| disk, GB | {plan.disk_bytes / 1e9:.2f} | {real['disk'] / 1e9:.2f} |", flush=True)
+        took, cpu = (real[kind].get(stage.name, 0.0) for kind in ("seconds", "cpu"))
+        print(f"| {stage.name}, s | {stage.seconds:.1f} | {took:.1f} | {cpu:.1f} |")
+    took, cpu = (
+        sum(real[kind].values()) - real[kind].get("begin", 0.0) for kind in ("seconds", "cpu")
+    )
+    print(f"| all, s | {plan.seconds:.1f} | {took:.1f} | {cpu:.1f} |")
+    print(f"| memory, GB | {plan.peak_memory_bytes / 1e9:.2f} | {real['memory'] / 1e9:.2f} | |")
+    print(f"| disk, GB | {plan.disk_bytes / 1e9:.2f} | {real['disk'] / 1e9:.2f} | |", flush=True)
     return size, real["memory"]
 
 
@@ -172,6 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="*", default=[20_000, 100_000])
     parser.add_argument("--no-fit", action="store_true")
+    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--child", type=Path)
     options = parser.parse_args()
@@ -179,8 +197,8 @@ def main() -> None:
         child(options.child, options.model)
         return
     if not options.no_fit:
-        fit(options.model)
-    sizes = [compare(rows) for rows in options.rows]
+        fit(options.model, options.repeats)
+    sizes = [compare(rows, options.repeats) for rows in options.rows]
     if len(sizes) > 1:  # small corpora say nothing of it: blocks of rows take the most there
         slope = (sizes[-1][1] - sizes[0][1]) / (sizes[-1][0] - sizes[0][0])
         fixed = sizes[0][1] - slope * sizes[0][0]

@@ -107,7 +107,7 @@ def keep(data, rank=0, world_size=1):
     for document in data:
         kept.append(int(document.id))
         yield document
-config = MinhashConfig(n_grams=2, num_buckets=32, hashes_per_bucket=3)
+config = MinhashConfig()  # its own: with 32 buckets of 3 hashes it does not end within the hour
 from loguru import logger
 logger.remove()
 names = ("signatures", "buckets", "remove")
@@ -119,7 +119,7 @@ for stage in (
     [MinhashDedupCluster(buckets, remove, config=config)],
     [documents, MinhashDedupFilter(remove), keep],
 ):
-    tasks = 32 if isinstance(stage[0], MinhashDedupBuckets) else 1
+    tasks = config.num_buckets if isinstance(stage[0], MinhashDedupBuckets) else 1
     for rank in range(tasks):
         data = None
         for step in stage:

@@ -7,11 +7,12 @@
 `-P` keeps this directory off the import path, where this file would be taken for the package.
 
 Overhead: a whole run of ours (plan, proof of every micro-batch, events, alarms) against a plain
-script with trl's SFTTrainer and the same settings, in one process, in pairs whose order
-alternates. The plain script gets the same rows as messages in the planned order, and tokenises and
-masks them itself: equal losses say that both learn the same. Both log every step and write no
-checkpoint. Measured is the time between the logs of two steps: CPU time of the process, which other
-programs of the machine disturb less, and wall time. A pair's overhead is the median over its steps
+script with trl's SFTTrainer and the same settings, in one process, in pairs that train abreast: a
+step of one, then the same step of the other, so that what else the machine does meets both; which
+begins alternates. The plain script gets the same rows as messages in the planned order, and
+tokenises and masks them itself: equal losses say that both learn the same. Both log every step and
+write no checkpoint. Measured is the time between the logs of two steps but for the other's turn:
+CPU time of the process and wall time. A pair's overhead is the median over its steps
 of ours / plain - 1, each step with itself (its rows are the same). The interval of the median over
 pairs is that of order statistics, which assumes nothing of the distribution. The aim is kept where
 the interval's upper end is within it (exit code 0), missed where its lower end is not (1), and
@@ -137,16 +138,13 @@ def measured(pairs: int, steps: int, own: Own) -> Iterator[Pair]:
         bench = Bench(Path(directory), "builtin", general_chats(1500))
         prepared = bench.prepared(train)
         for number in range(-1, pairs):
-            made: dict[str, Run] = {}
-            for name in ("ours", "plain") if number % 2 else ("plain", "ours"):
-                gc.collect()
-                with _quiet_libraries():
-                    is_ours = name == "ours"
-                    made[name] = bench.ours(train) if is_ours else bench.plain(train, prepared)
+            gc.collect()
+            with _quiet_libraries():
+                both = bench.abreast(train, prepared, ours_first=bool(number % 2))
             if number < 0:
                 own.seconds = 0.0
             else:
-                yield Pair(**made)
+                yield Pair(*both)
 
 
 def overhead(pairs: int, steps: int) -> int:

@@ -161,12 +161,15 @@ def _split_notes(ledger: Ledger, assignment: Assignment, wanted: Split) -> Itera
     if set(ledger.splits) == {"train"}:
         return
     yield from assignment.strata_notes
-    yield f"The largest group of alike rows has {assignment.largest_group:,} rows."
+    largest = assignment.largest_group
+    yield (
+        f"The largest group of alike rows has {largest:,} rows."
+        if largest > 1
+        else "No two rows are alike."
+    )
     if assignment.joined_rounds:
-        yield (
-            "Groups were joined because rows of two splits were found nearly equal "
-            f"({assignment.joined_rounds} rounds)."
-        )
+        times = "once" if assignment.joined_rounds == 1 else f"{assignment.joined_rounds} times"
+        yield f"Groups were joined {times}: rows of two splits were found nearly equal."
     leaks = sum(assignment.leaks.values())
     yield (
         f"{leaks:,} rows of train or validation still hold a row of a later split."

@@ -18,11 +18,13 @@ from curate.caching.store import link_or_copy
 from curate.decisions import Decisions
 from curate.frame import ALTERED, DROPPED, NEAREST, ROW, SIMILARITIES, BaseFrame, rewritten
 from curate.ledger import Ledger, StepTime
+from curate.schema import CANARY
 from curate.scores import Scores, scored_base
 from curate.sinking import sink
 from curate.steps.base import Outcome, Private, Step, StepContext
 from curate.steps.quality.masks import Masks
 from workspace.files import hash_file
+from workspace.text import plain
 
 _WITH_WHAT = ALTERED | {"what": pl.String}
 
@@ -112,7 +114,8 @@ class Steps:
             enter_step(self.ledger, name, rows.places, after.places, gone, now)
             rows, base = after, after.base
             seconds = time.monotonic() - begun
-            self.ledger.times.append(StepTime(name, seconds, self.masks.notes(done.notes), found))
+            notes = (*self.masks.notes(done.notes), *_planted_dropped(gone, base))
+            self.ledger.times.append(StepTime(name, seconds, notes, found))
             self._remember(name, done)
             self.check(name, gone, base)
             dropped.append(gone)
@@ -232,6 +235,20 @@ def _recounted(base: BaseFrame, rows: pl.Series, context: StepContext) -> BaseFr
     sink(counted, path, check=lambda: context.advance(total, total, "rows"))
     base.path.unlink()
     return BaseFrame(path, base.type, base.misfits)
+
+
+def _planted_dropped(gone: pl.DataFrame, base: BaseFrame) -> tuple[str, ...]:
+    """Return what is to be said where a step dropped planted strings; nothing where it did not."""
+    if not gone.height or CANARY not in base.scan().collect_schema():
+        return ()
+    planted = base.scan().filter(pl.col(CANARY).is_not_null()).select(ROW, CANARY)
+    names = planted.join(gone.lazy().select(ROW), on=ROW, how="semi").collect()[CANARY]
+    if not len(names):
+        return ()
+    return (
+        f"WARNING: {len(names):,} planted rows of {names.n_unique():,} strings were dropped here "
+        f"({plain(str(names[0]), 40)} …): training sees each less often than planted.",
+    )
 
 
 def _fresh(name: str, ledger: Ledger) -> str:

@@ -44,6 +44,7 @@ _META = {
     "label": "its label or topic, if the recipe names such a column",
     "tokens": "tokens of the whole row through the chat template; null if not counted",
     "group": "rows with one value are alike, or of one document, and lie in one split",
+    "canary": "name of the planted string that the row is; only where some row is one",
     "parents": "ids of the rows that it was made from; empty for a row that was read",
 }
 

@@ -19,16 +19,20 @@ from curate import (
     cli_fit,
     cli_quality,
     cli_score,
+    cli_set,
     cli_steps,
 )
 from workspace.context import Context, Progress, emit_json, emit_table, note
-from workspace.options import AsJson, Overrides, RecipePath
+from workspace.detaching import refuse_with_detach, run_again_detached
+from workspace.errors import UsageError
+from workspace.options import AsJson, Detach, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from curate.curating import CurateResult
     from curate.ledger import Ledger
     from curate.pipeline import Reporter
     from curate.planning.plan import CurationPlan
+    from curate.recipe import CurateSection
     from workspace.jobs import Job
 
 _RUN = "run"
@@ -73,15 +77,22 @@ def run(
         bool,
         typer.Option("--force", help="Begin although memory or disk will not do, by the plan."),
     ] = False,
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the dataset that a recipe describes."""
-    from curate.curating import run_curate
+    from curate.curating import check_curate, run_curate
     from workspace.jobs import run_job
 
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, tuple(overrides or ()))
     workspace = loaded.workspace
+    if detach:
+        refuse_with_detach(dry_run=dry_run)
+        checked = check_curate(loaded, workspace, force=force)
+        _refuse_standard_input(checked.section)
+        run_again_detached(context, workspace, "curate", doing="curating", as_json=as_json)
+        return
     with Progress("curating", rates=True) as progress:
         speaker = Speaker(progress)
         if dry_run:
@@ -97,6 +108,19 @@ def run(
                     job.result(result.path)
         speaker.finish(result.ledger.rows_read)
     _show(result, as_json=as_json)
+
+
+def _refuse_standard_input(section: CurateSection) -> None:
+    """Refuse to read in the background what only this terminal is given."""
+    from curate.formats.files import STDIN
+
+    if any(source.path == STDIN for source in section.sources):
+        raise UsageError(
+            "a job that runs on by itself has no standard input",
+            where="curate.sources",
+            cause=f"One of them is `{STDIN}`.",
+            cure="Write the rows to a file and name that, or leave --detach out.",
+        )
 
 
 class Speaker:
@@ -226,3 +250,4 @@ cli_balance.add_to(app)
 cli_calibrate.add_to(app)
 cli_score.add_to(app)
 cli_fit.add_to(app)
+cli_set.add_to(app)

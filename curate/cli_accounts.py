@@ -1,4 +1,4 @@
-"""`temper curate restore`, `drop` and `diff`: to disagree with a dataset, and to compare two."""
+"""`temper curate restore`, `drop`, `undecide`, `diff`: to disagree, and to compare datasets."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to `temper curate`."""
     app.command("restore")(restore)
     app.command("drop")(drop)
+    app.command("undecide")(undecide)
     app.command("diff")(diff)
     app.command("dropped")(dropped)
     app.command("cache")(cache)
@@ -56,6 +57,16 @@ def drop(
     told = decide_to_drop(workspace, path, rows or [], why)
     note(f"{told.new:,} of {told.rows:,} decisions are new, in {told.file}.")
     note(f"Apply them: {told.command}")
+
+
+def undecide(rows: Rows = None, dataset: Dataset = None) -> None:
+    """Take decisions back: the steps alone say again what becomes of these rows."""
+    from curate.restoring import take_back
+
+    workspace, path = _find(dataset)
+    told = take_back(workspace, path, rows or [])
+    note(f"{told.new:,} decisions taken back, in {told.file}.")
+    note(f"Apply it: {told.command}")
 
 
 def diff(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workspace.context import Context, Progress, duration, emit_json, emit_table, note
-from workspace.options import AsJson, Overrides, RecipePath
+from workspace.detaching import refuse_with_detach, run_again_detached
+from workspace.options import AsJson, Detach, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from curate.synth.augmenting import AugmentResult
@@ -33,6 +34,7 @@ def augment(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what is missing and who would be asked.")
     ] = False,
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Make rows for what a dataset lacks: checked, new, within a budget.
@@ -41,12 +43,17 @@ def augment(
     model, and publishes them as a dataset of their own. Ctrl-C, SIGTERM and SIGHUP stop it; so may
     a crash: the same command goes on, and no answer is paid for twice.
     """
-    from curate.synth.augmenting import run_augment
+    from curate.synth.augmenting import check_augment, run_augment
     from curate.synth.work import Reporter
 
     context: Context = ctx.obj
     loaded = context.load_recipe(recipe, tuple(overrides or ()))
     workspace = loaded.workspace
+    if detach:
+        refuse_with_detach(dry_run=dry_run)
+        check_augment(loaded, workspace)
+        run_again_detached(context, workspace, "augment", doing="augmenting", as_json=as_json)
+        return
     if dry_run:
         _show(run_augment(loaded, workspace, dry_run=True), as_json=as_json)
         return
@@ -73,12 +80,12 @@ def augment(
 def _claim_device(recipe: Recipe, stack: ExitStack, job: Job) -> None:
     """Take a GPU, where there is one, before torch is imported for a local model."""
     from curate.synth.recipe import AugmentSection
-    from evalsuite.asking.backends.configs import LocalConfig
+    from evalsuite.asking.backends.configs import EndpointConfig
     from workspace.claims import claim
     from workspace.waiting import JobWaiter
 
     section = recipe.required("augment", AugmentSection, command="temper curate augment")
-    if any(isinstance(one, LocalConfig) for one in section.backends):
+    if any(not isinstance(one, EndpointConfig) for one in section.backends):
         device = stack.enter_context(claim(waiter=JobWaiter(job, note, _GOES_ON)))
         note(f"Working on {device.device}: {device.reason}.")
 

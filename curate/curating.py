@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate.ledger import Ledger
 from curate.leftovers import WORK_PREFIX, holding, sweep
@@ -18,6 +18,7 @@ from workspace.layout import Workspace
 
 if TYPE_CHECKING:
     from curate.pipeline import Curated, Reporter
+    from curate.planning.plan import CurationPlan
     from curate.publish import Published
     from workspace.recipe import Recipe
 
@@ -36,6 +37,17 @@ class CurateResult:
     ledger: Ledger
     notes: tuple[str, ...]
     """What a person should know beside the ledger."""
+
+
+class Checked(NamedTuple):
+    """What is known of a curation before it begins."""
+
+    section: CurateSection
+    plan: CurationPlan
+    model: Path | None
+    """Counts the tokens."""
+    note: str
+    """Why no tokens are counted, or empty."""
 
 
 def run_curate(
@@ -68,17 +80,11 @@ def run_curate(
     from curate.caching.store import Store
     from curate.enough import fitness_notes
     from curate.pipeline import Reporter, curate_rows
-    from curate.planning.plan import plan_curation
-    from curate.publish import check_replaceable, logical_digest
-    from curate.steps.quality.masks import masks_of
+    from curate.publish import logical_digest
 
-    section = recipe.required("curate", CurateSection, command="temper curate")
+    section, plan, model, note = check_curate(recipe, workspace, force=True)
     settings = section.model_dump(mode="json")
     report = report or Reporter()
-    model, note = token_model(recipe)
-    check_replaceable(workspace.datasets / recipe.name)
-    masks_of(section.steps, recipe.base_dir)  # what it cannot load ends the work before it begins
-    plan = plan_curation(section, recipe.base_dir, workspace.root, counts_tokens=model is not None)
     report.plan(plan)
     if not force:
         plan.check()
@@ -109,6 +115,31 @@ def run_curate(
             workspace.datasets.rmdir()
     notes = (*swept, *([note] if note else []), *_said(curated))
     return CurateResult(recipe.name, curated.type, path, digest, existed, curated.ledger, notes)
+
+
+def check_curate(recipe: Recipe, workspace: Workspace, *, force: bool = False) -> Checked:
+    """Refuse what can be refused before a row is read.
+
+    Args:
+        recipe: has a `curate` section.
+        workspace: where `datasets/` is.
+        force: whatever memory or disk will not do.
+
+    Raises:
+        UsageError, DataError, LimitExceeded: as `run_curate`.
+    """
+    from curate.planning.plan import plan_curation
+    from curate.publish import check_replaceable
+    from curate.steps.quality.masks import masks_of
+
+    section = recipe.required("curate", CurateSection, command="temper curate")
+    model, note = token_model(recipe)
+    check_replaceable(workspace.datasets / recipe.name)
+    masks_of(section.steps, recipe.base_dir)  # what it cannot load ends the work before it begins
+    plan = plan_curation(section, recipe.base_dir, workspace.root, counts_tokens=model is not None)
+    if not force:
+        plan.check()
+    return Checked(section, plan, model, note)
 
 
 def _write(

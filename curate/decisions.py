@@ -1,7 +1,8 @@
 """What a person decided about single rows, kept in a file beside the recipe and applied by it.
 
 One JSON object a line: `{"id": "…", "decision": "keep"}` (no step drops the row) or
-`{"id": "…", "decision": "drop", "why": "…"}`. The last line about a row counts.
+`{"id": "…", "decision": "drop", "why": "…"}`; `"undecided"` takes back what was decided before. The
+last line about a row counts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from workspace.errors import DataError
 from workspace.files import write_text
 from workspace.recipe import Section
 
-Verdict = Literal["keep", "drop"]
+Verdict = Literal["keep", "drop", "undecided"]
 
 
 class Decision(Section):
@@ -41,6 +42,10 @@ class Decisions:
 
     keep: frozenset[str] = frozenset()
     drop: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, row: str) -> Verdict:
+        """Return what was decided about a row, by its id."""
+        return "keep" if row in self.keep else "drop" if row in self.drop else "undecided"
 
     def spare(self, outcome: Outcome, frame: pl.LazyFrame, context: StepContext) -> Outcome:
         """Return the outcome without the drops of rows that are to be kept.
@@ -122,7 +127,8 @@ def _decision(line: str, where: str) -> Decision:
             "this is not a decision",
             where=where,
             cause=f"{place or 'the line'}: {first['msg']}.",
-            cure='A line is {"id": "…", "decision": "keep"} or "drop", perhaps with "why".',
+            cure='A line is {"id": "…", "decision": "keep"}, "drop" or "undecided", perhaps with '
+            '"why".',
         ) from error
 
 
@@ -143,6 +149,6 @@ def add_decisions(path: Path, decisions: Iterable[Decision]) -> int:
 
 
 def _is_known(known: Decisions, one: Decision) -> bool:
-    if one.decision == "keep":
-        return one.id in known.keep
-    return known.drop.get(one.id) == one.why
+    if one.decision == "drop":
+        return known.drop.get(one.id) == one.why
+    return known.of(one.id) == one.decision

@@ -16,6 +16,7 @@ from curate.conventions.aspects import coded, prepared
 from curate.conventions.objects import AROUND, Objects
 from curate.conventions.vocabulary import is_vocabulary
 from curate.ledger import Count
+from curate.schema import CANARY
 from curate.steps.quality.rules.base import text_columns
 from evalsuite.stats.power import minimum_detectable_effect
 from workspace.text import plain
@@ -50,6 +51,7 @@ class Rule:
     """Rows that the source calls enough to begin with; None: it names no number."""
     said: str
     source: str
+    """Empty: nobody in particular."""
 
 
 RULES: Mapping[Task, Rule] = {
@@ -79,7 +81,7 @@ RULES: Mapping[Task, Rule] = {
         "32B model",
         "s1, arXiv 2501.19393",
     ),
-    Task.TEXT: Rule(None, "text is counted in tokens, and no number of rows is a rule", "none"),
+    Task.TEXT: Rule(None, "text is counted in tokens, and no number of rows is a rule", ""),
 }
 
 
@@ -100,6 +102,7 @@ def amounts(train: pl.LazyFrame, kind: str) -> Amounts:
         train: the columns of the type, and `user_label`, or `label` in `meta`, where known.
         kind: the dataset type.
     """
+    train = _without_planted(train)
     rows = int(train.select(pl.len()).collect().item())
     if not rows:
         return Amounts(Task.CHAT, 0, {})
@@ -129,6 +132,17 @@ def fitness_notes(kept: pl.LazyFrame, kind: str, splits: Mapping[str, Count]) ->
     """
     train = amounts(kept.filter(pl.col("split") == "train"), kind)
     return (*amount_notes(train), *split_size_notes(splits))
+
+
+def _without_planted(train: pl.LazyFrame) -> pl.LazyFrame:
+    """Leave out planted strings, which are rows of no task and whose answers are no labels."""
+    schema = train.collect_schema()
+    if CANARY in schema:
+        return train.filter(pl.col(CANARY).is_null())
+    meta = schema.get("meta")
+    if isinstance(meta, pl.Struct) and any(field.name == CANARY for field in meta.fields):
+        return train.filter(pl.col("meta").struct.field(CANARY).is_null())
+    return train
 
 
 def _own_labels(train: pl.LazyFrame) -> pl.Expr:
@@ -181,10 +195,8 @@ def amount_notes(found: Amounts) -> Iterator[str]:
     beside = ""
     if rule.rows is not None:
         beside = f" Here are {found.rows:,}" + (", fewer." if found.rows < rule.rows else ".")
-    yield (
-        f"The rows look like {found.task}. A rule of thumb, no more: {rule.said} ({rule.source})."
-        f"{beside}"
-    )
+    source = f" ({rule.source})" if rule.source else ""
+    yield f"The rows look like {found.task}. A rule of thumb, no more: {rule.said}{source}.{beside}"
 
 
 def _label_notes(found: Amounts) -> Iterator[str]:

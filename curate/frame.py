@@ -23,7 +23,7 @@ IMAGES = "images"
 """The column of a row's images, which is there only if some row has one."""
 MARKS = (
     *("source", "row", "user_id", "user_label", "topic"),
-    *("document", "conversation", "parents", "quality"),
+    *("document", "conversation", "parents", "quality", "canary"),
 )
 DROPPED = {
     ROW: pl.Int64,

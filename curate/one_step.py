@@ -13,11 +13,14 @@ from curate.recipe import CurateSection
 from curate.steps.configs import StepConfig
 from workspace.errors import UsageError
 from workspace.layout import Workspace
+from workspace.problems import section_problem
+from workspace.yaml import Document
 
 if TYPE_CHECKING:
     from curate.pipeline import Curated, Reporter
 
 Config = TypeVar("Config", bound=BaseModel)
+_SECTION = "settings"
 
 
 def section_for(
@@ -77,10 +80,20 @@ def validated(config: type[Config], settings: Mapping[str, Any]) -> Config:
     try:
         return config.model_validate(dict(settings))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        given = {_SECTION: dict(settings)}
+        problem = section_problem(
+            Document(Path(), given),
+            given,
+            _SECTION,
+            config,
+            error.errors(include_url=False)[0],
+            frozenset(),
+        )
         raise UsageError(
-            "this value cannot be used", where=place, cause=f"{first['msg']}."
+            "this value cannot be used",
+            where=problem.key.removeprefix(f"{_SECTION}."),
+            cause=f"Found {problem.found}; expected {problem.expected}.",
+            cure=problem.hint,
         ) from None
 
 

@@ -84,7 +84,7 @@ def _temporary() -> Path:
 
 
 def _of_dataset(directory: Path, splits: tuple[str, ...]) -> pl.LazyFrame:
-    from curate.schema import META
+    from curate.schema import CANARY, META
 
     files = [path for name in splits if (path := directory / f"{name}.parquet").is_file()]
     frame = pl.concat([pl.scan_parquet(file, glob=False) for file in files])
@@ -93,9 +93,9 @@ def _of_dataset(directory: Path, splits: tuple[str, ...]) -> pl.LazyFrame:
     known = {field.name for field in meta.fields} if isinstance(meta, pl.Struct) else set()
     names = {"label": "user_label"}
     marks = [
-        pl.col("meta").struct.field(field.name).alias(names.get(field.name, field.name))
-        for field in META.fields
-        if field.name in known and names.get(field.name, field.name) not in schema
+        pl.col("meta").struct.field(name).alias(names.get(name, name))
+        for name in (*(field.name for field in META.fields), CANARY)
+        if name in known and names.get(name, name) not in schema
     ]
     return frame.with_columns(marks).drop("meta", strict=False)
 

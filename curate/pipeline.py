@@ -315,7 +315,7 @@ def _named(altered: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
 
 _BOOKKEEPING = frozenset(
     {ROW, "id", "source", "row", "content_hash", "user_label", "topic", "document", "conversation"}
-    | {"parents", "tokens", "images"}
+    | {"parents", "tokens", "images", "canary"}
 )
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from curate.images_out import write_with_images
 from curate.ledger import verify
 from curate.pipeline import Curated, ledger_document
-from curate.schema import dataset_schema, uses_tools, with_meta
+from curate.schema import dataset_schema, has_canaries, uses_tools, with_meta
 from curate.scores import score_names
 from curate.sinking import sink
 from curate.splitting import SPLITS
@@ -202,6 +202,7 @@ def schema_of(curated: Curated) -> dict[str, pl.DataType]:
         tools=tools,
         images=curated.images is not None,
         scores=score_names(curated.kept),
+        canaries=has_canaries(curated.kept),
     )
 
 

@@ -164,9 +164,9 @@ class Split(Section):
     seed: int = 0
     """Another seed puts other groups aside."""
     stratify: Names | None = None
-    """Give each label (or `topic`, `source`, `answer`, `length`, `script`, `difficulty`, a score,
-    or a column; several for each combination) the same share in each split, as near as whole
-    groups allow."""
+    """Give each label (or `topic`, `source`, `answer`, `length`, `language`, `script`,
+    `difficulty`, a score, or a column; several for each combination) the same share in each split,
+    as near as whole groups allow."""
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Rows at least this alike form a group; looser than any removal, so that what removal leaves
     cannot leak from train to test."""

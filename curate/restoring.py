@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from curate.curating import decisions_file
-from curate.decisions import Decision, add_decisions
+from curate.decisions import Decision, Decisions, add_decisions, load_decisions
 from curate.splitting import SPLITS
 from workspace.errors import UsageError
 from workspace.layout import RECIPE, Workspace
@@ -43,8 +43,10 @@ def decide_to_keep(
         why: kept with each decision.
 
     Raises:
-        UsageError: no row is named, one was not dropped, or one could not be read at all.
+        UsageError: no row is named, one was not dropped, or one could not be read at all; or the
+            dataset is an augmentation, whose rows get other ids in the curation that reads them.
     """
+    _refuse_augmented(dataset)
     dropped = pl.read_parquet(dataset / "dropped.parquet", glob=False)
     found = _named(dropped, rows, dataset, "was not dropped")
     if reason is not None:
@@ -69,6 +71,7 @@ def decide_to_keep(
 
 def decide_to_drop(workspace: Workspace, dataset: Path, rows: Sequence[str], why: str) -> Told:
     """Write down that kept rows are to be dropped. Arguments and errors as `decide_to_keep`."""
+    _refuse_augmented(dataset)
     meta = pl.col("meta").struct
     parts = [
         pl.scan_parquet(path, glob=False)
@@ -79,6 +82,45 @@ def decide_to_drop(workspace: Workspace, dataset: Path, rows: Sequence[str], why
     ]
     found = _named(pl.concat(parts), rows, dataset, "is not in the dataset")
     return _write(workspace, dataset, found["id"].to_list(), "drop", why)
+
+
+def take_back(workspace: Workspace, dataset: Path, rows: Sequence[str]) -> Told:
+    """Write down that nothing is decided about rows any more.
+
+    Args:
+        workspace: where the recipe is.
+        dataset: the directory of a published dataset.
+        rows: ids.
+
+    Raises:
+        UsageError: no row is named, or nothing was decided about one.
+    """
+    file, _ = _file_of(workspace, dataset)
+    known = load_decisions(file)
+    for row in rows:
+        if known.of(row) == "undecided":
+            raise UsageError("nothing is decided about this row", where=row, cause=f"See {file}.")
+    return _write(workspace, dataset, list(rows), "undecided", "")
+
+
+def decided_in(workspace: Workspace, dataset: Path) -> Decisions:
+    """Return what was decided about rows of a dataset's recipe, applied yet or not.
+
+    Raises:
+        DataError: the file of decisions, or the dataset's recipe, cannot be read.
+    """
+    return load_decisions(_file_of(workspace, dataset)[0])
+
+
+def _refuse_augmented(dataset: Path) -> None:
+    if (dataset / "made.parquet").is_file():
+        source = f"datasets/{dataset.parent.name}/current/train.parquet"
+        raise UsageError(
+            "no curation would apply this decision",
+            where=str(dataset),
+            cause="Rows that were made get ids of their own in the curation that reads them.",
+            cure=f"Add {source} to `curate.sources`, curate, and decide in that dataset.",
+        )
 
 
 def _named(frame: pl.DataFrame, rows: Sequence[str], dataset: Path, absent: str) -> pl.DataFrame:
@@ -101,13 +143,18 @@ def _named(frame: pl.DataFrame, rows: Sequence[str], dataset: Path, absent: str)
 def _write(workspace: Workspace, dataset: Path, ids: list[str], verdict: Any, why: str) -> Told:
     if not ids:
         raise UsageError("no row is named", cure="Give ids, or FILE:ROW.")
-    recipe = load_yaml(dataset / "recipe.yaml").data
-    name = str(recipe.get("name"))
-    given = (recipe.get("curate") or {}).get("decisions")
-    file = decisions_file(workspace.root, name, given)
+    file, name = _file_of(workspace, dataset)
     new = add_decisions(file, [Decision(id=row, decision=verdict, why=why) for row in ids])
     own = workspace.root / f"{name}.yaml"
     command = (
         f"temper curate {own.name}" if own.is_file() and own.name != RECIPE else "temper curate"
     )
     return Told(file, len(ids), new, command)
+
+
+def _file_of(workspace: Workspace, dataset: Path) -> tuple[Path, str]:
+    """Return where decisions about a dataset's rows are kept, and the name of its recipe."""
+    recipe = load_yaml(dataset / "recipe.yaml").data
+    name = str(recipe.get("name"))
+    given = (recipe.get("curate") or {}).get("decisions")
+    return decisions_file(workspace.root, name, given), name

@@ -9,6 +9,8 @@ import polars as pl
 from curate.scores import SCORES
 from curate.texts import TYPES
 
+CANARY = "canary"
+"""The mark of a random string that `temper canaries` made to be planted: its name."""
 META = pl.Struct(
     {
         "source": pl.String,
@@ -58,6 +60,7 @@ def dataset_schema(
     tools: bool,
     images: bool = False,
     scores: Sequence[str] = (),
+    canaries: bool = False,
 ) -> dict[str, pl.DataType]:
     """Return column → type of a dataset.
 
@@ -67,6 +70,7 @@ def dataset_schema(
         tools: some row lists its tools.
         images: some row has images; `images_out` gives them, and the turns, their last form.
         scores: names of the scores in `meta.scores`; without any there is no such field.
+        canaries: some row is a planted string: `meta.canary` names it.
     """
     turn = TOOL_TURN if tool_turns else PLAIN_TURN
     columns = TYPES[kind]
@@ -77,9 +81,11 @@ def dataset_schema(
     if images:
         schema["images"] = pl.List(PICTURE)
     meta = META
+    if canaries:
+        meta = pl.Struct([*meta.fields, pl.Field(CANARY, pl.String)])
     if scores:
         numbers = pl.Struct(dict.fromkeys(scores, pl.Float64))
-        meta = pl.Struct([*META.fields, pl.Field(SCORES, numbers)])
+        meta = pl.Struct([*meta.fields, pl.Field(SCORES, numbers)])
     return {**schema, "id": pl.String(), "content_hash": pl.String(), "meta": meta}
 
 
@@ -116,7 +122,7 @@ def with_meta(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFra
         pl.col("tokens").cast(pl.Int32),
         "group",
         pl.col("parents").fill_null([]),
-        *([SCORES] if _has_scores(schema) else []),
+        *(name for name in (CANARY, SCORES) if _has_mark(schema, name)),
     ).alias("meta")
     turns = [
         _turns(name, kind.inner) if isinstance(kind, pl.List) else pl.col(name)
@@ -126,9 +132,16 @@ def with_meta(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFra
     return frame.select(*turns, meta).cast(schema)  # type: ignore[arg-type]
 
 
-def _has_scores(schema: dict[str, pl.DataType]) -> bool:
+def _has_mark(schema: dict[str, pl.DataType], name: str) -> bool:
     meta = schema["meta"]
-    return isinstance(meta, pl.Struct) and any(field.name == SCORES for field in meta.fields)
+    return isinstance(meta, pl.Struct) and any(field.name == name for field in meta.fields)
+
+
+def has_canaries(kept: pl.LazyFrame) -> bool:
+    """Tell whether some row is a planted string."""
+    if CANARY not in kept.collect_schema():
+        return False
+    return bool(kept.select(pl.col(CANARY).is_not_null().any()).collect().item())
 
 
 def _turns(column: str, turn: object) -> pl.Expr:

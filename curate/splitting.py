@@ -3,7 +3,8 @@
 Groups are the connected components of all rows that were read, before any was removed: two
 siblings that survive removal are tied by a third that did not. Similarity here is looser than in
 any removal step, and equal prompts, documents, conversations and parents tie as well. A made row
-(one with parents) stays with its parents, and a group that holds one is never put in test.
+(one with parents) stays with its parents, and a group that holds one is never put in test. A group
+with a planted string stays in train: set aside, it would tell nothing of what training recites.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from curate.frame import IMAGES, ROW
 from curate.recipe import Split
+from curate.schema import CANARY
 from curate.steps.base import StepContext
 from curate.strata import fill_strata, shares_told, strata_of
 from curate.texts import answer_text, prompt_text
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
 _ROUNDS = 5
+_MARKS = ("document", "conversation", "parents", "id", "user_id", CANARY)
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,18 @@ def split_rows(rows: Rows, frame: pl.LazyFrame, split: Split, context: StepConte
         split: what the recipe asks for.
         context: knows all rows that were read.
     """
-    table = context.base.select(ROW, "document", "conversation", "parents", "id", "user_id")
+    table = context.base.select(ROW, *_MARKS)
     marks = table.sort(ROW).collect()
     if not split.validation and not split.test:
         return Assignment(np.zeros(rows.size, np.int64), rows.copy(), {}, 0, 1)
     first, second = _ties(marks, split, context)
     made = marks["parents"].list.len().fill_null(0).to_numpy() > 0
+    planted = marks[CANARY].is_not_null().to_numpy()
     strata = strata_of(rows, split, context)
     check, rounds = _LeakCheck.of(rows, frame, context), 0
     while True:
         group = components(len(marks), first, second)
-        assigned = _assign(rows, group, made, context.ids, split, strata)
+        assigned = _assign(rows, group, (made, planted), context.ids, split, strata)
         crossing = check.crossing(assigned)
         if not crossing[0].size or rounds == _ROUNDS:
             break
@@ -153,7 +157,7 @@ def _parents(marks: pl.DataFrame) -> tuple[Rows, Rows]:
 def _assign(
     rows: Rows,
     group: Rows,
-    made: NDArray[np.bool_],
+    marked: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     ids: pl.Series,
     split: Split,
     strata: Cells | None,
@@ -161,15 +165,23 @@ def _assign(
     """Fill test, then validation, with whole groups in the order of their hashes.
 
     A group goes in while it fits; so each split misses its size by less than one group.
+
+    Args:
+        rows: the kept ones.
+        group: of every row.
+        marked: which rows were made, and which are planted strings.
+        ids: of every row.
+        split: the sizes asked for.
+        strata: of the kept rows, if each is to have its share.
     """
     labels, places, sizes = np.unique(group[rows], return_inverse=True, return_counts=True)
-    holds_made = np.zeros(labels.size, bool)
-    holds_made[np.searchsorted(labels, np.intersect1d(labels, group[made]))] = True
+    holds_made, holds_planted = (np.isin(labels, group[one]) for one in marked)
     keys = [
         hashlib.blake2b(f"{split.seed}:{name}".encode(), digest_size=8).digest()
         for name in ids.gather(labels)
     ]
-    order = sorted(range(labels.size), key=keys.__getitem__)
+    free = np.flatnonzero(~holds_planted).tolist()
+    order = sorted(free, key=keys.__getitem__)
     if strata is not None:
         return np.asarray(fill_strata(order, places, holds_made, strata, split)[places])
     assigned = np.zeros(labels.size, np.int64)

@@ -11,16 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from evalsuite.engine.pairing import Samples, ability_names, pair_abilities
+from evalsuite.baselines.against import kept_suite, keyed
+from evalsuite.engine.pairing import ability_names, pair_abilities
 from evalsuite.engine.questions import Sample
 from evalsuite.engine.request import BASE
 from evalsuite.engine.samples import read_samples, write_samples
+from evalsuite.engine.unmeasured import Key, Missing, Unmeasured
 from evalsuite.gate import judge
 from evalsuite.report import ComparisonRecord, Results, write_reports, write_results
 from evalsuite.report.document import ModelRecord, SuiteRecord
 from evalsuite.tasks import LoadedSuite
 from evalsuite.verdict import Verdict
 from workspace.files import publish_directory
+
+Keyed = dict[Key, list[Sample]]
+"""(suite, task) → samples of one model in the order of the items."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def cross(
 
     Each ability passes if it certainly (1 - alpha, one-sided) lost no more than its suite's margin,
     also those of target suites: both models have gained them, and nothing says how much more the
-    second should. A failed canary of either evaluation makes this one invalid.
+    second should. A failed canary of either evaluation makes this one invalid. Items that one of
+    the two was not put, since they are longer than it reads, are left out, and noted.
 
     Args:
         first: the evaluation of what is held as good.
@@ -72,18 +78,19 @@ def cross(
         command: what was typed.
 
     Raises:
-        WorkError: the two did not answer the same items.
         DataError: the samples of one are missing or damaged.
     """
-    kept = [_kept(suite) for suite in suites]
+    kept = [kept_suite(suite) for suite in suites]
     sides = (first, second)
     answered = [_by_model(read_samples(side.directory / "samples.parquet")) for side in sides]
     tuned = [
-        _keyed(samples[side.results.comparisons[0].tuned], kept)
+        keyed(samples.get(side.results.comparisons[0].tuned, ()), kept)
         for samples, side in zip(answered, sides, strict=True)
     ]
     canaries = [one for side in sides for one in side.results.comparisons[0].verdict.canaries]
-    verdict = judge(pair_abilities(kept, *tuned), canaries)
+    both, notes = _answered_by_both(tuned[0], tuned[1])
+    gaps = [_gaps(side, kept, one) for side, one in zip(sides, tuned, strict=True)]
+    verdict = judge(pair_abilities(kept, both[0], both[1], *gaps), canaries)
     results = Results(
         id=directory.name,
         title=f"{second.tuned} against {first.tuned}",
@@ -97,6 +104,7 @@ def cross(
             "every ability is judged as one to keep: the second model is to be no worse than the "
             "first by more than the margin",
             f"paired from {first.results.id} and {second.results.id}",
+            *notes,
         ],
     )
     with publish_directory(directory) as temporary:
@@ -115,8 +123,29 @@ def cross(
     return Crossed(directory, verdict, tuple(directory / path.name for path in reports))
 
 
-def _kept(suite: LoadedSuite) -> LoadedSuite:
-    return replace(suite, spec=suite.spec.model_copy(update={"purpose": "retention"}))
+def _answered_by_both(first: Keyed, second: Keyed) -> tuple[tuple[Keyed, Keyed], list[str]]:
+    """Return the samples of the items that both answered, and a note for each task with others."""
+    both: tuple[Keyed, Keyed] = ({**first}, {**second})
+    notes = []
+    for key in first.keys() & second.keys():
+        ids = [{sample.item_id for sample in side[key]} for side in (first, second)]
+        for side, one in zip(both, (first, second), strict=True):
+            side[key] = [sample for sample in one[key] if sample.item_id in ids[0] & ids[1]]
+        if alone := len(ids[0] ^ ids[1]):
+            notes.append(f"{key[1]}: {alone:,} items that one of the two alone answered left out")
+    return both, sorted(notes)
+
+
+def _gaps(side: Side, suites: Sequence[LoadedSuite], answered: Keyed) -> Missing:
+    """Return the tasks that a side's model has no answers to, and why, as its evaluation says."""
+    results = {one.name: one for one in side.results.comparisons[0].verdict.abilities}
+    return {
+        key: Unmeasured(found.state, found.detail.removeprefix(f"task {key[1]}: "))
+        for key, name in ability_names(suites).items()
+        if key not in answered
+        and (found := results.get(name)) is not None
+        and found.state != "measured"
+    }
 
 
 def _as_kept(record: SuiteRecord) -> SuiteRecord:
@@ -127,15 +156,6 @@ def _by_model(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
     found: dict[str, list[Sample]] = {}
     for sample in samples:
         found.setdefault(sample.model, []).append(sample)
-    return found
-
-
-def _keyed(samples: Sequence[Sample], suites: Sequence[LoadedSuite]) -> Samples:
-    """Return the samples by suite and task, which a row names by task and ability."""
-    keys = {(key[1], name): key for key, name in ability_names(suites).items()}
-    found: dict[tuple[str, str], list[Sample]] = {key: [] for key in keys.values()}
-    for sample in samples:
-        found[keys[sample.task, sample.ability]].append(sample)
     return found
 
 

@@ -9,6 +9,9 @@ The rule, per ability, on the difference d = tuned − base, with one-sided boun
     estimate reaches the margin: it is then named as lost although the margin lies in the interval.
     Everything else is inconclusive, with the number of items that would decide it.
 
+Where more items are asked for undecided abilities, each look has a level of its own, and together
+they are at most alpha (`stats/spending.py`); what was decided at one look stays so.
+
 The claim "all were kept" is an intersection of tests: each at level alpha gives at most alpha for
 a model that lost the margin anywhere, so passing needs no correction. Naming *which* ones were
 lost does; Holm's correction runs over all retention abilities.
@@ -31,6 +34,7 @@ from typing import Literal
 
 import numpy as np
 
+from evalsuite.paired_input import checked, without_nan
 from evalsuite.sentences import ability_sentence, headline
 from evalsuite.stats.comparison import Comparison, compare
 from evalsuite.stats.forgetting import retention
@@ -45,6 +49,7 @@ from evalsuite.verdict import (
     Status,
     Verdict,
 )
+from evalsuite.way_out import way_out
 from workspace.errors import EvaluationInvalid, GateFailed, GateInconclusive, TemperError
 
 MOST_ITEMS = 1_000_000
@@ -62,16 +67,20 @@ def judge(abilities: Sequence[PairedAbility], canaries: Sequence[Canary] = ()) -
         ValueError: a name or an item id occurs twice, lengths differ, or a term is out of range:
             the caller paired the scores wrongly.
     """
-    names = [ability.name for ability in abilities]
-    if len(set(names)) < len(names):
-        raise ValueError(f"an ability occurs twice: {_first_twice(names)!r}")
-    for ability in abilities:
-        _check(ability)
-    abilities = [_without_nan(ability) for ability in abilities]
     if any(canary.status == "fail" for canary in canaries):
-        results = [_withdrawn(ability) for ability in abilities]
-    else:
-        results = _decide(abilities)
+        return conclude([_withdrawn(ability) for ability in checked(abilities)], canaries)
+    return conclude(decide(abilities), canaries)
+
+
+def decide(abilities: Sequence[PairedAbility]) -> list[AbilityResult]:
+    """Decide on each ability, those to keep as one family. Raises as `judge`."""
+    return _decide([without_nan(ability) for ability in checked(abilities)])
+
+
+def conclude(results: Sequence[AbilityResult], canaries: Sequence[Canary] = ()) -> Verdict:
+    """Put the results of abilities together; those under a failed canary are withdrawn."""
+    if any(canary.status == "fail" for canary in canaries):
+        results = [_withdrawn(result) for result in results]
     status = overall(results, canaries)
     return Verdict(
         status=status,
@@ -123,26 +132,19 @@ def enforce(
     if status == "pass":
         return
     kind, title = kinds[status]
-    raise kind(title, cause=verdict.headline, cure=_way_out(verdict))
-
-
-def _way_out(verdict: Verdict) -> str:
-    stopped = {one.purpose for one in verdict.abilities if one.verdict == "fail"}
-    if verdict.status == "invalid":
-        return "The canaries above say which check of the measurement failed."
-    if "retention" in stopped:
-        return (
-            "Against forgetting: replay more general rows (train.tempering.replay), or train more "
-            "gently (train.learning_rate, fewer steps)."
-        )
-    if "target" in stopped:
-        return "To learn more: more rows or epochs, or a higher train.learning_rate."
-    return "More items per ability decide more; the lines above say how many."
+    raise kind(title, cause=verdict.headline, cure=way_out(verdict))
 
 
 def _decide(abilities: Sequence[PairedAbility]) -> list[AbilityResult]:
     compared = [
-        compare(ability.base, ability.tuned, ability.clusters, alpha=ability.alpha)
+        compare(
+            ability.base,
+            ability.tuned,
+            ability.clusters,
+            alpha=_level(ability.pass_alpha, ability),
+            upper_alpha=_level(ability.fail_alpha, ability),
+            bounded=ability.bounded,
+        )
         if ability.state in ("measured", "too_few") and np.size(ability.base)
         else None
         for ability in abilities
@@ -194,6 +196,9 @@ def _result(ability: PairedAbility, found: Comparison, p_holm: float | None) -> 
         items_needed=_items_needed(ability, found) if verdict == "inconclusive" else None,
         bounded=found.bounded,
         method=found.method,
+        looks=ability.look,
+        pass_alpha=ability.pass_alpha,
+        fail_alpha=ability.fail_alpha,
     )
     return replace(result, sentence=ability_sentence(result))
 
@@ -205,7 +210,8 @@ def _rule(
     threshold = _threshold(ability)
     if found.upper_bound < threshold:
         return "fail", ""
-    if p_holm is not None and p_holm < ability.alpha and found.difference <= threshold:
+    certain = p_holm is not None and p_holm < _level(ability.fail_alpha, ability)
+    if certain and found.difference <= threshold:
         return "fail", ""
     if found.clusters == 1:
         return "inconclusive", "all items share one cluster, which bounds nothing"
@@ -217,6 +223,10 @@ def _rule(
     if ability.purpose == "retention" and blind:
         return "inconclusive", "the base is at chance itself, so that losing it would go unseen"
     return "pass", ""
+
+
+def _level(level: float | None, ability: PairedAbility) -> float:
+    return ability.alpha if level is None else level
 
 
 def _threshold(ability: PairedAbility) -> float:
@@ -235,7 +245,7 @@ def _items_needed(ability: PairedAbility, found: Comparison) -> int | None:
     return max(ability.min_items, math.ceil(needed))
 
 
-def _blank(ability: PairedAbility) -> AbilityResult:
+def _blank(ability: PairedAbility | AbilityResult) -> AbilityResult:
     return AbilityResult(
         name=ability.name,
         purpose=ability.purpose,
@@ -258,7 +268,7 @@ def _not_measured(ability: PairedAbility) -> AbilityResult:
     return replace(result, sentence=ability_sentence(result))
 
 
-def _withdrawn(ability: PairedAbility) -> AbilityResult:
+def _withdrawn(ability: PairedAbility | AbilityResult) -> AbilityResult:
     return replace(_blank(ability), sentence="Withdrawn: a check of the measurement failed.")
 
 
@@ -279,36 +289,6 @@ def _told(results: Sequence[AbilityResult], verdicts: Sequence[AbilityVerdict]) 
         for result in results
         if result.verdict == verdict
     ]
-
-
-def _check(ability: PairedAbility) -> None:
-    if len(set(ability.item_ids)) < len(ability.item_ids):
-        twice = _first_twice(ability.item_ids)
-        raise ValueError(f"{ability.name}: an item occurs twice: {twice!r}")
-    sizes = {np.size(ability.base), np.size(ability.tuned), len(ability.item_ids)}
-    if ability.clusters is not None:
-        sizes.add(len(ability.clusters))
-    if len(sizes) > 1:
-        raise ValueError(f"{ability.name}: scores, ids and clusters differ in length: {sizes}")
-    if ability.margin < 0 or ability.min_gain < 0 or not 0 < ability.alpha < 0.5:
-        raise ValueError(f"{ability.name}: margin, min_gain or alpha is out of range")
-
-
-def _without_nan(ability: PairedAbility) -> PairedAbility:
-    """A score that is no number is an error of the measurement, never a zero."""
-    base, tuned = np.asarray(ability.base, dtype=float), np.asarray(ability.tuned, dtype=float)
-    bad = int((~np.isfinite(base) | ~np.isfinite(tuned)).sum())
-    if not bad:
-        return ability
-    detail = f"{bad:,} of {base.size:,} pairs hold a score that is not a finite number"
-    return replace(
-        ability, state="error", detail=detail, base=(), tuned=(), item_ids=(), clusters=None
-    )
-
-
-def _first_twice(names: Sequence[str]) -> str:
-    seen: set[str] = set()
-    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
 
 
 def _finite(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,28 +10,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.canaries import Noise
-from evalsuite.engine.pairing import ability_names, pair_abilities
+from evalsuite.baselines.against import keyed
+from evalsuite.canaries import BATCHED, Noise
+from evalsuite.deciding import measure_and_decide
+from evalsuite.engine.pairing import ability_names
 from evalsuite.engine.questions import Sample
 from evalsuite.engine.request import BASE, EvalRequest, Watch
 from evalsuite.engine.samples import write_samples
-from evalsuite.gate import judge
+from evalsuite.overfitting.table import FILE as OWN_DATA
+from evalsuite.overfitting.table import write_rows
 from evalsuite.prompting.findings import Findings, PromptTrial, find_out
 from evalsuite.report import (
     ComparisonRecord,
+    ModelRecord,
     NoiseFloor,
     Results,
     SuiteRecord,
     write_reports,
     write_results,
 )
+from evalsuite.report.document import SequenceRecord
+from evalsuite.sequence import sequence_of
+from evalsuite.served.request import ServedRequest
+from evalsuite.sizing.draw import said_of_draw
 from evalsuite.tasks import LoadedSuite
-from evalsuite.verdict import Canary
 from workspace.files import publish_directory
 from workspace.layout import Workspace, new_id
 
 if TYPE_CHECKING:
-    from evalsuite.engine.measure import Measured
+    from evalsuite.engine.measured import Measured
 
 
 @dataclass(frozen=True)
@@ -44,62 +52,87 @@ class EvalResult:
     reports: tuple[Path, ...]
 
 
-def run_evaluation(request: EvalRequest, workspace: Workspace, watch: Watch) -> EvalResult:
+def run_evaluation(
+    request: EvalRequest | ServedRequest, workspace: Workspace, watch: Watch
+) -> EvalResult:
     """Measure, judge and write `evals/<id>/`, all of it or nothing.
 
     Answers are kept batch by batch: the same command after a kill goes on where it was.
 
     Raises:
         UsageError, DataError, ModelError: something given cannot be measured.
-        EvaluationInvalid: a model gave NaN.
         Stopped: raised by `watch` between two batches.
     """
     request.check()
     started, created = time.monotonic(), datetime.now(UTC).astimezone()
-    from evalsuite.engine.measure import measure
-
-    measured = measure(request, workspace.make(workspace.evals), watch)
-    watch.doing("judging and writing reports")
-    comparisons = list(_comparisons(request, measured))
+    decided = measure_and_decide(request, workspace, watch)
+    measured, comparisons = decided.measured, decided.comparisons
     told = _told_of_prompts(request, measured, comparisons, workspace.evals)
     recommendation = " ".join(one.sentence for one in told.recommendations)
+    sequence, gap = _sequence(request, measured, comparisons)
     results = Results(
         id=new_id(request.name),
         created=created.isoformat(timespec="seconds"),
-        models=measured.models,
-        suites=[_suite_record(suite) for suite in request.suites],
-        comparisons=comparisons,
-        canaries=[measured.noise.canary] if measured.noise else [],
+        models=[*measured.models, *_stored(request)],
+        suites=[suite_record(suite) for suite in request.suites],
+        comparisons=[*comparisons, *decided.against],
+        canaries=measured.of_base,
         prompt_baselines=told.baselines,
         best_prompts=told.best,
         prompt_gains=told.gains,
         recommendations=told.recommendations,
+        failures=list(decided.failures),
+        overfitting=list(decided.own_data),
+        triage=measured.triage,
+        sequence=sequence,
         noise_floor=_noise_floor(measured.noise),
+        judges=measured.judges,
+        win_rates=measured.win_rates,
         environment=measured.environment,
         commands=[request.command] if request.command else [],
-        notes=[*measured.notes, *told.notes],
+        notes=[
+            *said_of_draw(request.suites),
+            *measured.notes,
+            *told.notes,
+            *decided.notes,
+            *([gap] if gap else []),
+        ],
         seconds=round(time.monotonic() - started, 3),
     )
     directory = workspace.evals / results.id
     with publish_directory(directory) as temporary:
-        write_samples(temporary / "samples.parquet", _rows(request, measured))
+        write_samples(temporary / "samples.parquet", _rows(decided.request, measured))
+        if measured.own_data:
+            write_rows(temporary / OWN_DATA, measured.own_data)
         write_results(temporary, results)
         reports = write_reports(temporary)
+    measured.published()
     return EvalResult(
         directory, results, recommendation, tuple(directory / path.name for path in reports)
     )
 
 
-def _comparisons(request: EvalRequest, measured: Measured) -> Iterator[ComparisonRecord]:
-    noise: list[Canary] = [measured.noise.canary] if measured.noise else []
-    for name in request.model_names():
-        abilities = pair_abilities(request.suites, measured.samples[BASE], measured.samples[name])
-        verdict = judge(abilities, [*measured.canaries[name], *noise])
-        yield ComparisonRecord(base=BASE, tuned=name, verdict=verdict)
+def _sequence(
+    request: EvalRequest | ServedRequest,
+    measured: Measured,
+    comparisons: Sequence[ComparisonRecord],
+) -> tuple[SequenceRecord | None, str]:
+    if not isinstance(request, EvalRequest) or not request.sequence:
+        return None, ""
+    invalid = [one.tuned for one in comparisons if one.verdict.status == "invalid"]
+    if invalid:
+        return None, f"no figures of the sequence: {', '.join(invalid)} is invalid"
+    names = request.model_names()
+    return sequence_of(request.suites, names, measured.samples, measured.missing, BASE)
+
+
+def _stored(request: EvalRequest | ServedRequest) -> list[ModelRecord]:
+    against = request.against if isinstance(request, EvalRequest) else None
+    return [] if against is None else [against.record]
 
 
 def _told_of_prompts(
-    request: EvalRequest,
+    request: EvalRequest | ServedRequest,
     measured: Measured,
     comparisons: Sequence[ComparisonRecord],
     evals: Path,
@@ -113,11 +146,15 @@ def _told_of_prompts(
     return find_out(request, measured.trials, valid, measured.models[0], evals)
 
 
-def _rows(request: EvalRequest, measured: Measured) -> Iterator[Sample]:
+def _rows(request: EvalRequest | ServedRequest, measured: Measured) -> Iterator[Sample]:
     names = ability_names(request.suites)
     for model in measured.samples.values():
         for key, samples in model.items():
             yield from (replace(sample, ability=names[key]) for sample in samples)
+    if isinstance(request, EvalRequest) and request.against is not None:
+        for key, samples in keyed(request.against.samples, request.suites).items():
+            for sample in samples:
+                yield replace(sample, model=request.against.name, ability=names[key])
     for trial in measured.trials:
         yield from _trial_rows(trial, names[trial.suite, trial.task])
 
@@ -127,7 +164,8 @@ def _trial_rows(trial: PromptTrial, ability: str) -> Iterator[Sample]:
         yield replace(sample, model=f"{BASE}, {trial.name}", ability=ability)
 
 
-def _suite_record(suite: LoadedSuite) -> SuiteRecord:
+def suite_record(suite: LoadedSuite) -> SuiteRecord:
+    """Return what results say of a suite."""
     spec = suite.spec
     return SuiteRecord(
         name=spec.name,
@@ -146,11 +184,14 @@ def _suite_record(suite: LoadedSuite) -> SuiteRecord:
 def _noise_floor(noise: Noise | None) -> NoiseFloor | None:
     if noise is None:
         return None
+    largest = noise.largest_logprob_difference
     return NoiseFloor(
         items=noise.items,
         flips=noise.flips,
-        largest_log_probability_difference=noise.largest_logprob_difference,
-        detail="the base answered the same items in batches of three",
+        largest_log_probability_difference=None if math.isnan(largest) else largest,
+        detail="the base answered the same items in batches of three"
+        if noise.how == BATCHED
+        else "the base was asked the same items twice",
     )
 
 

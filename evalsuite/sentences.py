@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from evalsuite.verdict import AbilityResult, Canary, Status
+from evalsuite.way_out import at_ceiling
 
 MINUS = "\u2212"
 NARROW_SPACE = "\u202f"
@@ -65,6 +67,7 @@ def ability_sentence(result: AbilityResult) -> str:
     b = result.bounded
     seen = (
         f"{score(result.base, bounded=b)} → {score(result.tuned, bounded=b)} on {result.n:,} items"
+        f"{f', look {result.looks}' if result.looks > 1 else ''}"
         f" ({change(result.difference, bounded=b)}{unit(b)}; 95{NARROW_SPACE}% interval"
         f" {change(result.low, bounded=b)} to {change(result.high, bounded=b)})"
     )
@@ -83,16 +86,19 @@ def meaning(result: AbilityResult) -> str:
     if result.purpose == "target":
         wanted = f"a gain of more than {gain}" if result.min_gain else "a gain"
         if result.verdict == "pass":
-            return f"Gained: {wanted} is shown."
+            return f"Gained: {wanted} is shown{_bound(result, 'lower')}."
         if result.verdict == "fail":
-            return f"Not gained: {wanted} is ruled out. {smallest}"
+            ruled_out = f"Not gained: {wanted} is ruled out{_bound(result, 'upper')}."
+            return f"{ruled_out} {smallest}{_ceiling(result)}"
         why = result.detail or f"{wanted} is neither shown nor ruled out"
-        return f"Undecided: {why}. {smallest}{_more(result)}"
+        return f"Undecided: {why}. {smallest}{_ceiling(result) or _more(result)}"
     if result.verdict == "pass":
-        return f"Kept: a loss of {margin} or more is ruled out. {smallest}"
+        kept = f"Kept: a loss of {margin} or more is ruled out{_bound(result, 'lower')}."
+        return f"{kept} {smallest}"
     if result.verdict == "fail":
         if result.upper_bound is not None and result.upper_bound < -result.margin:
-            return f"Lost: even the most favourable reading is a loss of more than {margin}."
+            sure = f"a loss of more than {margin}{_bound(result, 'upper')}"
+            return f"Lost: even the most favourable reading is {sure}."
         return (
             f"Lost: a loss is certain (Holm-adjusted p {p_value(result.p_holm)}) and its best"
             f" estimate is not below the margin of {margin}."
@@ -101,6 +107,28 @@ def meaning(result: AbilityResult) -> str:
         return f"Undecided: {result.detail}. {smallest}{_more(result)}"
     return (
         f"Undecided: a loss of {margin} is neither shown nor ruled out. {smallest}{_more(result)}"
+    )
+
+
+def _bound(result: AbilityResult, side: Literal["lower", "upper"]) -> str:
+    """Return the bound that decided: one-sided, so not an end of the interval shown beside it."""
+    lower = side == "lower"
+    value = result.lower_bound if lower else result.upper_bound
+    level = result.pass_alpha if lower else result.fail_alpha
+    if value is None:
+        return ""
+    sure = f"{100 * (1 - (result.alpha if level is None else level)):.1f}".removesuffix(".0")
+    bound = change(value, bounded=result.bounded)
+    return f" (one-sided {side} {sure}{NARROW_SPACE}% bound {bound}{unit(result.bounded)})"
+
+
+def _ceiling(result: AbilityResult) -> str:
+    """Say that no gain is possible, where the base leaves no room for the one that counts."""
+    if not at_ceiling(result):
+        return ""
+    return (
+        f" The base is at the ceiling already ({score(result.base)}): take this target out, or put"
+        " harder items to it."
     )
 
 

@@ -31,11 +31,12 @@ class AnswerProgress:
         self.before_name = before_name
         self.progress: Progress | None = None
         self._started = 0.0
+        self._all_answered = False
 
     def doing(self, what: str) -> None:
-        """Show what is being prepared, until the first answer."""
+        """Show what is being prepared, before the first answer and after the last."""
         self._check()
-        if self.progress is None:
+        if what and (self.progress is None or self._all_answered):
             note(f"{what} …")
 
     def answered(self, model: str, task: str, done: int, total: int) -> None:
@@ -45,7 +46,9 @@ class AnswerProgress:
             self._started = time.monotonic()
         seconds = time.monotonic() - self._started
         rate = f" · {done / seconds:,.0f}/s" if seconds > 1 else ""
-        self.progress.update(done, detail=f"{self.before_name}{model}, {task}{rate}")
+        self._all_answered = done == total
+        # More may be asked of what is undecided: the total grows.
+        self.progress.update(done, total=total, detail=f"{self.before_name}{model}, {task}{rate}")
         self._check()
 
     def close(self) -> None:

@@ -45,6 +45,14 @@ class PairedAbility:
     """Below this many items an ability is never counted as gained or kept."""
     chance: float | None = 0.0
     """Score of guessing; None where there is no such thing (perplexity)."""
+    look: int = 1
+    """How often its items were judged, this time included; each time with more of them."""
+    pass_alpha: float | None = None
+    """Level at which this look passes; None: alpha, as with a single look."""
+    fail_alpha: float | None = None
+    """Level at which this look fails; None: alpha."""
+    bounded: bool | None = None
+    """Whether scores lie between 0 and 1 by what they are; None: as they are found."""
     state: State = "measured"
     """Anything but "measured" says why there are no scores."""
     detail: str = ""
@@ -108,9 +116,9 @@ class AbilityResult:
     high: float | None = None
     """Upper end of the 95 % interval of the difference."""
     lower_bound: float | None = None
-    """One-sided lower bound at level alpha: what must exceed −margin or min_gain."""
+    """One-sided lower bound at the level of the look: what must exceed −margin or min_gain."""
     upper_bound: float | None = None
-    """One-sided upper bound at level alpha: below the threshold it is a failure."""
+    """One-sided upper bound at the level of the look: below the threshold it is a failure."""
     p: float | None = None
     """One-sided p: of a loss for retention, of a gain for a target."""
     p_holm: float | None = None
@@ -131,6 +139,12 @@ class AbilityResult:
     """Whether scores lie between 0 and 1."""
     method: str = ""
     """How interval and p were made."""
+    looks: int = 1
+    """How often it was judged, with more items each time, until it was decided."""
+    pass_alpha: float | None = None
+    """Level of the lower bound, where the look had one of its own; else alpha."""
+    fail_alpha: float | None = None
+    """Level of the upper bound and of `p_holm`, where the look had one of its own; else alpha."""
 
 
 @dataclass(frozen=True, slots=True)

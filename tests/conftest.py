@@ -19,6 +19,18 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 
 
+SLOW_TIMEOUT = 3600
+"""Seconds for a slow test that names no limit: trainings on a busy machine take long."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests time."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def modules_out_of_the_collectors_way() -> Iterator[None]:
     """Take what lives as long as the process out of garbage collection.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from train import ship_cli
+from train.batch_view import batch
 from train.cli_dial import dial
 from train.curve.command import curve
 from train.each.command import tell, train_groups
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the root."""
     app.command("plan")(plan)
     app.command("preview")(preview)
+    app.command("batch")(batch)
     app.command("train")(train)
     app.command("resume")(resume)
     app.command("curve")(curve)
@@ -224,6 +226,7 @@ def preview(
 
     Without colours, what is trained stands between ⟦ and ⟧.
     """
+    from train.placing import seen
     from train.proof import prove
     from workspace.errors import DataError
 
@@ -247,7 +250,8 @@ def preview(
         seed=inputs.section.seed,
     )
     if as_json:
-        emit_json({"proof": proof.as_dict(), "rows": [_row_json(r, inputs) for r in chosen]})
+        shown = [{**_row_json(row, inputs), **seen(row, prepared)} for row in chosen]
+        emit_json({"proof": proof.as_dict(), "rows": shown})
         return
     for row in chosen:
         print_row(row, inputs.tokenizer, inputs.section.method.kind)

@@ -10,7 +10,7 @@ import typer
 
 from evalsuite.terminal import AnswerProgress, MeasuringRecipe, Suites
 from workspace.context import Context, emit_json, emit_table, note
-from workspace.detaching import run_detached
+from workspace.detaching import run_again_detached
 from workspace.layout import RECIPE, Workspace
 from workspace.options import Detach, Overrides, RunName
 from workspace.text import plain
@@ -76,8 +76,7 @@ def dial(
     )
     writing = _writing(request, write=write, at=at, name=name)
     if detach:
-        again = [argument for argument in context.argv[1:] if argument != "--detach"]
-        run_detached(workspace, "dial", again, doing="dialling", as_json=as_json)
+        run_again_detached(context, workspace, "dial", doing="dialling", as_json=as_json)
         return
     with (
         run_job(workspace, "dial", context.argv) as job,

@@ -22,8 +22,7 @@ class ScoreReward(Section):
     kind: Literal["score"] = "score"
     """What a scorer of the suites gives."""
     scorer: ScorerConfig
-    """exact, normalised, contains, numeric, maths, regex, json, json_schema or code, by name or
-    with its settings, as in a suite's tasks."""
+    """By name or with its settings, as in a suite's tasks; its files are relative to the recipe."""
     weight: float = Field(default=1.0, gt=0.0)
     """The reward is the sum of all, each times its weight."""
     name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")

@@ -7,14 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.models import ChatTokenizer, ModelSection, ModelSource, resolve_model
+from evalsuite.models import ChatTokenizer, ModelSection, ModelSource
 from evalsuite.models.context import context_length
+from evalsuite.models.reward import find_reward_model
 from evalsuite.models.rows import whole_row
 from evalsuite.models.source import check_model_directory, is_hub_name
 from train.reinforcement_sections import JudgeReward, ModelReward
 from train.rewards import Completion, Plain, RewardPlace
-from workspace.errors import ModelError
-from workspace.secrets import secret_of
 
 if TYPE_CHECKING:
     from evalsuite.asking.judge import AnswerJudge
@@ -40,24 +39,8 @@ class ModelledReward(Plain):
         """
         model = self.section.model
         assert model is not None  # a stage's is put in before it is asked for
-        named = self.base_dir / Path(model).expanduser()
-        # A run's weights are in its directory `model`.
-        path = str(named / "model") if (named / "run.json").is_file() else model
-        section = ModelSection(path=path, revision=self.section.revision)
-        source = resolve_model(section, self.base_dir)
-        config = check_model_directory(source.path)
-        labels = len(config.get("id2label") or ()) or config.get("num_labels")
-        classifies = any("Classification" in one for one in config.get("architectures") or ())
-        if not classifies or labels not in (None, 1):
-            raise ModelError(
-                "this is no reward model",
-                where=f"train.method.rewards: {self.section.model}",
-                cause=f"Its config names {', '.join(config.get('architectures') or ['nothing'])} "
-                f"with {labels or 2} labels; a reward is one number.",
-                cure="Give a run of `method: reward`, or a sequence classification model with one "
-                "label.",
-            )
-        return source
+        where = f"train.method.rewards: {model}"
+        return find_reward_model(model, self.section.revision, self.base_dir, where=where)
 
     @cached_property
     def _tokenizer(self) -> ChatTokenizer:
@@ -170,18 +153,16 @@ def demand_rewards(sections: Sequence[Any], base_dir: Path) -> list[str]:
         UsageError: a library, isolation or key is missing.
         ModelError: a reward model that is none.
     """
-    from evalsuite.asking.backends.configs import EndpointConfig
+    from evalsuite.asking.backends.opening import check_backend
     from train.reinforcement_sections import ScoreReward
     from train.rewards import Scored
 
     told: list[str] = []
     for section in sections:
         if isinstance(section, ScoreReward):
-            told += Scored(section).notes()
+            told += Scored(section, base_dir).notes()
         elif isinstance(section, ModelReward) and _is_here(section, base_dir):
             told += ModelledReward(section, base_dir).notes()
         elif isinstance(section, JudgeReward):
-            backend = section.backend
-            if isinstance(backend, EndpointConfig) and backend.api_key:
-                secret_of(backend.api_key)
+            check_backend(section.backend)
     return told

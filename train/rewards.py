@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from evalsuite.scorers import compares, demand
+from evalsuite.scorers import compares, demand, placed
 from train.reinforcement_sections import (
     FormatReward,
     JudgeReward,
@@ -115,9 +115,9 @@ class Scored(Plain):
 
     top: float | None = 1.0
 
-    def __init__(self, section: ScoreReward) -> None:
+    def __init__(self, section: ScoreReward, base_dir: Path) -> None:
         self.name, self.weight = section.shown, section.weight
-        self.scorer = section.scorer
+        self.scorer = placed(section.scorer, base_dir)
         self.compares = compares(section.scorer)
 
     def __call__(self, completions: Sequence[Completion]) -> list[float | None]:
@@ -135,7 +135,10 @@ class Scored(Plain):
         return self.scorer.refusal(gold)
 
     def right_answer(self, gold: str) -> str | None:
-        """Return the row's answer; of tests, the solution that stands beside them."""
+        """Return the row's answer; of tests, the solution beside them; of checks and of the
+        code of a language, none."""
+        if self.scorer.kind in ("constraints", "language") and self.compares:
+            return None
         if self.scorer.kind != "code":
             return gold
         return None if self.scorer.refusal(gold) else self.scorer.right_answer(gold)
@@ -147,9 +150,17 @@ class Scored(Plain):
 
 
 def _item(one: Completion) -> Item:
-    from evalsuite.tasks.item import Item
+    """Return the row as a scorer sees it; a prompt with images has its texts alone."""
+    from evalsuite.tasks.item import Item, Message
 
-    return Item(one.row_id, gold=one.gold)
+    if isinstance(one.prompt, str):
+        return Item(one.row_id, (Message("user", one.prompt),), gold=one.gold)
+    messages = tuple(
+        Message(turn["role"], turn["content"])
+        for turn in one.prompt
+        if isinstance(turn["content"], str)
+    )
+    return Item(one.row_id, messages, gold=one.gold)
 
 
 class Formed(Plain):
@@ -200,7 +211,7 @@ def make_rewards(
     made: list[Reward] = []
     for one in sections:
         if isinstance(one, ScoreReward):
-            made.append(Scored(one))
+            made.append(Scored(one, place.base_dir))
         elif isinstance(one, FormatReward):
             made.append(Formed(one))
         elif isinstance(one, LengthReward):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import nan
+from math import nan, prod
 from typing import overload
 
 import numpy as np
@@ -171,6 +171,15 @@ class TokenRows(Sequence[TokenRow]):
         ends = np.concatenate(([0], np.cumsum(carries, dtype=np.int64)))[self.offsets]
         return np.asarray(np.diff(ends).reshape(-1, self.per_row).sum(axis=1))
 
+    @cached_property
+    def pixels(self) -> NDArray[np.int64]:
+        """Pixels of each row's images as they are stored; shape (rows,)."""
+        held = self.dataset.pictures
+        if held is None:
+            return np.zeros(len(self), dtype=np.int64)
+        sizes = (held.sizes[position] for position in self.positions.tolist())
+        return np.array([sum(map(prod, row)) for row in sizes], dtype=np.int64)
+
 
 class JoinedRows(Sequence[TokenRow]):
     """Rows of the dataset, then rows to replay; a schedule's indices point here."""
@@ -225,6 +234,11 @@ class JoinedRows(Sequence[TokenRow]):
     def replayed(self) -> NDArray[np.bool_]:
         """Whether each row is replayed; shape (rows,)."""
         return np.concatenate([np.full(len(p), p.dataset.role == "replay") for p in self.parts])
+
+    @cached_property
+    def pixels(self) -> NDArray[np.int64]:
+        """Pixels of each row's images as they are stored; shape (rows,)."""
+        return np.concatenate([part.pixels for part in self.parts])
 
     def row_id(self, index: int) -> tuple[str, str]:
         """Return the id and the source of a row, without decoding it."""

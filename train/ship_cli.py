@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -13,6 +13,7 @@ from workspace.context import Context, emit_json, note
 from workspace.options import AsJson, RunName
 
 if TYPE_CHECKING:
+    from train.chat.requests import Requests
     from train.export.run import Exported
     from train.export.shipment import Shipment
     from train.serve.run import Serving
@@ -234,6 +235,10 @@ def _ready(serving: Serving) -> None:
 
 def chat(
     run: RunName,
+    against: Annotated[
+        str,
+        typer.Argument(help="Beside it: base, or any of what RUN may be."),
+    ] = "base",
     system: Annotated[str, typer.Option(help="A system turn before every conversation.")] = "",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
     temperature: Annotated[
@@ -242,29 +247,61 @@ def chat(
     seed: Annotated[int | None, typer.Option(help="Of the draws, with a temperature.")] = None,
     dtype: Dtype = "auto",
     base: Base = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="For programs: requests and answers as JSON lines."),
+    ] = False,
+    idle: Annotated[
+        float | None,
+        typer.Option(min=1.0, metavar="SECONDS", help="With --json: end when nobody asks."),
+    ] = None,
 ) -> None:
-    """Talk to base and tuned model side by side. In a pipe, each line is a question."""
-    from evalsuite.engine.stream import Sampling
-    from evalsuite.engine.voices import open_voices
-    from evalsuite.models.load import choose_placement
-    from train.chat.session import Session
-    from train.chat.terminal import HELP, converse
-    from train.serve.run import tuned_name
+    """Talk to two models side by side. In a pipe, each line is a question.
+
+    RUN and what is beside it are each a run, RUN@step-400 (a checkpoint), RUN@0.5 (half of what
+    was learnt, as the dial sets it), a model's directory, or base.
+    """
     from workspace.claims import claim
 
-    shipment = _writer(run, base, "be talked to")
+    requests, out = _pipes() if as_json else (None, None)
+    from train.chat.named import find_named
+    from workspace.layout import Workspace
+
+    named = find_named((against, run), Workspace.find(), base=base)
     with claim() as device:
         note(f"Working on {device.device}: {device.reason}.")
-        place = choose_placement(dtype)
-        name = tuned_name(shipment)
-        with open_voices(shipment.subject, name, shipment.base, place) as voices:
-            for said in voices.notes:
+        from evalsuite.engine.stream import Sampling
+        from evalsuite.models.load import choose_placement
+        from train.chat.lines import serve_lines
+        from train.chat.session import Session
+        from train.chat.speakers import open_speakers
+        from train.chat.terminal import HELP, converse
+
+        with open_speakers(named, choose_placement(dtype)) as speakers:
+            if requests is not None and out is not None:
+                serve_lines(speakers, requests, out, idle_seconds=idle)
+                return
+            for said in dict.fromkeys(told for one in speakers for told in one.voices.notes):
                 note(f"! {said}")
             note(HELP)
             sampling = Sampling(temperature, 1.0, seed)
             converse(
-                Session(voices, system=system, max_new_tokens=max_new_tokens, sampling=sampling)
+                Session(speakers, system=system, max_new_tokens=max_new_tokens, sampling=sampling)
             )
+
+
+def _pipes() -> tuple[Requests, TextIO]:
+    """Begin to read requests, and keep standard output for answers alone."""
+    import os
+    import sys
+
+    from train.chat.requests import Requests
+
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes to standard error
+    requests = Requests(sys.stdin)
+    requests.start()
+    return requests, out
 
 
 def _served(run: str, base: str | None) -> list[Shipment]:

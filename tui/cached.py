@@ -32,11 +32,13 @@ class CachedFiles(Generic[T]):
 
     The newest directories are looked at every time, the older ones in turns: with a thousand
     runs a look costs a hundred and some calls, and an old run that is resumed is seen some
-    seconds later.
+    seconds later. What was never seen is read some hundred at a time, the newest first, so that
+    ten thousand runs do not hold up the first screen.
     """
 
     NEWEST = 64
     TURNS = 8
+    MOST_PER_LOOK = 512
 
     def __init__(
         self,
@@ -57,7 +59,11 @@ class CachedFiles(Generic[T]):
         self._parse = parse
         self._volatile = volatile
         self._entries: dict[str, Entry[T]] = {}
+        self._directories: Sequence[str] = ()
+        self._unsteady: list[str] = []
         self._turn = 0
+        self.pending = False
+        """There are directories that were not read yet."""
         self.parsed_count = 0
         """How many files were read so far."""
         self.looked_at_count = 0
@@ -72,14 +78,49 @@ class CachedFiles(Generic[T]):
             directories: paths, the oldest first.
         """
         self._turn += 1
-        newest = len(directories) - self.NEWEST
+        if directories is self._directories and not self.pending:
+            self._look_again(directories)
+            return self._entries
+        new = [directory for directory in directories if directory not in self._entries]
+        left = set(new[: -self.MOST_PER_LOOK])
+        due = set(self._due(directories))
         entries = {
-            directory: self._get(directory, due=y >= newest or (y + self._turn) % self.TURNS == 0)
-            for y, directory in enumerate(directories)
+            directory: self._get(directory, due=directory in due)
+            for directory in directories
+            if directory not in left
         }
+        self._directories, self.pending = directories, bool(left)
         if entries != self._entries:
             self._entries = entries
+        self._unsteady = self._find_unsteady()
         return self._entries
+
+    def _look_again(self, directories: Sequence[str]) -> None:
+        """Look at what is due of the same directories as before."""
+        changed = {}
+        for directory in {*self._due(directories), *self._unsteady}:
+            entry = self._get(directory, due=True)
+            if entry is not self._entries.get(directory):
+                changed[directory] = entry
+        if changed:
+            self._entries = {**self._entries, **changed}
+            self._unsteady = self._find_unsteady()
+
+    def _due(self, directories: Sequence[str]) -> Sequence[str]:
+        """Return the newest directories and, in turns, some of the others."""
+        older = max(0, len(directories) - self.NEWEST)
+        turns = max(self.TURNS, -(-older // self.MOST_PER_LOOK))
+        return [*directories[older:], *directories[self._turn % turns : older : turns]]
+
+    def _find_unsteady(self) -> list[str]:
+        """Return the directories whose value depends on more than the file."""
+        if self._volatile is None:
+            return []
+        return [
+            directory
+            for directory, entry in self._entries.items()
+            if entry.value is not None and self._volatile(entry.value)
+        ]
 
     def _get(self, directory: str, *, due: bool) -> Entry[T]:
         known = self._entries.get(directory)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.recipe import CurateSection, Source
 from curate.synth.recipe import AugmentSection
-from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
+from evalsuite.asking.backends.configs import AnyBackend, EndpointConfig
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
 from train.stages import planned
 from tui.check_ledger import ledger_findings
-from tui.doctor import Finding
+from tui.check_suites import asker_of, foreseen
+from tui.findings import Finding
 from workspace.errors import DataError, TemperError
 from workspace.recipe import Recipe
 
 if TYPE_CHECKING:
     from curate.formats.read import Glance
     from curate.steps.quality.masks import Masks
+    from evalsuite.scorers import TaskScorer
+    from evalsuite.tasks import LoadedTask
     from train.inputs import Inputs
     from train.plan import Prepared
 
@@ -29,10 +32,12 @@ if TYPE_CHECKING:
 def check_recipe(recipe: Recipe) -> list[Finding]:
     """Look at each section of a recipe that has already been read without a problem.
 
-    No code from data or plugins runs, nothing is written, and torch is not imported.
+    No code from data or plugins runs, torch is not imported, and nothing of the workspace is
+    written. Items of suites are all read: those of the hub, and benchmarks, are downloaded into the
+    cache of `datasets` where they are not there yet.
     """
     findings = [Finding("ok", "recipe", f"{recipe.path.name}: {', '.join(recipe.sections)}")]
-    looks = (_model, _sources, _curation, _judges, _augment, _suites)
+    looks = (_model, _sources, _curation, _judges, _augment, _served, _suites)
     for look in looks:
         findings += _told(look, recipe)
     for stage, one in planned(recipe):
@@ -51,9 +56,14 @@ def _told(look: Callable[[Recipe], Iterator[Finding]], recipe: Recipe) -> Iterat
     try:
         yield from look(recipe)
     except TemperError as error:
-        place = f"{error.where}: " if error.where else ""
-        why = f" {error.cause}" if error.cause else ""
-        yield Finding("fail", look.__name__.strip("_"), f"{place}{error.title}.{why}", error.cure)
+        yield Finding("fail", look.__name__.strip("_"), _what_happened(error), error.cure)
+
+
+def _what_happened(error: TemperError) -> str:
+    """Return an error without its way out, which a finding shows apart."""
+    place = f"{error.where}: " if error.where else ""
+    why = f" {error.cause}" if error.cause else ""
+    return f"{place}{error.title}.{why}"
 
 
 def _model(recipe: Recipe) -> Iterator[Finding]:
@@ -149,6 +159,7 @@ def _first_rows(source: Source, base: Path, what: str, masks: Masks) -> Iterator
     seen = glance(source, base)
     shown = ", ".join(str(name) for name in seen.formats)
     yield from _choices(seen, source, masks)
+    yield from _label_beside_text(seen, source)
     if not seen.fault:
         yield Finding("ok", "source", f"{what}, {shown or 'no rows'}")
         return
@@ -176,6 +187,19 @@ def _choices(seen: Glance, source: Source, masks: Masks) -> Iterator[Finding]:
                 "If that is not what you mean, name the columns: `columns: {prompt: YOURS, "
                 "completion: YOURS}`.",
             )
+
+
+def _label_beside_text(seen: Glance, source: Source) -> Iterator[Finding]:
+    """Tell that of texts with a label the text is learnt: who classifies means the label."""
+    if seen.labelled_texts:
+        yield Finding(
+            "warn",
+            "source",
+            f"{source.name}: {seen.labelled_texts:,} of the first {seen.read:,} rows are plain "
+            "text with a label beside it: the text is learnt, the label is only kept",
+            "If the label is to be learnt, name it as the answer: `columns: {prompt: text, "
+            "completion: label}`.",
+        )
 
 
 def _matching(base: Path, pattern: str) -> list[Path]:
@@ -216,21 +240,42 @@ def _augment(recipe: Recipe) -> Iterator[Finding]:
         yield from _shown_to("augment", backend)
 
 
-def _shown_to(what: str, backend: EndpointConfig | LocalConfig) -> Iterator[Finding]:
-    """Say who would be shown rows, and whether the key is there."""
-    from workspace.secrets import secret_of
+def _shown_to(what: str, backend: AnyBackend, shown: str = "rows") -> Iterator[Finding]:
+    """Say who would be shown what, and whether the key is there."""
+    from evalsuite.asking.backends.opening import check_backend
 
-    yield Finding("ok", what, f"rows are shown to {backend.described}")
+    yield Finding("ok", what, f"{shown} are shown to {backend.described}")
+    check_backend(backend)
     if isinstance(backend, EndpointConfig) and backend.api_key:
-        secret_of(backend.api_key)
         yield Finding("ok", what, f"{backend.api_key} is set")
 
 
+def _scored_by(suite: str, task: str, scorer: TaskScorer | None) -> Iterator[Finding]:
+    """Say what scores a task with, where that is more than comparing texts."""
+    from evalsuite.scorers import JudgeScorer, PairwiseScorer, demand
+
+    if isinstance(scorer, JudgeScorer | PairwiseScorer):
+        yield from _shown_to("suite", scorer.backend, f"{suite}: answers of {task}")
+    elif scorer is not None and (told := demand(scorer)):
+        warns = told.startswith("! ")
+        yield Finding("warn" if warns else "ok", "suite", f"{suite}: {task}: {told.lstrip('! ')}")
+
+
+def _served(recipe: Recipe) -> Iterator[Finding]:
+    section = recipe.section("evaluate", EvalSection)
+    served = section.served if section else None
+    for backend in (served.base, *served.tuned.values()) if served else ():
+        yield from _shown_to("served", backend, "items")
+
+
 def _suites(recipe: Recipe) -> Iterator[Finding]:
+    from evalsuite.sizing.draw import drawn
     from evalsuite.tasks.suites import find_suite, load_suite
+    from evalsuite.tasks.terms import terms_of
 
     section = recipe.section("evaluate", EvalSection)
     purposes = set()
+    asker = asker_of(recipe) if section and section.suites else None
     for name in section.suites if section else ():
         try:
             suite = load_suite(find_suite(name, recipe.workspace))
@@ -239,7 +284,7 @@ def _suites(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(
                 "warn" if waits else "fail",
                 "suite",
-                f"{name}: {error}",
+                f"{name}: {_what_happened(error)}",
                 "It is made by `temper curate`." if waits else error.cure,
             )
             continue
@@ -251,39 +296,45 @@ def _suites(recipe: Recipe) -> Iterator[Finding]:
             f"{name}: {suite.spec.purpose}, {len(suite.tasks)} tasks, {items:,} items, "
             f"margin {suite.spec.margin:g}",
         )
-        for task in suite.tasks:
-            if len(task.items) < suite.spec.min_items:
+        (asked,) = drawn([suite], section.items, section.items_seed) if section else (suite,)
+        yield from _downloaded(name, suite.tasks)
+        for task in asked.tasks:
+            yield from _scored_by(name, task.spec.name, task.spec.scorer)
+            terms = terms_of(suite.spec, task.spec)
+            if len(task.items) < terms.min_items:
                 yield Finding(
                     "warn",
                     "suite",
                     f"{name}: {task.spec.name} has {len(task.items)} items, "
-                    f"fewer than min_items {suite.spec.min_items}",
+                    f"fewer than min_items {terms.min_items}",
                     "It cannot pass: add items, or lower min_items before training.",
                 )
-            yield from _too_few_to_see(name, task.spec.name, len(task.items), suite.spec.margin)
+        yield from foreseen(asked, section or EvalSection(), asker)
     if section and "retention" not in purposes:
         yield Finding(
             "warn",
             "suites",
             "none measures what the model may forget",
-            "Add builtin:retention or a retention suite of your own.",
+            "Add builtin:general (of the built-in model builtin:retention) or a suite of your own.",
         )
 
 
-def _too_few_to_see(suite: str, task: str, items: int, margin: float) -> Iterator[Finding]:
-    """Warn where a task cannot show a difference as small as its suite's margin."""
-    from curate.enough import FLIP_RATE, smallest_difference
+def _downloaded(suite: str, tasks: Sequence[LoadedTask]) -> Iterator[Finding]:
+    """Say which items `datasets` reads, which fills its cache."""
+    from evalsuite.tasks.hub_rows import HUB
 
-    least = smallest_difference(items) if items else 1.0
-    if least > margin:
-        yield Finding(
-            "warn",
-            "suite",
-            f"{suite}: {task} with {items:,} items shows differences of {least * 100:.1f} points "
-            f"or more (if {FLIP_RATE:.0%} of the answers change sides), not the margin of "
-            f"{margin * 100:g}",
-            "Add items: four times as many see half the difference.",
+    cached = [
+        task.spec.name
+        for task in tasks
+        if task.spec.kind == "lm_eval"
+        or task.spec.data.startswith(HUB)
+        or (task.spec.few_shot is not None and task.spec.few_shot.data.startswith(HUB))
+    ]
+    if cached:
+        told = (
+            f"{suite}: {', '.join(cached)}: read by `datasets`, which keeps what it reads in its "
         )
+        yield Finding("ok", "suite", f"{told}cache and downloads what is not there")
 
 
 def _training(recipe: Recipe) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tui.doctor import Finding
+from tui.findings import Finding
 
 if TYPE_CHECKING:
     from train.plan.ledger import Account, TokenLedger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -73,16 +74,22 @@ def root(
     theme: Annotated[
         Theme | None, typer.Option(help="The app's colours; default: as the terminal allows.")
     ] = None,
+    calm: Annotated[
+        bool,
+        typer.Option("--calm", help="The app for a slow line: sixteen colours, a look in 2 s."),
+    ] = False,
 ) -> None:
     """Open the app, or run one of the commands below."""
     context.obj = Context(_compose)
     if context.invoked_subcommand is not None:
         return
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    in_browser = "TEXTUAL_DRIVER" in os.environ  # a child of `temper web`
+    if in_browser or (sys.stdin.isatty() and sys.stdout.isatty()):
         from tui.app import run_app
 
         root_directory = Workspace.find().root
-        raise typer.Exit(run_app(root_directory, ascii_only=ascii_only, mouse=mouse, theme=theme))
+        code = run_app(root_directory, ascii_only=ascii_only, mouse=mouse, theme=theme, calm=calm)
+        raise typer.Exit(code)
     print(context.get_help())
 
 

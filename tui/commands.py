@@ -9,10 +9,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from tui.compare_command import compare
+from tui.duel_command import duel
 from tui.queue_command import queue
+from tui.web.command import web
 from workspace.context import Context, emit_json, emit_table, note
 from workspace.layout import Workspace
-from workspace.options import AsJson, Overrides, RecipePath
+from workspace.options import AsJson, Detach, Overrides, RecipePath
 
 _MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
 
@@ -24,11 +27,14 @@ def register(app: typer.Typer) -> None:
     app.command("schema")(schema)
     app.command("demo")(demo)
     app.command("runs")(runs)
+    app.command("compare")(compare)
     app.command("jobs")(jobs)
     app.command("logs")(logs)
     app.command("stop")(stop)
     app.add_typer(queue)
+    app.add_typer(duel)
     app.command("doctor")(doctor)
+    app.command("web")(web)
 
 
 def init(
@@ -39,10 +45,19 @@ def init(
         str, typer.Option(help="A model directory, a hub name, or builtin.")
     ] = "builtin",
     name: Annotated[str | None, typer.Option(help="The recipe's name.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Instead of a workspace: one more recipe in it, for this dataset."),
+    ] = None,
 ) -> None:
     """Make a workspace: a commented recipe and a target suite for your rows."""
-    from tui.init import make_workspace
+    from tui.init import make_recipe, make_workspace
 
+    if dataset is not None:
+        path = make_recipe(Workspace(directory.resolve()), dataset=dataset, model=model, name=name)
+        note(f"wrote {path}")
+        note(f"next:  temper check {path.name}")
+        return
     for path in make_workspace(directory, task=task, data=data or [], model=model, name=name):
         note(f"wrote {path}")
     note()
@@ -94,12 +109,18 @@ def schema(
 
 
 def demo(
-    directory: Annotated[Path, typer.Argument(help="Where; must not exist yet.")] = Path("demo"),
+    directory: Annotated[
+        Path, typer.Argument(help="Where: a new directory or an empty one.")
+    ] = Path("demo"),
+    detach: Detach = False,
 ) -> None:
     """Run the whole loop on the built-in model and data, in minutes on a CPU."""
-    from tui.demo import run_demo
+    from tui.demo import detach_demo, run_demo
 
-    run_demo(directory)
+    if detach:
+        detach_demo(directory)
+    else:
+        run_demo(directory)
 
 
 def runs(json: AsJson = False) -> None:

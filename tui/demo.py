@@ -6,6 +6,7 @@ says at the end what they showed.
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ curate:
 train:                            # tempered: a gentle rate, and replay of general rows
   method: sft
   adapter: {kind: full}           # a model this small is quicker to change than to bend
-  learning_rate: 3.5e-4
+  learning_rate: 2.8e-4
   steps: 220
   batch_size: 32
   tempering:
@@ -62,6 +63,7 @@ train:                            # tempered: a gentle rate, and replay of gener
 
 evaluate:
   suites: ["builtin:triage", "builtin:retention"]
+  sizing: {}                      # 500 items of each; more only for what is undecided
   prompts: {examples: 3}          # is tuning needed? The base with so many solved tickets
 """
 
@@ -75,15 +77,63 @@ _ANY_VERDICT = frozenset({0, 1, 3})
 
 
 def run_demo(directory: Path) -> None:
-    """Run the whole loop in `directory`.
+    """Run the whole loop in `directory`; started with `--detach`, as a job there.
 
     Raises:
         UsageError: the directory is not empty.
         WorkError: a step failed, or the loop did not show what it is made to show.
+        Stopped: the job was asked to stop, and its steps with it.
     """
+    own_job = os.environ.get("TEMPER_JOB_ID")
+    if own_job is None:
+        write_workspace(directory)
+        _run_loop(directory, Lanes(directory))
+        return
+    from workspace.jobs import run_job
+
+    with run_job(Workspace(directory), "demo", ["temper", "demo", str(directory)]) as job:
+        write_workspace(directory, own_job=own_job)
+        _run_loop(directory, Lanes(directory, job.check_stop))
+
+
+def detach_demo(directory: Path) -> None:
+    """Start the demo as a job that outlives this terminal.
+
+    Raises:
+        UsageError: the directory is not empty.
+    """
+    from workspace.detaching import run_detached
+
+    check_empty(directory)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = directory.resolve()
+    run_detached(
+        Workspace(place), "demo", ["demo", str(place)], doing="the demo works", as_json=False
+    )
+
+
+def check_empty(directory: Path, own_job: str = "") -> None:
+    """Refuse a directory in which there is anything but the record of this very job.
+
+    Raises:
+        UsageError: there is.
+    """
+    if not directory.exists():
+        return
+    others = [path for path in directory.iterdir() if not (own_job and path.name == "jobs")]
+    jobs = directory / "jobs"
+    if own_job and jobs.is_dir():
+        others += [path for path in jobs.iterdir() if path.name != own_job]
+    if others:
+        raise UsageError(
+            "this directory is not empty",
+            where=str(directory),
+            cure="Name another one: temper demo DIR. The demo overwrites nothing.",
+        )
+
+
+def _run_loop(directory: Path, lanes: Lanes) -> None:
     started = time.monotonic()
-    write_workspace(directory)
-    lanes = Lanes(directory)
     note("\n1/4  Curate: raw rows → datasets (some 10 s)\n")
     for outcome in lanes.run(
         [Command("general", ("curate", "general.yaml"))], [Command("tickets", ("curate",))]
@@ -109,15 +159,19 @@ def run_demo(directory: Path) -> None:
     _summarise(directory, gates, time.monotonic() - started)
 
 
-def write_workspace(directory: Path) -> None:
+def write_workspace(directory: Path, own_job: str = "") -> None:
+    """Write the recipes and the raw rows.
+
+    Args:
+        directory: where; made if needed.
+        own_job: the id of the job that writes, whose record may be there already.
+
+    Raises:
+        UsageError: the directory is not empty.
+    """
     from evalsuite.builtin import write_general, write_raw_tickets
 
-    if directory.exists() and any(directory.iterdir()):
-        raise UsageError(
-            "this directory is not empty",
-            where=str(directory),
-            cure="Name another one: temper demo DIR. The demo overwrites nothing.",
-        )
+    check_empty(directory, own_job)
     raw = directory / "raw" / "tickets"
     raw.mkdir(mode=0o700, parents=True)
     note(f"The demo's workspace: {directory.resolve()}")

@@ -29,8 +29,9 @@ ROLES = {
     "fail": "bad",
     "inconclusive": "warn",
     "invalid": "bad",
+    "odd": "bad",
 }
-"""The colour role of each state and verdict."""
+"""The colour role of each state and verdict, and of a value that is not finite."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ UNICODE = Glyphs(
         "fail": "✗",
         "inconclusive": "~",
         "invalid": "!",
+        "odd": "×",
     },
     braille=True,
     ellipsis="…",
@@ -92,6 +94,7 @@ ASCII = Glyphs(
         "fail": "x",
         "inconclusive": "~",
         "invalid": "!",
+        "odd": "N",
     },
     braille=False,
     ellipsis="~",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workspace.errors import UsageError
-from workspace.files import write_text
-from workspace.layout import RECIPE, checked_name
+from workspace.files import read_json, write_text
+from workspace.layout import RECIPE, Workspace, checked_name
 from workspace.yaml import scalar
 
 
@@ -52,7 +52,7 @@ curate:
     - empty_answers: {{}}
 {contradictions}    - exact_duplicates: {{}}
     - near_duplicates: {{threshold: 0.8}}
-    - decontaminate: {{suites: ["builtin:retention"]}}
+    - decontaminate: {{suites: ["{retention}"]}}
   split: {{validation: 0.05, test: 0.15, seed: 0}}   # near-duplicates never straddle the splits
   max_quarantine: 5%              # more unusable rows than this stop the command (exit code 6)
 
@@ -60,7 +60,7 @@ curate:
 evaluate:
   suites:
     - target                      # suites/target.yaml: what it should learn
-    - builtin:retention           # ten abilities it should keep
+    - {retention:<27} # {abilities}
 """
 
 _TRAIN = """\
@@ -167,6 +167,76 @@ def make_workspace(
     return [directory / file_name for file_name in written]
 
 
+_METHODS = {
+    "preference": "dpo",
+    "unpaired_preference": "kto",
+    "answer": "rft",
+}
+"""What learns from rows of a type; all others are for `sft`."""
+
+_OF_DATASET = """\
+# {name}: a model from datasets/{dataset}, which is {what}.
+#
+#   temper check {file}
+#   temper plan {file}
+#   temper train {file} --detach
+#   temper eval {name} --gate       what it gained and forgot
+#
+# `temper schema` lists every key.
+name: {name_value}
+
+model:
+  path: {model}
+
+train:
+  method: {method}
+  dataset: {dataset_value}
+  adapter: {adapter}
+  epochs: 2
+  batch_size: 32
+
+evaluate:
+  suites:
+    - {retention}
+"""
+
+
+def make_recipe(workspace: Workspace, *, dataset: str, model: str, name: str | None = None) -> Path:
+    """Write a recipe that trains on a dataset of a workspace; return it.
+
+    Args:
+        workspace: where it is.
+        dataset: its name.
+        model: a model directory, a hub name or `builtin`.
+        name: of the recipe and its file; default the dataset's.
+
+    Raises:
+        UsageError: there is no such dataset, or such a file already.
+    """
+    kind = str(read_json(workspace.dataset(dataset) / "ledger.json", kind="ledger").get("type"))
+    name = checked_name(name or dataset, what="recipe")
+    path = workspace.root / f"{name}.yaml"
+    if path.exists():
+        raise UsageError("there is a recipe already", where=str(path), cure="Give another --name.")
+    is_builtin = model == "builtin"
+    is_directory = Path(model).expanduser().is_dir()
+    shown = os.path.relpath(Path(model).expanduser(), workspace.root) if is_directory else model
+    text = _OF_DATASET.format(
+        name=name,
+        name_value=scalar(name),
+        file=path.name,
+        dataset=dataset,
+        dataset_value=scalar(dataset),
+        what=f"of type {kind}",
+        model=scalar(shown),
+        method=_METHODS.get(kind, "sft"),
+        adapter="{kind: full}" if is_builtin else "{kind: lora, r: 16}",
+        retention="builtin:retention" if is_builtin else "builtin:general",
+    )
+    write_text(path, text)
+    return path
+
+
 def _named_after(directory: Path) -> str:
     """Return the directory's name in the letters a name may have."""
     letters = re.sub(r"[^a-z0-9._-]+", "-", directory.resolve().name.lower())
@@ -194,6 +264,10 @@ def _recipe(directory: Path, name: str, task: str, data: list[Path], model: str)
         if builtin
         else "",
         train=_TRAIN_BUILTIN if builtin else _TRAIN,
+        retention="builtin:retention" if builtin else "builtin:general",
+        abilities="ten abilities it should keep"
+        if builtin
+        else "nine abilities it should keep; docs/suites.md",
     )
 
 

@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace.context import note
 from workspace.errors import WorkError
+
+_CHECK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Lanes:
 
     directory: Path
     """Where the commands run."""
+    check: Callable[[], object] = lambda: None
+    """Called twice a second; what it raises stops all commands."""
     _children: list[subprocess.Popen[str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,9 +67,12 @@ class Lanes:
         with ThreadPoolExecutor(at_once) as pool:
             futures = [pool.submit(self._lane, lane) for lane in lanes]
             try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
+                left = {*futures}
+                while left:
+                    done, left = wait(left, _CHECK_SECONDS, return_when=FIRST_EXCEPTION)
+                    for future in done:
+                        future.result()
+                    self.check()
             except BaseException:
                 self._stop_all()
                 raise
@@ -91,9 +98,10 @@ class Lanes:
         output: list[str] = []
         reader = threading.Thread(target=lambda: output.append((child.stdout or sys.stdin).read()))
         reader.start()
-        said = self._tell(command, child)
-        reader.join()
-        code = child.wait()
+        with child:  # its streams are closed at its end
+            said = self._tell(command, child)
+            reader.join()
+            code = child.wait()
         if code not in command.expected:
             raise WorkError(
                 f"a step of the demo ended with exit code {code}",

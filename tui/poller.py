@@ -6,12 +6,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from tui.reader import Reader
 from tui.snapshot import Snapshot
 from tui.tail import Tail
 
+_BYTES_PER_LOOK = 2 << 20
 PERIOD_SECONDS = 1.0
+CALM_SECONDS = 2.0
+"""On a line that carries little."""
 _LOG_BYTES = 64 << 10
 """How much of a log is read at first, and at most at each look."""
 
@@ -27,6 +31,19 @@ class Update:
     """Its new lines, as they are on disk."""
 
 
+class Followed(Protocol):
+    """What a screen wants read beside the workspace: the whole curves of a run, say."""
+
+    version: int
+    """Grows with everything new."""
+    pending: bool
+    """There is more to read at once."""
+
+    def read(self, budget: int) -> int:
+        """Read what is new, at most `budget` bytes; return how many bytes were read."""
+        ...
+
+
 class Poller(threading.Thread):
     """Delivers an `Update` whenever a look found something new.
 
@@ -40,7 +57,9 @@ class Poller(threading.Thread):
         self._deliver = deliver
         self._wake = threading.Event()
         self._stopping = False
+        self.period_seconds = PERIOD_SECONDS
         self._tail: Tail | None = None
+        self._followed: tuple[Followed, ...] = ()
         self._delivered: Snapshot | None = None
         self.looks = 0
         """How often it has looked."""
@@ -52,6 +71,15 @@ class Poller(threading.Thread):
             tail.skip_to_last(_LOG_BYTES)
         self._tail = tail
         self.look_now()
+
+    def read_too(self, followed: tuple[Followed, ...]) -> None:
+        """Read these too at every look, and deliver an update when one has something new."""
+        self._followed = followed
+        self.look_now()
+
+    def read_no_more(self, followed: tuple[Followed, ...]) -> None:
+        """Leave these alone again; what else is read stays."""
+        self._followed = tuple(one for one in self._followed if one not in followed)
 
     @property
     def follows(self) -> Path | None:
@@ -72,12 +100,20 @@ class Poller(threading.Thread):
         while not self._stopping:
             self._wake.clear()
             update = self._look()
+            followed = self._followed
+            trouble = ""
+            try:
+                has_news = _read_all(followed)
+            except Exception as error:  # a bug in reading must be seen, not end the thread
+                has_news, trouble = True, f"what is shown cannot be read: {error!r}"
+                update = replace(update, snapshot=replace(update.snapshot, trouble=trouble))
             self.looks += 1
-            if update.snapshot is not self._delivered or update.log_lines:
+            if update.snapshot is not self._delivered or update.log_lines or has_news:
                 self._delivered = update.snapshot
                 self._deliver(update)
-            if not update.snapshot.pending:
-                self._wake.wait(PERIOD_SECONDS)
+            is_pending = update.snapshot.pending or any(one.pending for one in followed)
+            if trouble or not is_pending:
+                self._wake.wait(self.period_seconds)
 
     def _look(self) -> Update:
         tail = self._tail
@@ -91,3 +127,13 @@ class Poller(threading.Thread):
             return Update(snapshot)
         lines = tail.read(_LOG_BYTES).lines
         return Update(snapshot, tail.path, tuple(line.decode("utf-8", "replace") for line in lines))
+
+
+def _read_all(followed: tuple[Followed, ...]) -> bool:
+    """Read what is followed; return whether anything was new."""
+    before = [one.version for one in followed]
+    budget = _BYTES_PER_LOOK
+    for one in followed:
+        if budget > 0:
+            budget -= one.read(budget)
+    return before != [one.version for one in followed]

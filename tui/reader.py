@@ -11,20 +11,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui.cached import CachedFiles, Entry, Listing
+from tui.datasets import LEDGER, read_dataset
+from tui.disk import DiskGauge
+from tui.evaluations.rows import EvaluationRecord, read_evaluation
+from tui.parts import Parts
 from tui.progress import Progress
+from tui.recipes import Recipes
 from tui.records import RunRecord, read_record, read_run
 from tui.snapshot import RunRow, Snapshot, make_row
-from tui.verdicts import Verdict, read_verdicts
+from tui.verdicts import Verdict
 from workspace.layout import Workspace
 
 if TYPE_CHECKING:
     from workspace.jobs import JobView
 
     _Jobs = Mapping[str, Entry[JobView]]
-    _Evals = Mapping[str, Entry[tuple[Verdict, ...]]]
+    _Evals = Mapping[str, Entry[EvaluationRecord]]
     _Records = Mapping[str, Entry[RunRecord]]
 
 EVENT_BYTES_PER_POLL = 2 << 20
@@ -64,8 +69,12 @@ class Reader:
         self._listings = _Listings(Workspace(root))
         self._jobs = CachedFiles("job.json", _read_job, volatile=_may_be_lost)
         self._records = CachedFiles("run.json", read_run)
-        self._verdicts = CachedFiles("results.json", read_verdicts)
+        self._evals = CachedFiles("results.json", read_evaluation)
+        self._datasets = CachedFiles(LEDGER, read_dataset)
+        self._recipes = Recipes(root)
+        self._disk = DiskGauge(root)
         self._inputs: tuple[_Jobs, _Records, _Evals] = ({}, {}, {})
+        self._parts = Parts()
         self._job_of: dict[str, str] = {}
         self._verdict_of: dict[str, Verdict] = {}
         self._followed: dict[str, _Followed] = {}
@@ -76,34 +85,49 @@ class Reader:
     @property
     def files_parsed(self) -> int:
         """How many JSON files were read so far; a poll that finds nothing new adds none."""
-        return sum(cache.parsed_count for cache in (self._jobs, self._records, self._verdicts))
+        return sum(cache.parsed_count for cache in self._caches)
 
     @property
     def files_looked_at(self) -> int:
         """How many modification times were asked for so far."""
-        return sum(cache.looked_at_count for cache in (self._jobs, self._records, self._verdicts))
+        return sum(cache.looked_at_count for cache in self._caches)
+
+    @property
+    def _caches(self) -> tuple[CachedFiles[Any], ...]:
+        return self._jobs, self._records, self._evals, self._datasets
 
     def poll(self) -> Snapshot:
         """Return the workspace as it is now; the last snapshot itself if nothing changed."""
         jobs = self._jobs.get_all(self._listings.jobs.get())
         records = self._records.get_all(self._listings.runs.get())
-        evals = self._verdicts.get_all(self._listings.evals.get())
-        dataset_count = len(self._listings.datasets.get())
+        evals = self._evals.get_all(self._listings.evals.get())
+        datasets = self._datasets.get_all(self._listings.datasets.get())
         inputs = (jobs, records, evals)
         are_same = all(new is old for new, old in zip(inputs, self._inputs, strict=True))
         if not are_same:
             self._inputs = inputs
             self._match(jobs, records, evals)
         has_news, pending = self._follow_events(jobs)
-        if are_same and not has_news and dataset_count == self._last.dataset_count:
+        pending = pending or any(cache.pending for cache in self._caches)
+        recipes, disk = self._recipes.get(), self._disk.get()
+        rest = (datasets, recipes, self._recipes.demo_place, disk)
+        if are_same and not has_news and self._parts.are_of(rest):
             return self._last
+        self._parts.make(jobs, evals, rest)
         rows = [self._row(run, state, records[run], jobs) for run, state in self._followed.items()]
         rows.sort(key=lambda row: (_RANK.get(row.state, 0), row.id), reverse=True)
         snapshot = Snapshot(
             root=self.root,
             runs=tuple(rows),
-            dataset_count=dataset_count,
+            datasets=self._parts.datasets,
+            jobs=self._parts.jobs,
+            recipes=recipes,
+            demo_place=self._recipes.demo_place,
+            disk=disk,
+            dataset_count=len(datasets),
             eval_count=sum(entry.value is not None for entry in evals.values()),
+            evaluations=self._parts.evaluations,
+            evals=self._parts.evals,
             other_jobs=_running_kinds(jobs, set(self._job_of.values())),
             pending=pending,
         )
@@ -200,7 +224,7 @@ def _newest_verdicts(evals: _Evals) -> dict[str, Verdict]:
     """Return the latest verdict on each run, by run id."""
     out = {}
     for entry in evals.values():
-        for verdict in entry.value or ():
+        for verdict in entry.value.verdicts if entry.value is not None else ():
             out[verdict.run] = verdict
     return out
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.cached import Entry
+from tui.datasets import DatasetRow
+from tui.evaluations.rows import EvaluationRow
+from tui.jobs import JobRow
 from tui.progress import NO_METRICS, Metrics, Progress
+from tui.recipes import RecipeNote
 from tui.records import RunRecord, number
 from tui.series import NO_POINTS, Series
 from tui.verdicts import Verdict
@@ -63,14 +67,35 @@ class RunRow:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """The disk that the workspace is on."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A workspace at one moment."""
 
     root: Path
     runs: tuple[RunRow, ...] = ()
     """Running ones first, then queued ones, then the newest first."""
+    datasets: tuple[DatasetRow, ...] = ()
+    """One for each name, the newest first."""
+    jobs: tuple[JobRow, ...] = ()
+    """Of every kind, those of runs too: running ones first, then queued ones, then the newest."""
+    recipes: tuple[RecipeNote, ...] = ()
+    """The default one first."""
+    demo_place: str = "."
+    """Where the demo would find nothing in its way, seen from the root."""
+    disk: Disk | None = None
     dataset_count: int = 0
     eval_count: int = 0
+    evaluations: tuple[EvaluationRow, ...] = ()
+    """Those being made first, then the newest first."""
+    evals: tuple[EvaluationRow, ...] = ()
+    """Those of them that have ended."""
     other_jobs: tuple[str, ...] = ()
     """Kinds of the running jobs that are not runs."""
     pending: bool = False

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tui.records import number, read_record, words
+from tui.records import number, words
 
 _WORST_FIRST = {"fail": 0, "not measured": 1, "inconclusive": 2}
 
@@ -46,38 +45,32 @@ class Verdict:
     """Failed ones first."""
 
 
-def read_verdicts(directory: Path) -> tuple[Verdict, ...]:
-    """Return the verdict on each tuned model that the evaluation in `directory` compared.
-
-    Raises:
-        UnreadableRecord: missing, damaged or from a newer version.
-    """
-    results = read_record(directory / "results.json", kind="evaluation result")
+def verdicts_in(results: dict[str, Any], directory: Path) -> tuple[Verdict, ...]:
+    """Return the verdicts in the record of the evaluation in `directory`."""
     paths = {
-        words(model.get("name")): words(model.get("path")) for model in _objects(results, "models")
+        words(model.get("name")): words(model.get("path")) for model in objects(results, "models")
     }
     return tuple(
-        _verdict(_run_of(words(item.get("tuned")), paths), item["verdict"], directory)
-        for item in _objects(results, "comparisons")
+        _verdict(run_of(words(item.get("tuned")), paths), item["verdict"], directory)
+        for item in objects(results, "comparisons")
         if isinstance(item.get("verdict"), dict)
     )
 
 
-def _objects(record: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
+def objects(record: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects in a list of a record; whatever else is in it is left out."""
     found = record.get(key)
-    yield from (
-        item for item in (found if isinstance(found, list) else ()) if isinstance(item, dict)
-    )
+    return [item for item in (found if isinstance(found, list) else ()) if isinstance(item, dict)]
 
 
-def _run_of(name: str, paths: dict[str, str]) -> str:
+def run_of(name: str, paths: dict[str, str]) -> str:
     """Return the run a model came from: the directory below `runs` in its path."""
     parts = Path(paths.get(name, "")).parts
     return parts[parts.index("runs") + 1] if "runs" in parts[:-1] else name
 
 
 def _verdict(run: str, item: dict[str, Any], directory: Path) -> Verdict:
-    abilities = [_ability(found) for found in _objects(item, "abilities")]
+    abilities = [_ability(found) for found in objects(item, "abilities")]
     return Verdict(
         run=run,
         verdict=words(item.get("status")),

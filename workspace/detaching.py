@@ -4,8 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workspace.context import emit_json, note
+from workspace.context import Context, emit_json, note
+from workspace.errors import UsageError
 from workspace.layout import Workspace
+
+_OF_THE_PARENT = ("--detach", "--json")
+
+
+def run_again_detached(
+    context: Context, workspace: Workspace, kind: str, *, doing: str, as_json: bool
+) -> None:
+    """Start the command that was typed, without `--detach`, as a job that outlives this terminal.
+
+    What can be refused is to be refused before: a person is still here to read it.
+
+    Args:
+        context: with the command as typed.
+        workspace: where `jobs/` is.
+        kind: of the job.
+        doing: what it does, as `curating`.
+        as_json: whether the id is printed as JSON.
+
+    Raises:
+        WorkError: the job ended or did not start in time.
+    """
+    again = [argument for argument in context.argv[1:] if argument not in _OF_THE_PARENT]
+    run_detached(workspace, kind, again, doing=doing, as_json=as_json)
+
+
+def refuse_with_detach(**given: object) -> None:
+    """Refuse what means nothing in a job that nobody waits for.
+
+    Args:
+        given: the value of an option, by its name with `_` for `-`.
+
+    Raises:
+        UsageError: one of them was given.
+    """
+    for name, value in given.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{option} and --detach do not go together",
+                cause=f"Who types {option} waits for what it says.",
+                cure="Leave one of them out.",
+            )
 
 
 def run_detached(

@@ -49,6 +49,8 @@ def disk_refusal(error: Exception, where: str, *, writing: bool = True) -> WorkE
         writing: it was surely to be written.
     """
     number = _number(error)
+    if number == errno.EFBIG or "File too large" in str(error):
+        return _too_large(where)
     if number in _FULL or any(text in str(error) for text in _FULL_TEXTS):
         return _disk_full(where)
     if number in _FORBIDDEN:
@@ -85,6 +87,16 @@ def _disk_full(where: str) -> DiskFullError:
     )
 
 
+def _too_large(where: str) -> DiskFullError:
+    return DiskFullError(
+        "a limit on the size of files stops this one",
+        where=where,
+        cause="Nothing half-written was left; what was there before is unchanged.",
+        cure="Raise the limit (`ulimit -f unlimited`) or use another file system, and run the "
+        "same command again.",
+    )
+
+
 @contextmanager
 def telling_disk_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals at `path` into errors that name the way out.
@@ -99,7 +111,7 @@ def telling_disk_errors(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         if is_disk_full(error, path):
-            raise _disk_full(str(path)) from error
+            raise disk_refusal(error, str(path)) or _disk_full(str(path)) from error
         refusal = disk_refusal(error, str(path))
         if refusal is not None:
             raise refusal from error

@@ -8,12 +8,59 @@ from __future__ import annotations
 
 import getpass
 import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 _LOGIND = (Path("/etc/systemd/logind.conf"), Path("/etc/systemd/logind.conf.d"))
 _LINGER = Path("/var/lib/systemd/linger")
+
+
+_TRIAL = """
+import os, psutil, pty, subprocess, sys, time
+pid, master = pty.fork()
+if pid == 0:
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(20)"], stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )
+    print("child", child.pid, flush=True)
+    time.sleep(20)
+heard = b""
+while b"\\n" not in heard:
+    heard += os.read(master, 100)
+child = int(heard.split()[1])
+os.close(master)
+os.waitpid(pid, 0)
+time.sleep(0.05)
+if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
+    sys.exit(3)
+os.kill(child, 9)
+"""
+"""Hangs up on a process in a terminal of its own, and looks whether what that started lives on."""
+_TRIAL_SECONDS = 15.0
+_DIED = 3
+"""What the trial exits with where it saw the child dead; no failure of Python itself is that."""
+
+
+def outlives_hang_up() -> bool | None:
+    """Try whether a process in a session of its own outlives the terminal it was started from.
+
+    None where it could not be tried: no terminal is to be had, or no process.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _TRIAL],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TRIAL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return {0: True, _DIED: False}.get(done.returncode)
 
 
 @dataclass(frozen=True)

@@ -169,13 +169,20 @@ class Workspace:
         return self._none(parent, name, what, cure, known)
 
     def _none(self, parent: Path, name: str, what: str, cure: str, known: Sequence[Path]) -> Path:
-        titles = [*dict.fromkeys(title for path in known for title in (_title(path), path.name))]
+        newest = reversed(known)
+        titles = [*dict.fromkeys(_title(path) for path in newest)]
+        choices = [*titles, *(path.name for path in known)]
         raise UsageError(
             f"there is no {what} called {name!r}",
             where=str(parent),
-            cause="" if known else "There is none yet.",
-            cure=_with_hint(name, titles, cure),
+            cause=f"There is: {_listed(titles)}." if known else "There is none yet.",
+            cure=_with_hint(name, choices, "Name one of them." if known else cure),
         )
+
+
+def _listed(titles: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(titles) - most} more" if len(titles) > most else ""
+    return f"{', '.join(titles[:most])}{more}"
 
 
 def _newest(found: Sequence[Path], marker: str) -> Path:

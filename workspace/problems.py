@@ -89,11 +89,12 @@ def section_problem(
         location = (*location, str(context.get("discriminator", "")).strip("'"))
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
         expected = "a mapping of keys"
+        expected += " (`{}` gives none of them)" if detail["input"] is None else ""
     elif kind == "too_short":
         expected = f"at least {(detail.get('ctx') or {}).get('min_length', 1)} of them"
     elif kind == "missing":
         found = "nothing"
-        expected = f"a value for {detail['loc'][-1]}"
+        expected = _wanted(model, detail["loc"])
     else:
         expected = message.removeprefix("Input should be ").removeprefix("Value error, ")
         expected = expected[:1].lower() + expected[1:]
@@ -102,6 +103,17 @@ def section_problem(
             hint = did_you_mean(detail["input"], allowed.split("'")[1::2])
     key = location if kind != "missing" else (*location, detail["loc"][-1])
     return Problem(where(document, location, from_command_line), dotted(key), found, expected, hint)
+
+
+def _wanted(model: type[BaseModel], location: Key) -> str:
+    """Return what is to be given for a key that is missing; the value itself if it has only one."""
+    name = str(location[-1])
+    for one in _models_at(model, location[:-1]):
+        field = one.model_fields.get(name)
+        allowed = typing.get_args(field.annotation) if field else ()
+        if field and typing.get_origin(field.annotation) is typing.Literal and len(allowed) == 1:
+            return f"`{name}: {allowed[0]}`"
+    return f"a value for {name}"
 
 
 def _in_data(data: Any, location: Key) -> Key:

@@ -113,7 +113,18 @@ def load_recipe(
         UsageError: no such file or an override that is not `key=value`.
         RecipeError: all problems, each with its place, what was found and what was expected.
     """
-    document = load_yaml(_recipe_path(path))
+    return check_document(load_yaml(_recipe_path(path)), sections, overrides)
+
+
+def check_document(
+    document: Document,
+    sections: Mapping[str, type[BaseModel]],
+    overrides: Sequence[str] = (),
+) -> Recipe:
+    """Check a recipe that was read already, of a file or of a text being written.
+
+    Raises as `load_recipe`, apart from a file that is not there.
+    """
     data, from_command_line = overridden(document, overrides)
     problems = list(secret_literals(document, data, from_command_line))
     problems += unknown_sections(document, data, sections, from_command_line)

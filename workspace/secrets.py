@@ -24,6 +24,8 @@ _IN_QUERY = re.compile(r"([?&](?:password|passwd|token|secret|api_?key)=)[^&\s\"
 _SECRET_VARIABLE = re.compile(r"(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)$")
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 _SHORTEST = 8
+SECRET_NAMES = "NAME ends in API_KEY, ACCESS_KEY, TOKEN, SECRET or PASSWORD"
+"""What variables must be called for `redact` to know that they hold a secret."""
 
 
 def is_reference(text: str) -> bool:
@@ -33,6 +35,16 @@ def is_reference(text: str) -> bool:
     (True, False, False)
     """
     return bool(_REFERENCE.fullmatch(text) and _SECRET_VARIABLE.search(text))
+
+
+def shown_reference(text: str) -> str:
+    """Return what may be shown of something given as a secret: `env:NAME` alone.
+
+    >>> shown_reference("env:TKEY"), shown_reference("env:" + "AKIA" + "A" * 16)
+    ('env:TKEY', 'something else (hidden)')
+    """
+    named = re.fullmatch(r"env:[A-Z][A-Z0-9_]{0,39}", text) and not looks_like_secret(text)
+    return text if named else "something else (hidden)"
 
 
 def secret_of(reference: str) -> str:

@@ -66,14 +66,18 @@ class QueueHeldUp(WorkError):
 
 
 @contextmanager
-def queue_lock() -> Iterator[None]:
+def queue_lock(patience_seconds: float | None = None) -> Iterator[None]:
     """Hold the lock under which the queue changes, for an instant; Ctrl-Z waits for its end.
 
+    Args:
+        patience_seconds: how long to wait for it; ten seconds if not given.
+
     Raises:
-        QueueHeldUp: somebody holds it for ten seconds, as a suspended process might.
+        QueueHeldUp: somebody holds it for so long, as a suspended process might.
     """
     path = lock_directory() / "queue.lock"
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    patience = _PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+    deadline = time.monotonic() + patience
     while True:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
         try:
@@ -84,7 +88,7 @@ def queue_lock() -> Iterator[None]:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if time.monotonic() > deadline:
-            raise _held_up(path if shelter.is_safe else path.parent)
+            raise _held_up(path if shelter.is_safe else path.parent, patience)
         time.sleep(0.002)
 
 
@@ -93,12 +97,12 @@ def _open_queue(path: Path) -> IO[bytes]:
     return open_to_look(path) or open_shared(path)
 
 
-def _held_up(path: Path) -> QueueHeldUp:
+def _held_up(path: Path, patience: float) -> QueueHeldUp:
     found = ", ".join(keepers(path)) or "a process of another user"
     return QueueHeldUp(
         "the queue for GPUs is held up",
         where=str(path),
-        cause=f"For {_PATIENCE_SECONDS:.0f} s it was held by one of: {found}.",
+        cause=f"For {patience:g} s it was held by one of: {found}.",
         cure="If one of them is suspended, let it go on: kill -CONT PID",
     )
 

@@ -82,8 +82,10 @@ def parse_yaml(text: str, path: Path) -> Document:
         key = str(error.problem or "").partition('"')[2].partition('"')[0]
         raise _unreadable(path, error, key or "(a key)", "this key twice", "it once") from None
     except MarkedYAMLError as error:
-        found = f"{error.problem or 'something else'}"
-        raise _unreadable(path, error, "(YAML)", found, "valid YAML") from None
+        found = f"{error.problem or 'something else'}".removeprefix("found ")
+        tab = "'\\t'" in found
+        expected = "spaces: YAML is not indented with tabs" if tab else "valid YAML"
+        raise _unreadable(path, error, "(YAML)", found, expected) from None
     except YAMLError as error:
         raise UsageError("this is not valid YAML", where=str(path), cause=str(error)) from None
     if tree is None:

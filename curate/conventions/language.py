@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curate.steps.quality.rules.base import without_code
-from curate.steps.quality.rules.language import detector
+from evalsuite.scorers.language import detector
 
 _LOOKED_AT, _PREPARED = 300, 2_000
 _NO_LANGUAGE = r"(?:https?://|www\.)\S+|\S*[@\\_{}<>]\S*|[\p{N}\p{S}]+"

@@ -43,8 +43,9 @@ class SemanticDuplicates(Section):
     text: Part = "whole"
     """What is compared. With `prompt` one of two questions that mean the same goes, whatever
     their answers."""
-    keep: Literal["longest", "first"] = "longest"
-    """Which of two to keep: the one with the longer answer (then the earlier), or the earlier."""
+    keep: Literal["longest", "quality", "first"] = "longest"
+    """Which of two to keep: the one with the longer answer (then the earlier); with the highest
+    number in the column that `columns: {quality: …}` names (then the longer); or the earlier."""
     same_numbers: bool = True
     """Numbers, operators and negations must be the same, in their order, and with `whole` so must
     answers of up to 12 tokens, such as labels: embeddings hardly see what these change."""

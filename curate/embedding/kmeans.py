@@ -116,7 +116,8 @@ def _cohesion(inside: Floats, centres: Floats) -> float:
 def _nearest(block: Floats, centres: Floats) -> tuple[Rows, Floats]:
     """Return the centre with the largest cosine, of equal ones the first, and the product."""
     lengths = np.sqrt((centres.astype(np.float64) ** 2).sum(axis=1)).astype(np.float32)
-    products = block @ centres.T
+    with np.errstate(invalid="ignore"):  # BLAS raises the flag now and then for finite numbers
+        products = block @ centres.T
     nearest = (products / lengths).argmax(axis=1)
     return nearest.astype(np.int64), products[np.arange(len(block)), nearest]
 

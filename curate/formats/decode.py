@@ -147,8 +147,8 @@ def _why_not(data: bytes, error: orjson.JSONDecodeError) -> Misfit:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as bad:
-        byte = data[bad.start]
-        return Misfit(Reason.INVALID_UTF8, f"byte {bad.start + 1} of the line is {byte:#04x}")
+        found = f"byte {bad.start + 1} of the line is {data[bad.start]:#04x}"
+        return Misfit(Reason.INVALID_UTF8, f"{found}; `iconv -f cp1252 -t utf-8` if it is cp1252")
     return Misfit(Reason.BAD_JSON, f"column {error.colno}: {error.msg.split(':')[0]}")
 
 

@@ -66,6 +66,7 @@ ROWS = pa.schema(
         ("conversation", pa.large_string()),
         ("parents", pa.large_list(pa.large_string())),
         ("quality", pa.float64()),
+        ("canary", pa.large_string()),
         ("images", PICTURES),
     ]
 )

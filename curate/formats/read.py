@@ -31,7 +31,15 @@ from curate.formats.raw import LONGEST_ROW_BYTES, Misfit, RawRow, raw_hashes
 from curate.formats.shape import Row, json_text
 from curate.formats.tables import read_table
 from curate.formats.uniform import find_run, run_table
-from curate.formats.used import ASSIGNED_TOPIC, MARK_KEYS, published_marks, quality_of, used_keys
+from curate.formats.used import (
+    ASSIGNED_TOPIC,
+    MARK_KEYS,
+    PUBLISHED_CANARY,
+    canary_of,
+    published_marks,
+    quality_of,
+    used_keys,
+)
 from curate.reasons import Reason
 from curate.recipe import Source
 from workspace.errors import DataError
@@ -179,10 +187,11 @@ def _as_told(file: SourceFile, source: Source) -> SourceFile:
     given += ["encoding"] if source.encoding != "utf-8" else []
     if given and file.format not in ("csv", "tsv"):
         raise DataError(
-            f"only a table has a `{given[0]}` of its own",
+            f"only a table has `{given[0]}`",
             where=file.name,
             cause=f"It is given for a file that is read as {file.format}.",
-            cure=f"Take `{given[0]}` out, or give `format: csv` or `tsv`.",
+            cure=f"Take `{given[0]}` out, or give `format: csv` or `tsv`. Other formats are UTF-8: "
+            "`iconv -f cp1252 -t utf-8` makes text so.",
         )
     if file.dataset is not None:
         return file
@@ -199,6 +208,8 @@ class Glance:
     """By which columns they were recognised."""
     fault: str
     """Why the first unusable one cannot be used; empty where all can."""
+    labelled_texts: int = 0
+    """Plain texts with a label beside them."""
 
     @property
     def usable(self) -> int:
@@ -215,16 +226,17 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
     file = _as_told(find_source(source, base, lambda what: None)[0], source)
     count = SourceCount(file.name, None)
     desk = _desk(file, source, base, PictureStore(None), count)
-    fault, place = "", [0]
+    fault, place, labelled = "", [0], 0
     with open_bytes(file) as stream, telling_damage(file, place):
         for raw in itertools.islice(records(stream, file), most):
             place[0] = raw.shown
             count.read += 1
             try:
-                _row(raw, desk)
+                row = _row(raw, desk)
+                labelled += bool(row["text"] and row.get("user_label"))
             except Misfit as misfit:
                 fault = fault or f"{file.name}:{raw.shown}: {misfit.detail}"
-    return Glance(count.read, count.formats, tuple(count.detected), fault)
+    return Glance(count.read, count.formats, tuple(count.detected), fault, labelled)
 
 
 def records(stream: BinaryIO, file: SourceFile) -> Generator[RawRow, None, None]:
@@ -405,7 +417,7 @@ def _fields(row: Row) -> dict[str, Any]:
 def _marks(value: object) -> dict[str, Any]:
     """Return what a row says about itself beside its text."""
     row = {**published_marks(value), **value} if isinstance(value, dict) else {}
-    if MARK_KEYS.isdisjoint(row) and "label" not in row and "quality" not in row:
+    if MARK_KEYS.isdisjoint(row) and _OTHER_MARKS.isdisjoint(row):
         return _NO_MARKS
     parents = row.get("parents") or ([row["parent_id"]] if row.get("parent_id") else [])
     label = next((row[key] for key in ("category", "topic", "label") if row.get(key)), None)
@@ -417,9 +429,12 @@ def _marks(value: object) -> dict[str, Any]:
         "conversation": _mark(row, "conversation_id"),
         "parents": [str(parent) for parent in parents] if isinstance(parents, list) else [],
         "quality": quality_of(row),
+        "canary": canary_of(row) or _mark(row, PUBLISHED_CANARY),
     }
 
 
+_OTHER_MARKS = frozenset({"label", "quality", "canary"})
+"""Keys that are marks only where their value is of the right kind."""
 _NO_MARKS: dict[str, Any] = {"parents": []}
 
 

@@ -19,6 +19,8 @@ MARK_KEYS = frozenset(
 
 ASSIGNED_TOPIC = "assigned topic"
 """Not `topic`, which is how many files call a label."""
+PUBLISHED_CANARY = "published canary"
+"""Not `canary`, which any file may call a column."""
 _PUBLISHED = frozenset({"source", "row", "user_id", "label", "parents"})
 
 
@@ -28,7 +30,16 @@ def published_marks(row: Raw) -> dict[str, Any]:
     if not isinstance(meta, dict) or not meta.keys() >= _PUBLISHED:
         return {}
     marks = {"category": meta["label"], "parents": meta["parents"]}
-    return {**marks, ASSIGNED_TOPIC: meta.get("topic")}
+    return {**marks, ASSIGNED_TOPIC: meta.get("topic"), PUBLISHED_CANARY: meta.get("canary")}
+
+
+def canary_of(row: Raw) -> str | None:
+    """Return the name of the string that `temper canaries` made to be planted, if a row is one."""
+    value = row.get("canary")
+    if isinstance(value, dict) and isinstance(value.get("alphabet"), str):
+        value = value.get("name")
+        return value if isinstance(value, str) else None
+    return None
 
 
 def quality_of(row: Raw) -> float | None:
@@ -81,6 +92,8 @@ def used_keys(found: RowFormat, value: Raw, row: Row) -> set[str]:
     used = {key for key in value if key in MARK_KEYS}
     if quality_of(value) is not None:
         used.add("quality")
+    if canary_of(value) is not None:
+        used.add("canary")
     used.update(_CONTENT[found](value))
     if published_marks(value):
         used.update(("meta", "content_hash"))

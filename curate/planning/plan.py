@@ -34,18 +34,19 @@ class Cost:
         return self.row * seen.rows + self.megabyte * seen.text_bytes / 1e6
 
 
-# Seconds on two cores at about 2.5 GHz; `python bench/curate_plan.py` measures them again.
+# Seconds of CPU on cores of about 2.5 GHz: what a machine with little else to do needs by the
+# clock, or less where stages use several cores. `python bench/curate_plan.py` measures them again.
 SECONDS = {
-    "reading": Cost(2.0e-5, 0.07),
-    "counting tokens": Cost(5.0e-5, 1.6),
-    "comparing rows": Cost(3.0e-5, 0.13),
-    "steps": Cost(4.0e-6, 0.01),
-    "splitting": Cost(5.0e-5, 0.4),
-    "writing": Cost(2.0e-5, 0.055),
+    "reading": Cost(6.0e-6, 0.03),
+    "counting tokens": Cost(5.0e-5, 1.1),
+    "comparing rows": Cost(1.2e-5, 0.025),
+    "steps": Cost(2.0e-6, 0.002),
+    "splitting": Cost(3.0e-5, 0.06),
+    "writing": Cost(1.5e-5, 0.04),
 }
 PEAK_BYTES_FIXED = 450e6
 PEAK_BYTES = Cost(600.0, 5.0e6)
-DISK_BYTES = Cost(180.0, 3.5e6)
+DISK_BYTES = Cost(220.0, 3.0e6)
 """Work files, what the cache keeps, and the dataset, together."""
 _COMPARING = frozenset(
     {"exact_duplicates", "near_duplicates", "contradictions", "repeated_prompts"}

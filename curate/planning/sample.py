@@ -18,7 +18,7 @@ _ROWS = 200
 _PLACES = 16
 _PART = 1 << 16
 _LEAST_BYTES = 1 << 20
-"""A smaller file is measured by its first rows alone."""
+"""A smaller file is measured by its first rows alone, if it is no table."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ def _rows_of(file: SourceFile, size: int) -> tuple[float, float]:
         return size / mean, mean
     if at is None or file.format == "json":  # compressed, or one document
         return size * _expansion(file, size) / mean, mean
-    line = _mean_line(file.path, size) if size > _LEAST_BYTES else None
+    # As JSON a table's row is longer than its line: the names of the columns come on top.
+    by_lines = size > _LEAST_BYTES or file.format in ("csv", "tsv")
+    line = _mean_line(file.path, size) if by_lines else None
     return size / (line or at / len(lengths)), mean
 
 

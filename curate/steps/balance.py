@@ -76,7 +76,11 @@ class BalanceStep:
                 cure=f"A cap of {np.ceil(1e4 / len(sizes)) / 1e4:.2%} or more works, or one of a "
                 "number of tokens or rows.",
             ) from error
-        return in_whole_rows(wanted) if config.count == "rows" else wanted
+        if config.count != "rows":
+            return wanted
+        whole = in_whole_rows(wanted)
+        # A temperature below one may leave a small group half a row: it keeps one.
+        return whole if config.temperature is None else np.maximum(whole, wanted > 0)
 
     def _levels(self, sizes: Amounts, cells: Cells) -> Amounts:
         config = self.config

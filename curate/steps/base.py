@@ -82,6 +82,12 @@ class StepContext:
         for name in _COMPUTED:
             self.__dict__.pop(name, None)
 
+    def ask_from(self, loosest: float) -> None:
+        """Ask for pairs from another least similarity on; rows are compared anew."""
+        if loosest != self.loosest:
+            self.loosest = loosest
+            self.__dict__.pop("index", None)
+
     @cached_property
     def ids(self) -> pl.Series:
         """Id of every row, at its position."""
@@ -146,16 +152,21 @@ class StepContext:
         name = f"rows alike (from {self.loosest!r})"
         return self.recall(name, Index, self._compared)
 
+    @property
+    def apart(self) -> Rows | None:
+        """A number that rows must share to be alike: of their label and their images."""
+        if self.pictures is None:
+            return self.marks
+        # a mark in a long text alone would leave it nearly the same
+        return self.pictures * 2 + (0 if self.marks is None else self.marks)
+
     def _compared(self) -> Index:
         self.tell(f"comparing {len(self.ids):,} rows with each other")
-        apart = self.marks
-        if self.pictures is not None:  # a mark in a long text alone would leave it nearly the same
-            apart = self.pictures * 2 + (0 if apart is None else apart)
         return build_index(
             self.prompts,
             self.answers,
             self.classes,
-            apart,
+            self.apart,
             loosest=self.loosest,
             tick=self.advance,
         )

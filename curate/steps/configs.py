@@ -33,12 +33,17 @@ class ExactDuplicates(Section):
 class NearDuplicates(Section):
     """Drop rows with nearly the words of a better one and the same answer."""
 
+    text: Literal["whole", "prompt", "answer"] = "whole"
+    """What is compared. `prompt`: of two questions that are nearly the same one goes, whatever
+    their answers; `answer`: of two long answers, whatever was asked."""
+
     threshold: Threshold = 0.8
     """Least cosine of the words, plain and with the rarer the heavier; every pair is verified.
     Lower finds more: of rows with a fifth of the words edited, 0.75 finds six in seven, 0.8 half;
     but short questions that differ in one word come to be the same."""
-    keep: Literal["longest", "first"] = "longest"
-    """Which of two to keep: the one with the longer answer (then the earlier), or the earlier."""
+    keep: Literal["longest", "quality", "first"] = "longest"
+    """Which of two to keep: the one with the longer answer (then the earlier); with the highest
+    number in the column that `columns: {quality: …}` names (then the longer); or the earlier."""
 
 
 class EmptyAnswers(Section):

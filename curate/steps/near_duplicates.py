@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-import numpy as np
 import polars as pl
 
 from curate.reasons import Reason
+from curate.steps.alike import alike_in, by_preference
 from curate.steps.base import (
     Depends,
     Outcome,
-    Rows,
     StepContext,
     dropped_rows,
     positions,
@@ -38,16 +37,22 @@ class NearDuplicatesStep:
         return {**settings_of(self.config), "loosest": context.loosest}
 
     def apply(self, frame: pl.LazyFrame, context: StepContext) -> Outcome:
-        """Drop near-duplicates of better rows."""
-        rows = positions(frame)
-        index = context.index
+        """Drop near-duplicates of better rows.
+
+        Raises:
+            DataError: the best by quality are to be kept, and no row has one.
+        """
+        alike = alike_in(self.config.text, self.config.threshold, context)
+        rows, index = positions(frame), alike.index
+        rows = rows[alike.comparable[rows]]
         partner, score = index.near_duplicates(
             rows, by_preference(rows, self.config.keep, context), self.config.threshold
         )
         gone = partner >= 0
         of = context.ids.gather(partner[gone])
+        of_what = "" if self.config.text == "whole" else f" of the {self.config.text}"
         detail = [
-            f"similarity {value:.3f} >= {self.config.threshold} to {kept}"
+            f"similarity{of_what} {value:.3f} >= {self.config.threshold} to {kept}"
             for value, kept in zip(score[gone].tolist(), of, strict=True)
         ]
         dropped = dropped_rows(self.name, rows[gone], Reason.NEAR_DUPLICATE, detail, of)
@@ -63,21 +68,5 @@ class NearDuplicatesStep:
         return replace(
             split_off(frame, dropped, notes),
             nearest=judged.nearest(index, context.ids),
-            similarities=judged.similarities(index, context.loosest),
+            similarities=judged.similarities(index, alike.loosest),
         )
-
-
-def by_preference(rows: Rows, keep: Literal["longest", "first"], context: StepContext) -> Rows:
-    """Return the place of each of `rows` in the order of preference; 0 is kept before all others.
-
-    Args:
-        rows: positions, ascending.
-        keep: `longest`: the longer answer, then the earlier row; `first`: the earlier row.
-        context: knows all rows.
-    """
-    if keep == "first":
-        return np.arange(rows.size)
-    order = np.lexsort((rows, -context.answers.lengths[rows]))
-    rank = np.empty(rows.size, np.int64)
-    rank[order] = np.arange(rows.size)
-    return rank

@@ -13,8 +13,8 @@ from curate.embedding.configs import SemanticDuplicates
 from curate.embedding.greedy import Near, greedy_near
 from curate.embedding.rows import Embedded, embedded
 from curate.reasons import Reason
+from curate.steps.alike import by_preference
 from curate.steps.base import Outcome, Rows, StepContext, dropped_rows, positions, split_off
-from curate.steps.near_duplicates import by_preference
 from evalsuite.similarity.index import SHORT_ANSWER
 from evalsuite.similarity.tokens import TokenTable, joined, mix, only_symbols, sequence_hashes
 

@@ -16,12 +16,14 @@ from curate.synth.generators.base import Generator
 from curate.synth.generators.registry import make_generator
 from curate.synth.made import Making
 from curate.synth.material import Material, find_material
+from curate.synth.placing import with_scorers
 from curate.synth.publishing import curated_from, made_table
 from curate.synth.recipe import AugmentSection
 from curate.synth.seeds import SeedTable
 from curate.synth.templates import Prompts
 from curate.synth.told import given_up, nothing_made, said_after
 from curate.synth.work import Reporter, Work, in_event_loop
+from evalsuite.asking.backends.opening import check_backend
 from evalsuite.asking.desk import Counts
 from evalsuite.asking.log import open_log
 from evalsuite.asking.requests import Usage
@@ -82,19 +84,8 @@ def run_augment(
         Interrupted: a stop was asked for; nothing paid for is lost.
         WorkError: the endpoint answers nobody, no row was accepted, or the disk refuses.
     """
-    from curate.publish import check_replaceable
-
-    section = recipe.required("augment", AugmentSection, command="temper curate augment")
+    section, name = check_augment(recipe, workspace, asks=not dry_run)
     report = report or Reporter()
-    name = section.name or f"{recipe.name}-augmented"
-    if not section.sources and name == (section.dataset or recipe.name):
-        raise UsageError(
-            "made rows would take the place of the rows that they are made from",
-            where="augment.name",
-            cause=f"Both datasets are called {name!r}.",
-            cure="Give the made one another name; `curate.sources` can hold both.",
-        )
-    check_replaceable(workspace.datasets / name)
     report.tell("reading")
     evaluate = recipe.section("evaluate", EvalSection)
     suites = evaluate.suites if evaluate else ()
@@ -107,6 +98,35 @@ def run_augment(
         return result
     report.tell("writing")
     return _published(result, section, recipe, workspace)
+
+
+def check_augment(
+    recipe: Recipe, workspace: Workspace, *, asks: bool = True
+) -> tuple[AugmentSection, str]:
+    """Refuse what can be refused before anything is read or asked.
+
+    Returns:
+        the section and the name of the dataset to make.
+
+    Raises:
+        UsageError, DataError, ModelError: something given cannot be used.
+    """
+    from curate.publish import check_replaceable
+
+    section = recipe.required("augment", AugmentSection, command="temper curate augment")
+    name = section.name or f"{recipe.name}-augmented"
+    if not section.sources and name == (section.dataset or recipe.name):
+        raise UsageError(
+            "made rows would take the place of the rows that they are made from",
+            where="augment.name",
+            cause=f"Both datasets are called {name!r}.",
+            cure="Give the made one another name; `curate.sources` can hold both.",
+        )
+    check_replaceable(workspace.datasets / name)
+    if asks:
+        for backend in section.backends:
+            check_backend(backend)
+    return section, name
 
 
 def _published(
@@ -159,11 +179,12 @@ def augment_rows(
 ) -> AugmentResult:
     """Make rows and account for them, without publishing. Raises as `run_augment`."""
     begun = time.monotonic()
+    section, told = with_scorers(section, base_dir)
     generators = [make_generator(config) for config in section.generate]
     kind = _made_type(generators, material.seeds.type)
     prompts = Prompts.load(base_dir / section.prompts if section.prompts else None)
     deficits, notes = find_deficits(section.target, material.seeds, workspace, base_dir)
-    notes = [*material.notes, *notes, *_endpoints(section)]
+    notes = [*material.notes, *notes, *told, *_endpoints(section)]
     cells = [_cell(one, generators, material.seeds, section.seed) for one in deficits]
     for cell in cells:
         if all(cursor.exhausted for cursor in cell.cursors):

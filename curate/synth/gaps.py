@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from workspace.errors import DataError
 from workspace.files import read_json
 from workspace.text import plain
 
-_WAY_OUT = "`temper curate coverage DATA --against REAL --deficits FILE` writes one."
+_WAY_OUT = (
+    "`temper eval RUN --failures FILE` and `temper curate coverage DATA --against REAL --deficits "
+    "FILE` write one."
+)
 
 
 class GapEntry(BaseModel):
@@ -80,9 +84,8 @@ def gap_deficits(target: Deficits, ids: pl.Series, base_dir: Path) -> tuple[list
 def _read(path: Path) -> list[GapEntry]:
     if not path.is_file():
         raise DataError("there is no such file of deficits", where=str(path), cure=_WAY_OUT)
-    document: dict[str, Any] = read_json(path, kind="deficits")
     try:
-        return [GapEntry.model_validate(entry) for entry in document.get("deficits", [])]
+        return [GapEntry.model_validate(entry) for entry in _entries(path)]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -92,3 +95,23 @@ def _read(path: Path) -> list[GapEntry]:
             cause=f"{first['msg']}.",
             cure=_WAY_OUT,
         ) from None
+
+
+def _entries(path: Path) -> list[Any]:
+    """Return the gaps of a document, or of a .jsonl with a gap a line."""
+    if path.suffix != ".jsonl":
+        document: dict[str, Any] = read_json(path, kind="deficits")
+        return list(document.get("deficits", []))
+    entries = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if line.strip():
+            try:
+                entries.append(json.loads(line))
+            except ValueError as error:
+                raise DataError(
+                    "this line is no gap",
+                    where=f"{path}:{number}",
+                    cause=f"{error}.",
+                    cure=_WAY_OUT,
+                ) from None
+    return entries

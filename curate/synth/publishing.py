@@ -32,6 +32,7 @@ _MARKS: dict[str, Any] = {
     "document": pl.String,
     "conversation": pl.String,
     "parents": pl.List(pl.String),
+    "canary": pl.String,
     "tools": pl.String,
 }
 MADE: dict[str, Any] = {

@@ -50,10 +50,12 @@ class FailedAbilities(Section):
 
 
 class Deficits(Section):
-    """Close the gaps that `temper curate coverage --deficits FILE` found.
+    """Close the gaps that `temper curate coverage --deficits FILE` or `temper eval --failures FILE`
+    found.
 
-    Rows are made from the source rows nearest to the real inputs of a gap, which the file names by
-    id. The real inputs themselves are in no file and shown to no model.
+    Rows are made from the source rows nearest to the real inputs of a gap, or to the items that
+    failed, which the file names by id. Inputs and items themselves are in no file and shown to no
+    model.
     """
 
     path: str

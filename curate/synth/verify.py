@@ -58,7 +58,12 @@ class Verifier:
         if refusal is not None:
             return draft, Refusal(Reason.NOT_CHECKED, f"the answer cannot be scored: {refusal}")
         if check.scorer.kind == "json_schema":
-            score, detail = score_answer(check.scorer, draft.answer, draft.answer)
+            score, detail = score_answer(
+                check.scorer,
+                (*draft.history, Turn("user", draft.question)),
+                draft.answer,
+                draft.answer,
+            )
             found = f"json_schema: {score:g}"
             if score < check.least:
                 return draft, Refusal(Reason.WRONG_ANSWER, detail)
@@ -75,7 +80,9 @@ class Verifier:
         ]
         paid: list[Receipt] = []
         answers = await all_that_answer([self.desk.ask(one) for one in requests], paid)
-        scored = [score_answer(check.scorer, reply.text, draft.answer) for reply, _ in answers]
+        scored = [
+            score_answer(check.scorer, turns, reply.text, draft.answer) for reply, _ in answers
+        ]
         mean = sum(value for value, _ in scored) / len(scored)
         draft = _paid(draft, paid)
         told = f"{check.scorer.kind}: {mean:.2f} in {len(scored)} fresh answers"

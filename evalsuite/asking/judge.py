@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
+from evalsuite.asking.backends.configs import AnyBackend
 from evalsuite.asking.budget import Budget
-from evalsuite.asking.desk import RequestFailed
+from evalsuite.asking.desk import Desk, RequestFailed
 from evalsuite.asking.forms import BadOutput, ask_form, scored_from
 from evalsuite.asking.judge_config import JudgeConfig
 from evalsuite.asking.purse import BudgetGone
@@ -43,7 +43,7 @@ class Grade:
     """Why there is none."""
 
 
-class _Words:
+class JudgeWords:
     """The prompts beside this file."""
 
     def render(self, name: str, **fields: Any) -> str:
@@ -59,7 +59,7 @@ class Judging(Protocol):
     """What every judge is told: who it is, what may be spent, and from which grade to which."""
 
     @property
-    def backend(self) -> EndpointConfig | LocalConfig:
+    def backend(self) -> AnyBackend:
         """Which model judges."""
 
     @property
@@ -99,6 +99,16 @@ class JudgeRoom(Room, Generic[Config]):
         )
 
 
+def spent_by(desk: Desk) -> str:
+    """Return what a judge's work cost so far, for people."""
+    counts, spent = desk.counts, desk.purse.spent
+    money = f", {spent.money:.2f} in money" if spent.money else ""
+    return (
+        f"{counts.answered:,} grades asked for, {counts.remembered:,} known from the log; "
+        f"{spent.requests:,} requests, {spent.tokens:,} tokens{money} in all"
+    )
+
+
 class AnswerJudge(JudgeRoom[JudgeConfig]):
     """Grades answers. A grade that was paid for is in the log before anyone sees it, so that the
     same answer to the same question costs nothing again.
@@ -116,15 +126,10 @@ class AnswerJudge(JudgeRoom[JudgeConfig]):
     @property
     def spent(self) -> str:
         """What it cost so far, for people."""
-        counts, spent = self.desk.counts, self.desk.purse.spent
-        money = f", {spent.money:.2f} in money" if spent.money else ""
-        return (
-            f"{counts.answered:,} grades asked for, {counts.remembered:,} known from the log; "
-            f"{spent.requests:,} requests, {spent.tokens:,} tokens{money} in all"
-        )
+        return spent_by(self.desk)
 
     async def _all(self, answers: Sequence[Judged]) -> list[Grade]:
-        found = await asyncio.gather(*map(self._grade, answers), return_exceptions=True)
+        found = await asyncio.gather(*map(self.grade, answers), return_exceptions=True)
         for one in found:
             if isinstance(one, BudgetGone):
                 raise LimitExceeded(
@@ -138,9 +143,14 @@ class AnswerJudge(JudgeRoom[JudgeConfig]):
                 raise one
         return [one for one in found if isinstance(one, Grade)]
 
-    async def _grade(self, one: Judged) -> Grade:
+    async def grade(self, one: Judged, *, temperature: float = 0.0, sample: int = 0) -> Grade:
+        """Return one grade; `sample` tells several votes on the same answer apart.
+
+        Raises:
+            BudgetGone, Interrupted, WorkError: as `Desk.ask`.
+        """
         least, most = self.config.scale
-        text = _Words().render(
+        text = JudgeWords().render(
             "judge_answer",
             question=one.question,
             reference=one.reference if self.config.show_answer else "",
@@ -149,11 +159,14 @@ class AnswerJudge(JudgeRoom[JudgeConfig]):
             least=least,
             most=most,
         )
+        config = self.config
         request = ChatRequest(
-            (Turn("user", text),), 0.0, 1.0, self.config.max_tokens, self.config.seed
+            (Turn("user", text),), temperature, 1.0, config.max_tokens, config.seed, sample
         )
         try:
-            found, _ = await ask_form(self.desk, _Words(), request, self.form, self.config.repairs)
+            found, _ = await ask_form(
+                self.desk, JudgeWords(), request, self.form, self.config.repairs
+            )
         except BadOutput as error:
             return Grade(None, f"the judge's reply is no grade: {error.problem}")
         except RequestFailed as error:

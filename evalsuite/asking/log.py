@@ -125,6 +125,16 @@ class RequestLog:
         record = {"kind": "done", "key": key, "attempt": attempt, "model": model}
         await self._append({**record, "request": request, **asdict(reply)})
 
+    @property
+    def flusher(self) -> asyncio.Task[None] | None:
+        """The task that writes, if one was ever needed."""
+        return self._flusher
+
+    async def flushed(self) -> None:
+        """Wait until all that was appended is on the device."""
+        if self._flusher is not None:
+            await asyncio.wait({self._flusher})
+
     def close(self) -> None:
         """Close the file; waits for nothing, so call it after the last append returned."""
         with suppress(OSError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from evalsuite.asking.backends.base import Backend
-from evalsuite.asking.backends.configs import EndpointConfig, LocalConfig
+from evalsuite.asking.backends.configs import AnyBackend
 from evalsuite.asking.backends.opening import open_backend
 from evalsuite.asking.budget import Budget
 from evalsuite.asking.desk import Desk
@@ -19,13 +19,16 @@ from evalsuite.asking.purse import Purse
 
 Result = TypeVar("Result")
 
+_GRACE_SECONDS = 30.0
+"""So long may requests that are under way still be answered when a room is closed."""
+
 
 class Room:
     """Holds a model, its log and its budget open."""
 
     def __init__(
         self,
-        backend: EndpointConfig | LocalConfig,
+        backend: AnyBackend,
         budget: Budget,
         *,
         base_dir: Path,
@@ -62,7 +65,7 @@ class Room:
             raise
 
     async def _opened(
-        self, config: EndpointConfig | LocalConfig, budget: Budget, base_dir: Path
+        self, config: AnyBackend, budget: Budget, base_dir: Path
     ) -> tuple[Backend, Desk]:
         backend = open_backend(config, base_dir)
         purse = Purse(budget, spent=self.log.spent, unsure=self.log.unsure)
@@ -73,6 +76,21 @@ class Room:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def close(self) -> None:
-        """Close the model, the loop and the log, in this order."""
+        """Close the model, the loop and the log, in this order.
+
+        Nothing more is sent; what is under way has half a minute to be answered and kept.
+        """
         with self._held:
-            self.run(self.backend.close())
+            self.run(self._ended())
+
+    async def _ended(self) -> None:
+        self.desk.stopping.set()
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        if under_way:
+            _, late = await asyncio.wait(under_way, timeout=_GRACE_SECONDS)
+            late -= {self.log.flusher}  # what it writes was paid for
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.log.flushed()
+        await self.backend.close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evalsuite.builtin.raw_tickets import Planted
 
-__all__ = ["model_path", "suite_path", "write_general", "write_raw_tickets"]
+__all__ = ["model_path", "suite_path", "suite_paths", "write_general", "write_raw_tickets"]
 
 _HERE = Path(__file__).parent
 
@@ -23,17 +23,24 @@ def model_path() -> Path:
     return _HERE / "model"
 
 
+def suite_paths() -> dict[str, Path]:
+    """Name → YAML file of every shipped suite: of the built-in model, and in plain English."""
+    from evalsuite.english import SUITES
+
+    found = [*(_HERE / "suites").glob("*.yaml"), *SUITES.glob("*.yaml")]
+    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
+
+
 def suite_path(name: str) -> Path:
-    """The YAML file of a shipped suite: `triage` or `retention`.
+    """The YAML file of a shipped suite, such as `triage`, `retention` or `general`.
 
     Raises:
         KeyError: no such suite; the message names those that exist.
     """
-    path = _HERE / "suites" / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-        raise KeyError(f"no built-in suite {name!r}; there are: {known}")
-    return path
+    paths = suite_paths()
+    if name not in paths:
+        raise KeyError(f"no built-in suite {name!r}; there are: {', '.join(paths)}")
+    return paths[name]
 
 
 def write_raw_tickets(directory: Path, seed: int = 0) -> Planted:

@@ -5,6 +5,6 @@ never called semantic. Importing this package loads neither of those libraries.
 """
 
 from evalsuite.embedding.embedder import Embedder, Floats, unit_length
-from evalsuite.embedding.folder import open_embedder
+from evalsuite.embedding.folder import find_embedder, open_embedder
 
-__all__ = ["Embedder", "Floats", "open_embedder", "unit_length"]
+__all__ = ["Embedder", "Floats", "find_embedder", "open_embedder", "unit_length"]

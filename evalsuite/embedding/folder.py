@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,39 @@ class Kind(StrEnum):
     SENTENCE_TRANSFORMERS = "sentence-transformers"
 
 
+@dataclass(frozen=True)
+class EmbedderFolder:
+    """An embedder that was found and not yet loaded."""
+
+    path: Path
+    name: str
+    """As it was given, with the commit where it came from the hub."""
+    kind: Kind
+    digest: str
+    """SHA-256 of everything a vector depends on."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether what loads it is there."""
+        return importlib.util.find_spec(self.kind.value.replace("-", "_")) is not None
+
+    def missing(self, cause: str = "") -> ModelError:
+        """Return the error for a library that is not installed."""
+        return ModelError(
+            f"{self.kind} is needed for this embedder and is not installed",
+            where=self.name,
+            cause=cause,
+            cure="pip install 'welltempered[semantic]', or use `lexical`, which needs nothing.",
+        )
+
+
+def find_embedder(name: str, base_dir: Path) -> EmbedderFolder:
+    """Return what a folder holds without loading it. Arguments and errors as `open_embedder`."""
+    path, name = _located(name, base_dir)
+    kind = folder_kind(path)
+    return EmbedderFolder(path, name, kind, _digest(path, kind))
+
+
 def open_embedder(name: str, base_dir: Path) -> Embedder:
     """Return the embedder in a folder, downloading it from the hub if it is named so.
 
@@ -43,24 +78,17 @@ def open_embedder(name: str, base_dir: Path) -> Embedder:
         ModelError: no such folder, one that holds no embedder or is damaged, or the extra
             `semantic` is not installed.
     """
-    folder, name = _located(name, base_dir)
-    kind = folder_kind(folder)
-    digest = _digest(folder, kind)
+    found = find_embedder(name, base_dir)
     try:
-        if kind is Kind.MODEL2VEC:
+        if found.kind is Kind.MODEL2VEC:
             from evalsuite.embedding.static import StaticEmbedder
 
-            return StaticEmbedder.load(folder, name, digest)
+            return StaticEmbedder.load(found.path, found.name, found.digest)
         from evalsuite.embedding.transformer import TransformerEmbedder
 
-        return TransformerEmbedder.load(folder, name, digest)
+        return TransformerEmbedder.load(found.path, found.name, found.digest)
     except ImportError as error:
-        raise ModelError(
-            f"{kind} is needed for this embedder and is not installed",
-            where=name,
-            cause=f"{error}.",
-            cure="pip install 'welltempered[semantic]', or use `lexical`, which needs nothing.",
-        ) from error
+        raise found.missing(f"{error}.") from error
 
 
 def _located(name: str, base_dir: Path) -> tuple[Path, str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-SHORTEST_SHARED = 32
-"""Tokens that prompts must begin with alike for reading them once to pay."""
+if TYPE_CHECKING:
+    from evalsuite.engine.prefill import Stem
+
+_BY_ROWS = (DynamicLayer, DynamicSlidingWindowLayer)
+"""Layers of a cache whose rows stand by themselves."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Engine:
     """In evaluation mode; adapters on or off as they are now."""
     pad_id: int
     """Fills short rows; never attended to, so any id will do."""
+    stem: Stem | None = None
+    """What all prompts to come begin with; only while the model stays as it is."""
 
     @property
     def device(self) -> torch.device:
@@ -32,6 +38,20 @@ class Engine:
     def new_cache(self) -> DynamicCache:
         """Return an empty key-value cache for this model's kinds of layers."""
         return DynamicCache(config=self.model.config)
+
+    @property
+    def selects_rows(self) -> bool:
+        """Whether rows of its cache can be repeated and dropped: not where layers keep a state."""
+        return all(type(layer) in _BY_ROWS for layer in self.new_cache().layers)
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Whether what prompts begin with can be read once.
+
+        Between a shared beginning and a row's own tokens there is padding, which a sliding window
+        would count: every layer must attend to all that was read.
+        """
+        return all(type(layer) is DynamicLayer for layer in self.new_cache().layers)
 
     def logits(
         self, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache | None, keep: int
@@ -58,49 +78,6 @@ class Engine:
         ).logits
         # float32: in bfloat16 log-likelihoods near −40 come in steps of 0.25, and choices tie.
         return found[:, -keep:].float()
-
-
-class Prefilled(NamedTuple):
-    """Prompts as read."""
-
-    logits: Tensor
-    """Of the next token, float32 [rows, vocabulary]."""
-    mask: Tensor
-    """[rows, cached tokens], 1 where attended to."""
-    next_positions: Tensor
-    """Position of the next token, [rows, 1]."""
-    cache: DynamicCache
-
-
-def prefill(engine: Engine, prompts: Sequence[Sequence[int]]) -> Prefilled:
-    """Read all prompts; what they begin with alike (a system turn, examples) is read once."""
-    shared = shared_prefix(prompts)
-    cache = engine.new_cache()
-    if shared < SHORTEST_SHARED:
-        shared = 0
-    else:
-        ids = torch.tensor([list(prompts[0][:shared])], device=engine.device)
-        mask = torch.ones_like(ids)
-        engine.logits(ids, mask, positions_of(mask), cache, keep=1)
-        cache.batch_repeat_interleave(len(prompts))
-    ids, own = pad_left([prompt[shared:] for prompt in prompts], engine.pad_id, engine.device)
-    mask = torch.cat([own.new_ones(len(prompts), shared), own], dim=1)
-    positions = positions_of(mask)[:, shared:]
-    logits = engine.logits(ids, mask, positions, cache, keep=1)[:, -1]
-    return Prefilled(logits, mask, positions[:, -1:] + 1, cache)
-
-
-def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens all prompts begin with alike, leaving each at least one of its own.
-
-    >>> shared_prefix([[1, 2, 3, 4], [1, 2, 5]]), shared_prefix([[1, 2], [1, 2]])
-    (2, 1)
-    """
-    if len(prompts) < 2:
-        return 0
-    low, high = min(map(tuple, prompts)), max(map(tuple, prompts))
-    most = min(map(len, prompts)) - 1
-    return next((place for place in range(most) if low[place] != high[place]), most)
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evalsuite.engine.forward import Engine, prefill
-from evalsuite.engine.requests import GenerateRequest, Generation
+from evalsuite.engine.forward import Engine
+from evalsuite.engine.prefill import prefill
+from evalsuite.engine.requests import GenerateRequest, Generation, NoProbability
 
 _COMPACT_BELOW = 0.85
 """Rows are dropped from the cache once this share is left; each drop copies the cache."""
@@ -24,9 +25,19 @@ def generate(engine: Engine, requests: Sequence[GenerateRequest]) -> list[Genera
     """Answer every request, in order.
 
     Raises:
-        FloatingPointError: the model gave NaN.
+        NoProbability: the model gave NaN.
     """
+    if not engine.selects_rows:
+        # Left padding would enter a recurrent state, and a row cannot leave it: one at a time.
+        return [_alone(engine, place, request) for place, request in enumerate(requests)]
     return _Decoding(engine, requests).run()
+
+
+def _alone(engine: Engine, place: int, request: GenerateRequest) -> Generation:
+    try:
+        return _Decoding(engine, [request]).run()[0]
+    except NoProbability:
+        raise NoProbability(place) from None
 
 
 class _Decoding:
@@ -67,7 +78,7 @@ class _Decoding:
             if row < 0:
                 continue
             if score != score:
-                raise FloatingPointError("the model gave NaN instead of a probability")
+                raise NoProbability(row)
             request = self.requests[row]
             self.logprobs[row] += score
             stopped = token in request.stop_ids

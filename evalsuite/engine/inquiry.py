@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from evalsuite.canaries import Noise
 from evalsuite.engine.batching import BatchLimits
@@ -12,7 +12,12 @@ from evalsuite.engine.forward import Engine
 from evalsuite.engine.questions import Asker, Sample
 from evalsuite.engine.requests import Answer, Request
 from evalsuite.engine.run import Pass, ask
+from evalsuite.engine.unmeasured import Key, Unmeasured, cannot_be_asked
+from evalsuite.scorers import is_opinion
 from evalsuite.tasks import LoadedSuite, LoadedTask
+from evalsuite.tasks.item import named_items
+from evalsuite.tasks.terms import terms_of
+from workspace.errors import ModelError
 
 OnAnswers = Callable[[str, int], None]
 """Called after each batch with the task's name and the number of answers."""
@@ -25,6 +30,11 @@ class Inquiry:
     suite: LoadedSuite
     task: LoadedTask
     asked: Pass
+
+    @property
+    def key(self) -> Key:
+        """Suite and task."""
+        return self.suite.spec.name, self.task.spec.name
 
     @property
     def ability(self) -> str:
@@ -61,7 +71,7 @@ class Inquiry:
 def inquire(
     suites: Sequence[LoadedSuite], asker: Asker, limits: BatchLimits, *, few_shot: bool
 ) -> list[Inquiry]:
-    """Make requests of every task of every suite.
+    """Make requests of every task of every suite, but for benchmarks, which lm_eval asks.
 
     Batches hold one task each, so that the same task in another evaluation finds its answers
     again. Raises as `Asker.requests`.
@@ -70,7 +80,68 @@ def inquire(
         inquire_task(suite, task.with_few_shot() if few_shot else task, asker, limits)
         for suite in suites
         for task in suite.tasks
+        if task.benchmark is None
     ]
+
+
+@dataclass
+class Inquiries:
+    """What can be asked of a model, and what cannot."""
+
+    asked: list[Inquiry] = field(default_factory=list)
+    missing: dict[Key, Unmeasured] = field(default_factory=dict)
+    """Tasks that this model cannot be asked."""
+    notes: list[str] = field(default_factory=list)
+    """Items that are left out, for base and tuned alike."""
+
+
+def inquire_what_can_be(
+    suites: Sequence[LoadedSuite], asker: Asker, limits: BatchLimits, *, few_shot: bool
+) -> Inquiries:
+    """Make the requests of every task that this model can be asked, but for benchmarks.
+
+    Raises:
+        ModelError: there is none.
+    """
+    found = Inquiries()
+    first: ModelError | None = None
+    for suite in suites:
+        for task in suite.tasks:
+            if task.benchmark is not None:
+                continue  # lm_eval asks it
+            try:
+                _add(found, suite, task.with_few_shot() if few_shot else task, asker, limits)
+            except ModelError as error:
+                first = first or error
+                found.missing[suite.spec.name, task.spec.name] = cannot_be_asked(error)
+    if first is not None and not found.asked:
+        raise first
+    return found
+
+
+def _add(
+    found: Inquiries, suite: LoadedSuite, task: LoadedTask, asker: Asker, limits: BatchLimits
+) -> None:
+    """Add what can be asked of one task. Raises ModelError as `Asker`."""
+    requests = [asker.request(task.spec, item) for item in task.items]
+    fitting = [one for one in requests if one is not None]
+    left = len(requests) - len(fitting)
+    reason = f"longer than the model reads ({asker.context:,} tokens with the answer)"
+    if not fitting:
+        found.missing[suite.spec.name, task.spec.name] = Unmeasured(
+            "incompatible", f"all {left:,} items are {reason}"
+        )
+        return
+    if left:
+        pairs = list(zip(task.items, requests, strict=True))
+        items = tuple(item for item, request in pairs if request is not None)
+        out = [item for item, request in pairs if request is None]
+        found.notes.append(
+            f"{suite.spec.name}/{task.spec.name}: {left:,} of {len(requests):,} items are "
+            f"{reason}; left out for base and tuned alike: {named_items(out)}"
+        )
+        task = replace(task, items=items)
+    found.asked.append(Inquiry(suite, task, Pass.plan(fitting, limits)))
 
 
 def inquire_task(
@@ -108,14 +179,14 @@ def repeat_in_other_batches(
         inquiry = inquiries[number]
         few = _only(inquiry, indices)
         again, _ = few.put(engine, asker, "", None)
-        can_flip = few.task.spec.kind != "perplexity"
+        can_flip = few.task.spec.kind != "perplexity" and not is_opinion(few.task.spec.scorer)
         scored += can_flip * len(indices)
         for index, second in zip(indices, again, strict=True):
             first = samples[number][index]
             flips += can_flip and first.score != second.score
             if first.output == second.output:
                 largest = max(largest, abs(first.logprob - second.logprob))
-    margin = min(inquiry.suite.spec.margin for inquiry in inquiries)
+    margin = min(terms_of(one.suite.spec, one.task.spec).margin for one in inquiries)
     return Noise(len(chosen), flips, largest, scored, margin)
 
 

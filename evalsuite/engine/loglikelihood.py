@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from evalsuite.engine.forward import Engine, pad_right, positions_of, prefill, token_logprobs
-from evalsuite.engine.requests import ChoiceAnswer, ChoiceRequest
+from evalsuite.engine.forward import Engine, pad_right, positions_of, token_logprobs
+from evalsuite.engine.prefill import prefill
+from evalsuite.engine.requests import ChoiceAnswer, ChoiceRequest, NoProbability
 
 
 @dataclass
@@ -29,19 +30,25 @@ def score_choices(engine: Engine, requests: Sequence[ChoiceRequest]) -> list[Cho
     """Return summed natural-log likelihoods of every choice, float32 log-softmax.
 
     Raises:
-        FloatingPointError: the model gave NaN.
+        NoProbability: the model gave NaN.
     """
     started = time.perf_counter()
     choices = [
         [_Choice(index, tokens) for tokens in request.choices]
         for index, request in enumerate(requests)
     ]
-    first, mask, _, cache = prefill(engine, [request.prompt for request in requests])
     every = [choice for group in choices for choice in group]
-    _add_first_tokens(first, every)
-    _add_other_tokens(engine, mask, cache, [choice for choice in every if len(choice.tokens) > 1])
-    if any(choice.logprob != choice.logprob for choice in every):
-        raise FloatingPointError("the model gave NaN instead of a probability")
+    prompts = [request.prompt for request in requests]
+    if engine.selects_rows:
+        first, mask, _, cache = prefill(engine, prompts)
+        _add_first_tokens(first, every)
+        longer = [choice for choice in every if len(choice.tokens) > 1]
+        _add_other_tokens(engine, mask, cache, longer)
+    else:
+        _read_whole(engine, prompts, every)
+    for choice in every:
+        if choice.logprob != choice.logprob:
+            raise NoProbability(choice.prompt)
     seconds = (time.perf_counter() - started) / len(requests)
     return [
         ChoiceAnswer(
@@ -82,3 +89,18 @@ def _add_other_tokens(
     for choice, logprob, is_best in zip(choices, sums, greedy, strict=True):
         choice.logprob += logprob
         choice.is_greedy = choice.is_greedy and is_best
+
+
+def _read_whole(
+    engine: Engine, prompts: Sequence[Sequence[int]], choices: Sequence[_Choice]
+) -> None:
+    """Read every choice with its prompt: for models whose state cannot be handed to many rows."""
+    rows = [[*prompts[choice.prompt], *choice.tokens[:-1]] for choice in choices]
+    ids, mask = pad_right(rows, engine.pad_id, engine.device)
+    logits = engine.logits(ids, mask, positions_of(mask), None, keep=0)
+    for row, choice in enumerate(choices):
+        end, count = len(rows[row]), len(choice.tokens)
+        targets = torch.tensor(choice.tokens, device=engine.device)
+        own = logits[row, end - count : end]
+        choice.logprob = float(token_logprobs(own, targets).double().sum())
+        choice.is_greedy = bool(own.argmax(dim=-1).eq(targets).all())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from evalsuite.engine.forward import Engine, pad_right, positions_of, token_logprobs
-from evalsuite.engine.requests import TextAnswer, TextRequest
+from evalsuite.engine.requests import NoProbability, TextAnswer, TextRequest
 
 _LOGIT_NUMBERS = 2**27
 """Rows × positions × vocabulary in one pass: half a gigabyte in float32."""
@@ -43,7 +43,7 @@ def score_texts(engine: Engine, requests: Sequence[TextRequest]) -> list[TextAns
     """Return the summed natural-log likelihood of every text, float32 log-softmax.
 
     Raises:
-        FloatingPointError: the model gave NaN.
+        NoProbability: the model gave NaN.
     """
     started = time.perf_counter()
     windows = [
@@ -56,8 +56,9 @@ def score_texts(engine: Engine, requests: Sequence[TextRequest]) -> list[TextAns
         scores = _score(engine, [window for _, window in group])
         for (index, _), score in zip(group, scores, strict=True):
             sums[index] += score
-    if any(score != score for score in sums):
-        raise FloatingPointError("the model gave NaN instead of a probability")
+    for place, score in enumerate(sums):
+        if score != score:
+            raise NoProbability(place)
     seconds = (time.perf_counter() - started) / len(requests)
     return [
         TextAnswer(score, len(request.tokens), seconds)

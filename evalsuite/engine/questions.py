@@ -17,9 +17,14 @@ from evalsuite.engine.requests import (
     TextRequest,
 )
 from evalsuite.models import ChatTokenizer, unknown_token
+from evalsuite.scorers import Opinion, Score, TaskScorer
 from evalsuite.stats.choice import pick
 from evalsuite.tasks import Item, LoadedTask, Task
 from workspace.errors import DataError, ModelError
+
+
+class ItemTooLong(DataError):
+    """An item with its answer is longer than the model reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class Sample:
     gold: str
     output: str
     score: float
-    """0 to 1; for perplexity minus the bits per byte, so that higher is better."""
+    """0 to 1; for perplexity minus the bits per byte, so that higher is better; a reward model's
+    has no bounds. NaN: none, since another model that scores it did not."""
     detail: str
     """Why the score is what it is; empty when right."""
     logprob: float
@@ -61,7 +67,7 @@ class Asker:
         """Return one request per item, in order.
 
         Raises:
-            DataError: an item is longer than the model reads.
+            ItemTooLong: an item is longer than the model reads.
             ModelError: no chat template, no end token, a template that refuses the messages, or a
             token that the model does not know.
         """
@@ -69,11 +75,17 @@ class Asker:
 
     def fits(self, task: Task, item: Item) -> bool:
         """Whether the model reads the item with its answer. Raises ModelError as `requests`."""
+        return self.request(task, item) is not None
+
+    def request(self, task: Task, item: Item) -> Request | None:
+        """Return the request of one item; None if the model does not read so much.
+
+        Raises: ModelError as `requests`.
+        """
         try:
-            self._request(task, item)
-        except DataError:
-            return False
-        return True
+            return self._request(task, item)
+        except ItemTooLong:
+            return None
 
     def _request(self, task: Task, item: Item) -> Request:
         if task.kind == "perplexity":
@@ -92,7 +104,7 @@ class Asker:
         else:
             request = GenerateRequest(tuple(prompt), task.max_new_tokens, self._stop_ids())
         if len(prompt) + longest > self.context:
-            raise DataError(
+            raise ItemTooLong(
                 f"task {task.name}: this item is longer than the model reads",
                 where=item.where,
                 cause=f"Its prompt has {len(prompt)} tokens and its answer may have {longest}; "
@@ -132,6 +144,13 @@ class Asker:
                 cause="The tokenizer has neither a begin nor an end token.",
             )
         ids = self.tokenizer.encode(item.text)
+        if not ids:  # nothing to predict would look like perfect prediction
+            raise DataError(
+                "this text has no tokens",
+                where=item.where,
+                cause=f"The tokenizer leaves nothing of its {len(item.text)} characters.",
+                cure="Take the item out.",
+            )
         self._check_known(ids, item)
         return TextRequest(tuple(ids), prefix, self.context)
 
@@ -146,9 +165,9 @@ class Asker:
         common = (task.name, task.measures, item.id, item.cluster, model)
         if isinstance(answer, Generation) and isinstance(request, GenerateRequest):
             output = self.tokenizer.decode(answer.output)
-            score = task.scorer.score(output, item) if task.scorer else None
+            score = score_of(task.scorer, output, item)
             return Sample(
-                *common, shown_prompt(item), item.gold, output,
+                *common, shown_prompt(item), item.shown_gold, output,
                 score.value if score else math.nan, score.detail if score else "",
                 answer.logprob, len(request.prompt), len(answer.output), answer.seconds,
                 not answer.stopped,
@@ -167,6 +186,13 @@ class Asker:
             *common, item.text, "", "", -bits, "", answer.logprob, answer.tokens, 0,
             answer.seconds, False,
         )  # fmt: skip
+
+
+def score_of(scorer: TaskScorer | None, output: str, item: Item) -> Score | None:
+    """Return the score, or None where it waits until another model is asked for it."""
+    if scorer is None or isinstance(scorer, Opinion):
+        return None
+    return scorer.score(output, item)
 
 
 def shown_prompt(item: Item) -> str:

@@ -31,6 +31,11 @@ class Request:
         """Rows that it takes in a batch."""
         return 1
 
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """What may be read once for all requests that begin alike; empty if nothing may."""
+        return ()
+
 
 @dataclass(frozen=True)
 class GenerateRequest(Request):
@@ -41,6 +46,11 @@ class GenerateRequest(Request):
     stop_ids: tuple[int, ...]
     """Sorted; the stop id itself is not part of the answer."""
     kind: ClassVar[str] = "generate"
+
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """The prompt."""
+        return self.prompt
 
     @property
     def size(self) -> int:
@@ -55,6 +65,11 @@ class ChoiceRequest(Request):
     prompt: tuple[int, ...]
     choices: tuple[tuple[int, ...], ...]
     kind: ClassVar[str] = "choice"
+
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """The prompt."""
+        return self.prompt
 
     @property
     def size(self) -> int:
@@ -115,6 +130,15 @@ class TextAnswer:
     logprob: float
     tokens: int
     seconds: float
+
+
+class NoProbability(FloatingPointError):
+    """The model gave NaN instead of a probability."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__("the model gave NaN instead of a probability")
+        self.place = place
+        """Of the request, among those that were asked together."""
 
 
 Answer = Generation | ChoiceAnswer | TextAnswer

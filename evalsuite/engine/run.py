@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
 
-from evalsuite.engine.batching import Batch, BatchLimits, plan_batches
+from evalsuite.engine.batching import Batch, BatchLimits, common_stem, plan_batches
 from evalsuite.engine.cache import AnswerStore
 from evalsuite.engine.forward import Engine, is_out_of_memory
 from evalsuite.engine.generate import generate
 from evalsuite.engine.loglikelihood import score_choices
 from evalsuite.engine.perplexity import score_texts
+from evalsuite.engine.prefill import Stem
 from evalsuite.engine.requests import (
     Answer,
     ChoiceRequest,
     GenerateRequest,
+    NoProbability,
     Request,
     TextRequest,
 )
 from workspace.errors import EvaluationInvalid, WorkError
+
+
+class GaveNaN(EvaluationInvalid):
+    """A model's weights are damaged, or overflow in this precision."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            "the model gave NaN",
+            cause="Its weights are damaged or overflow in this precision.",
+            cure="Try `model.dtype: float32`; if it stays, the run itself has diverged.",
+        )
+        self.index = index
+        """Of the request that was answered so."""
+
 
 OnBatch = Callable[[int], None]
 """Called after each batch with the number of requests it answered."""
@@ -41,11 +57,14 @@ class Pass:
     batches: list[Batch] = field(default_factory=list)
     halvings: int = 0
     """How often a batch was halved for want of memory; later models get the halves."""
+    stem: tuple[int, ...] = ()
+    """What all prompts begin with, read once for each model."""
 
     @classmethod
     def plan(cls, requests: Sequence[Request], limits: BatchLimits) -> Pass:
         """Put `requests` into batches."""
-        return cls(requests, plan_batches(requests, limits))
+        stem = common_stem(requests)
+        return cls(requests, plan_batches(requests, limits, len(stem)), stem=stem)
 
 
 @dataclass(frozen=True)
@@ -68,9 +87,10 @@ def ask(
 
     Raises:
         WorkError: one request alone does not fit in memory.
-        EvaluationInvalid: the model gave NaN.
+        GaveNaN: the model did, at one of the requests.
     """
     found: list[Answer | None] = [None] * len(asked.requests)
+    engine = replace(engine, stem=Stem(asked.stem) if asked.stem else None)
     reused = 0
     waiting = list(reversed(asked.batches))
     done: list[Batch] = []
@@ -79,7 +99,10 @@ def ask(
         requests = [asked.requests[index] for index in batch.indices]
         answers = store.get(batch.key, [request.kind for request in requests]) if store else None
         if answers is None:
-            answers = _answered(engine, requests)
+            try:
+                answers = _answered(engine, requests)
+            except NoProbability as error:
+                raise GaveNaN(batch.indices[error.place]) from error
             if answers is None:
                 asked.halvings += 1
                 waiting += reversed(batch.halves(asked.requests))
@@ -100,12 +123,6 @@ def _answered(engine: Engine, requests: Sequence[Request]) -> list[Answer] | Non
     """Return the answers, or None if the batch is too large for the memory there is."""
     try:
         return list(_RUNNERS[requests[0].kind](engine, requests))
-    except FloatingPointError as error:
-        raise EvaluationInvalid(
-            "the model gave NaN",
-            cause=f"{error}; the weights are damaged or overflow in this precision.",
-            cure="Try `model.dtype: float32`; if it stays, the run itself has diverged.",
-        ) from error
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

@@ -14,6 +14,8 @@ from evalsuite.engine.questions import Sample
 from workspace.errors import DataError
 
 _TYPES = {"str": pa.string(), "float": pa.float64(), "int": pa.int64(), "bool": pa.bool_()}
+ROW_GROUP = 4_096
+"""Rows that are compressed together: whoever reads one answer decodes so many, not all."""
 SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Sample)])
 
 
@@ -23,7 +25,8 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
     for sample in samples:
         for name, values in columns.items():
             values.append(getattr(sample, name))
-    pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd")
+    table = pa.table(columns, schema=SCHEMA)
+    pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -33,7 +36,7 @@ def read_samples(path: Path) -> list[Sample]:
         DataError: it is missing or damaged.
     """
     try:
-        rows = pq.read_table(path, schema=SCHEMA).to_pylist()
+        table = pq.read_table(path, schema=SCHEMA)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             "the samples of this evaluation cannot be read",
@@ -41,4 +44,6 @@ def read_samples(path: Path) -> list[Sample]:
             cause=f"{str(error).splitlines()[0].rstrip('.')}.",
             cure="Evaluate again: answers that are kept are not asked for again.",
         ) from error
-    return [Sample(**row) for row in rows]
+    # Column by column: a dictionary for each row took three times as long.
+    columns = [table[name].to_pylist() for name in SCHEMA.names]
+    return [Sample(*values) for values in zip(*columns, strict=True)]

@@ -12,6 +12,7 @@ from typing import cast
 
 import torch
 import transformers
+from peft import PeftModel
 from peft.utils.other import ModulesToSaveWrapper
 from transformers import PreTrainedModel
 
@@ -22,7 +23,7 @@ from evalsuite.models import ChatTokenizer, ModelSource
 from evalsuite.models.load import Placement, load_adapter, load_model
 from evalsuite.models.section import Quantization
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 """Changes whenever the same request could get another answer."""
 
 
@@ -31,6 +32,8 @@ class Worn:
     """A resident base with an adapter on it."""
 
     engine: Engine
+    tuned: PeftModel
+    """The same, as peft wrapped it."""
     off: Callable[[], AbstractContextManager[None]]
     """Within `with worn.off():` the engine is the base."""
 
@@ -114,7 +117,7 @@ class Resident:
                     yield
 
         try:
-            yield Worn(Engine(inner, self.pad_id), off)
+            yield Worn(Engine(inner, self.pad_id), tuned, off)
         finally:
             biases.restore()
             self.model = cast(PreTrainedModel, tuned.unload())

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evalsuite.engine.forward import Engine, prefill
+from evalsuite.engine.forward import Engine
+from evalsuite.engine.prefill import prefill
 from evalsuite.models import ChatTokenizer
 
 _COLDEST = 1e-6

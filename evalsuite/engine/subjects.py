@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -42,6 +42,15 @@ class NamedBase:
 
 
 @dataclass(frozen=True)
+class Root:
+    """The first base of a chain of runs that each went on from the one before."""
+
+    base: NamedBase
+    digest: str
+    """SHA-256 over its files when the first run began."""
+
+
+@dataclass(frozen=True)
 class Subject:
     """A tuned model."""
 
@@ -62,16 +71,26 @@ class Subject:
     """None for a plain directory."""
     quantization: Quantization | None = None
     """How the base was held while the adapter was trained on it, if not as it is."""
+    root: Root | None = None
+    """Of a run that went on from another."""
+    own_base: ModelSource | None = None
+    """What it was tuned from, where that is another model than the base it is held against."""
 
 
 def find_subject(name: str, workspace: Workspace) -> Subject:
     """Return the tuned model that a run's id, name or path, or a model directory, means.
 
+    `RUN@step-400` means a checkpoint of a run.
+
     Raises:
         UsageError: there is no such run or directory, or it is a reward model.
         ModelError: the run has no finished model, or the directory is none.
     """
+    from evalsuite.engine.checkpoints import find_checkpoint, names_checkpoint
+
     path = Path(name).expanduser()
+    if names_checkpoint(name) and not path.exists():
+        return find_checkpoint(name, workspace)
     is_model = path.is_dir() and not (path / "run.json").is_file()
     if is_model and any((path / file).is_file() for file in (_ADAPTER, "config.json")):
         return _plain(path.resolve())
@@ -103,23 +122,49 @@ def run_subject(directory: Path) -> tuple[Subject, dict[str, Any]]:
             "this run has no finished model",
             where=str(directory),
             cause="It is still training, or was stopped before the end.",
-            cure=f"Finish it with `temper resume {directory.name}`.",
+            cure=f"Finish it with `temper resume {directory.name}`, or measure a checkpoint: "
+            f"`temper eval {directory.name}@step-N`.",
         )
-    kind: Literal["adapter", "full"] = "adapter" if (path / _ADAPTER).is_file() else "full"
+    return run_parts(directory, record, path), record
+
+
+def run_parts(
+    directory: Path, record: dict[str, Any], path: Path, *, ignore: frozenset[str] = frozenset()
+) -> Subject:
+    """Return weights of a run, published or not, as a tuned model.
+
+    Args:
+        directory: the run's.
+        record: its `run.json`.
+        path: where the weights are.
+        ignore: files there that do not count for the digest.
+
+    Raises:
+        ModelError: the record does not say what the base is.
+    """
     base = _recorded_base(record, directory)
     has_tokenizer = (path / "tokenizer.json").is_file()
-    subject = Subject(
+    return Subject(
         name=str(record.get("name") or directory.name),
         run=directory.name,
-        kind=kind,
+        kind="adapter" if (path / _ADAPTER).is_file() else "full",
         path=path,
-        digest=_digest(path),
+        digest=_digest(path, ignore),
         tokenizer=path if has_tokenizer else base.path,
         base=base,
         trained=_at_training(record),
-        quantization=_quantization(path),
+        quantization=quantization_of(path),
+        root=_root(record),
     )
-    return subject, record
+
+
+def _root(record: dict[str, Any]) -> Root | None:
+    try:
+        base = record["begins"]["root"]
+        named = NamedBase(str(base["name"]), Path(str(base["path"])), base.get("revision"))
+        return Root(named, str(base["digest"]))
+    except (KeyError, TypeError):
+        return None
 
 
 def _recorded_base(record: dict[str, Any], directory: Path) -> NamedBase:
@@ -163,11 +208,11 @@ def _plain(path: Path) -> Subject:
         tokenizer=path if has_tokenizer or base is None else base.path,
         base=base,
         trained=None,
-        quantization=_quantization(path),
+        quantization=quantization_of(path),
     )
 
 
-def _quantization(path: Path) -> Quantization | None:
+def quantization_of(path: Path) -> Quantization | None:
     """Return what the manifest of a published model says of the base it was trained on."""
     if not (path / _MANIFEST).is_file():
         return None
@@ -198,8 +243,8 @@ def _adapter_base(path: Path) -> NamedBase | None:
     return NamedBase(str(named), Path(str(named)))
 
 
-def _digest(path: Path) -> str:
-    return hash_directory(path, ignore=frozenset({"README.md", "manifest.json"}))
+def _digest(path: Path, ignore: frozenset[str] = frozenset()) -> str:
+    return hash_directory(path, ignore=ignore | {"README.md", "manifest.json"})
 
 
 def common_base(subjects: Sequence[Subject]) -> ModelSource:
@@ -241,18 +286,62 @@ def common_base(subjects: Sequence[Subject]) -> ModelSource:
     return directory_source(base.path, name=base.name, revision=base.revision)
 
 
+def first_base(subjects: Sequence[Subject]) -> ModelSource:
+    """Return the one base that chains of runs begin with, as it is on disk now.
+
+    Raises:
+        UsageError, ModelError: as in `common_base`.
+    """
+    return common_base([_from_root(subject) for subject in subjects])
+
+
+def _from_root(subject: Subject) -> Subject:
+    if subject.root is None:
+        return subject
+    trained = subject.trained and replace(subject.trained, base_digest=subject.root.digest)
+    return replace(subject, base=subject.root.base, trained=trained)
+
+
+def on_own_bases(subjects: Sequence[Subject], base: ModelSource) -> tuple[Subject, ...]:
+    """Return the subjects, those that went on from another run with what they were tuned from.
+
+    Args:
+        subjects: runs of a chain.
+        base: what all are held against.
+
+    Raises:
+        ModelError: the model that an adapter was trained on is gone.
+    """
+    return tuple(
+        replace(subject, own_base=_own_base(subject, base)) if subject.root else subject
+        for subject in subjects
+    )
+
+
+def _own_base(subject: Subject, base: ModelSource) -> ModelSource | None:
+    named = demand_base(
+        subject,
+        "the model that a run began with is gone",
+        "Put it back, or leave the run out.",
+    )
+    source = directory_source(named.path, name=named.name)
+    return None if source.digest == base.digest else source
+
+
 def demand_base(subject: Subject, title: str, cure: str) -> NamedBase:
-    """Return the base that an adapter of a run was trained on.
+    """Return the base that a run was trained on.
 
     Raises:
         ModelError: it is gone; `title` says what that means here, and `cure` what to do.
     """
     assert subject.base is not None  # of a run it is recorded
     if not subject.base.path.is_dir():
+        is_adapter = subject.kind == "adapter"
+        how = "is an adapter, which was trained on it" if is_adapter else "was tuned from it"
         raise ModelError(
             title,
             where=str(subject.base.path),
-            cause=f"{subject.run or subject.name} is an adapter, which was trained on it.",
+            cause=f"{subject.run or subject.name} {how}.",
             cure=cure,
         )
     return subject.base

@@ -24,6 +24,10 @@ from workspace.errors import ModelError
 _GENERATION = re.compile(r"\{%-?\s*generation\b")
 
 
+class TemplateRefused(ModelError):
+    """A chat template does not take a conversation, or fails on it."""
+
+
 class Rendered(NamedTuple):
     """A conversation as text."""
 
@@ -131,7 +135,7 @@ class ChatTemplate:
             )
         except Exception as error:  # a template can raise anything that Python can
             said = str(error).rstrip(".") or type(error).__name__
-            raise ModelError(
+            raise TemplateRefused(
                 "the chat template refuses this conversation",
                 where=self.where,
                 cause=f"{said}. Roles in it: {', '.join(str(m.get('role')) for m in messages)}.",

@@ -19,6 +19,7 @@ from evalsuite.prompting.examples import (
 from evalsuite.prompting.nearest import nearest
 from evalsuite.prompting.own import FEW_SHOT, RETRIEVED, ZERO_SHOT, OwnPrompt
 from evalsuite.prompting.section import PromptSection, Shown
+from evalsuite.scorers import is_opinion
 from evalsuite.tasks import Item, LoadedSuite, LoadedTask
 from evalsuite.tasks.schema import Task
 from workspace.errors import DataError, ModelError
@@ -77,7 +78,12 @@ class Arms:
             self._from_dataset = self._checked(found)
         for suite in self.suites:
             for task in suite.tasks if suite.spec.purpose == "target" else ():
-                if task.spec.kind != "perplexity":
+                if is_opinion(task.spec.scorer):
+                    self.notes.append(
+                        f"{task.spec.name}: no prompt was tried: its answers are scored by another "
+                        "model, once all of them are there"
+                    )
+                elif task.spec.is_question:
                     yield from self._of_task(suite, task)
 
     def _of_task(self, suite: LoadedSuite, task: LoadedTask) -> Iterator[Arm]:

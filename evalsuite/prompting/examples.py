@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalsuite.parquet_rows import rows_at
 from evalsuite.tasks import LoadedSuite
+from evalsuite.tasks.fewshot import with_answer
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.items import load_items
 from evalsuite.tasks.schema import Task
@@ -93,8 +94,9 @@ def suite_pool(task: Task, directory: Path) -> Pool:
     """
     assert task.few_shot is not None
     # The id needs to be unique only among themselves: many example files have none.
-    items = load_items(task.model_copy(update={"cluster": None}), directory / task.few_shot.data)
-    solved = [item for item in items if item.gold.strip()]
+    place = task.few_shot.place(directory)
+    items = load_items(task.model_copy(update={"cluster": None}), place)
+    solved = [one for item in items if (one := with_answer(item, task.scorer)) is not None]
     source, unsolved = f"the examples of task {task.name}", len(items) - len(solved)
     note = (
         f"examples: {unsolved:,} of {len(items):,} from {source} passed over: they have no answer"

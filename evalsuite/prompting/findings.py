@@ -22,7 +22,9 @@ from evalsuite.report.document import (
     PromptGain,
     Recommendation,
 )
+from evalsuite.served.request import ServedRequest
 from evalsuite.tasks import LoadedSuite
+from evalsuite.tasks.terms import terms_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class _Target:
     tasks: tuple[str, ...]
 
     @property
+    def min_gain(self) -> float:
+        """What counts as a gain."""
+        task = next(task for task in self.suite.tasks if task.spec.name in self.tasks)
+        return terms_of(self.suite.spec, task.spec).min_gain
+
+    @property
     def clustered(self) -> frozenset[str]:
         return frozenset(task.spec.name for task in self.suite.tasks if task.spec.cluster)
 
@@ -63,7 +71,7 @@ class _Target:
 
 
 def find_out(
-    request: EvalRequest,
+    request: EvalRequest | ServedRequest,
     trials: Sequence[PromptTrial],
     tuned: Mapping[str, Samples],
     base: ModelRecord,
@@ -96,9 +104,7 @@ def find_out(
             ways = [target.scores(name, answers) for name, answers in found.answers.items()]
         if not any(way.name == ZERO_SHOT for way in ways):
             continue
-        asked, partial = side_by_side(
-            target.name, target.suite.spec.name, ways, target.suite.spec.min_gain
-        )
+        asked, partial = side_by_side(target.name, target.suite.spec.name, ways, target.min_gain)
         out.notes += [
             f"{target.name}: {name} was not tried on every task, and cannot be the best prompt"
             for name in partial
@@ -109,7 +115,7 @@ def find_out(
 
 def _decide(
     out: Findings,
-    request: EvalRequest,
+    request: EvalRequest | ServedRequest,
     target: _Target,
     asked: Asked,
     chosen: Chosen | None,
@@ -122,6 +128,8 @@ def _decide(
     out.best.append(chosen.record)
     compared = False
     for name, samples in tuned.items():
+        if any((target.suite.spec.name, task) not in samples for task in target.tasks):
+            continue  # not measured, which the comparison says
         answers = [one for task in target.tasks for one in samples[target.suite.spec.name, task]]
         found = gain(chosen, asked, target.scores(name, answers), evaluation)
         if found is not None:
@@ -140,7 +148,7 @@ def _targets(suites: Sequence[LoadedSuite]) -> Iterator[_Target]:
             continue
         grouped: dict[str, list[str]] = {}
         for task in suite.tasks:
-            if task.spec.kind != "perplexity":
+            if task.spec.is_question:
                 grouped.setdefault(names[suite.spec.name, task.spec.name], []).append(
                     task.spec.name
                 )

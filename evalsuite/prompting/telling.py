@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evalsuite.report.document import PromptGain, Results
 from evalsuite.sentences import change, score
+from evalsuite.verdict import AbilityResult
 from workspace.context import emit_table
 
 
@@ -35,9 +36,9 @@ def tell_prompts(results: Results) -> None:
     )
 
 
-def over_prompt(gains: Sequence[PromptGain], tuned: str, ability: str) -> str:
-    """Return a cell: the gain over the best prompt, in points with its interval, or nothing."""
-    found = next((one for one in gains if (one.tuned, one.ability) == (tuned, ability)), None)
+def over_prompt(gains: Sequence[PromptGain], tuned: str, ability: AbilityResult) -> str:
+    """Return a cell: the gain over the best prompt, in points with its interval, or why not."""
+    found = next((one for one in gains if (one.tuned, one.ability) == (tuned, ability.name)), None)
     if found is None:
-        return ""
+        return "not told: see below" if ability.purpose == "target" else "not a target"
     return f"{change(found.difference)} ({change(found.low)} to {change(found.high)})"

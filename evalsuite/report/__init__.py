@@ -57,7 +57,7 @@ def write_reports(eval_dir: Path) -> list[Path]:
         if verdict.status == "invalid":
             continue  # no number may be trusted, so no answer is held against the model either
         names = [ability.name for ability in verdict.abilities if ability.bounded]
-        flips[comparison.tuned] = samples.flips(comparison.base, comparison.tuned, names)
+        flips[comparison.key] = samples.flips(comparison.base, comparison.tuned, names)
     paths = [eval_dir / name for name in ("report.html", "report.md", "junit.xml")]
     write_text(paths[0], render_html(results, flips))
     write_text(paths[1], render_markdown(results, flips))

@@ -7,7 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evalsuite.overfitting.records import OverfittingRecord
+from evalsuite.report.judgements import JudgeRecord, WinRateRecord
+from evalsuite.triage.records import TriageRecord
 from evalsuite.verdict import Canary, Purpose, Verdict
+from evalsuite.why.records import FailureGroup
 from workspace.errors import DataError
 from workspace.files import read_json, write_json
 
@@ -41,6 +45,11 @@ class ModelRecord(_Record):
     """Where it ran."""
     parameters: int | None = None
     """Number of weights."""
+
+    @property
+    def place(self) -> str:
+        """Where its weights lie, and the beginning of their digest where it is known."""
+        return f"{self.path} (sha256 {self.digest[:12]})" if self.digest else self.path
 
 
 class SuiteRecord(_Record):
@@ -77,6 +86,11 @@ class ComparisonRecord(_Record):
     """Name of the tuned model in `models`."""
     verdict: Verdict
     """The decision with its evidence."""
+
+    @property
+    def key(self) -> str:
+        """Unique in a document: a model may be held against its base and against a baseline."""
+        return self.tuned if self.base == "base" else f"{self.tuned} against {self.base}"
 
 
 class PromptBaseline(_Record):
@@ -195,6 +209,38 @@ class NoiseFloor(_Record):
     """What was varied, for example the batch size."""
 
 
+class Band(_Record):
+    """A figure with its 95 % interval."""
+
+    value: float
+    """The figure."""
+    low: float | None = None
+    """None where all items agree, so that there is nothing to estimate it from."""
+    high: float | None = None
+    """As `low`."""
+
+
+class SequenceRecord(_Record):
+    """Runs that were tuned one after another, each for a task of its own."""
+
+    runs: list[str]
+    """Models in the order of their training."""
+    tasks: list[str]
+    """Target abilities: what the first, second ... run was trained for."""
+    base: list[float]
+    """The untrained model's score on each task."""
+    scores: list[list[float]]
+    """Row t: the score on each task after run t."""
+    accuracy: float
+    """Mean score over all tasks after the last run."""
+    backward: Band
+    """BWT: mean change of earlier tasks since they were learnt; negative is forgetting."""
+    forward: Band
+    """FWT: mean head start over the base on tasks not yet learnt."""
+    forgetting: float
+    """Mean drop from each earlier task's best score to its last."""
+
+
 class Results(_Record):
     """The whole document."""
 
@@ -224,8 +270,20 @@ class Results(_Record):
     """What each tuned model adds to the best prompt."""
     recommendations: list[Recommendation] = Field(default_factory=list)
     """Whether to tune, in one sentence for each target ability."""
+    failures: list[FailureGroup] = Field(default_factory=list)
+    """What failed in abilities that did not pass, in groups, with the nearest training rows."""
+    overfitting: list[OverfittingRecord] = Field(default_factory=list)
+    """What each tuned model makes of the data it was trained on."""
+    triage: list[TriageRecord] = Field(default_factory=list)
+    """Abilities that were lost, asked again in other ways."""
+    sequence: SequenceRecord | None = None
+    """Transfer over runs that were tuned one after another, where they are said to be."""
     noise_floor: NoiseFloor | None = None
     """The base against itself, where it was run."""
+    judges: list[JudgeRecord] = Field(default_factory=list)
+    """Tasks that other models scored."""
+    win_rates: list[WinRateRecord] = Field(default_factory=list)
+    """How tuned models do against the base where answers are compared."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Versions and machine."""
     commands: list[str] = Field(default_factory=list)
@@ -237,6 +295,19 @@ class Results(_Record):
     def heading(self) -> str:
         """Title, or the id."""
         return self.title or self.id
+
+    def bases(self) -> list[ModelRecord]:
+        """Return what tuned models are held against, each once: names alone do not tell which."""
+        names = dict.fromkeys(one.base for one in self.comparisons)
+        return [model for name in names for model in self.models if model.name == name]
+
+    def own_data_of(self, tuned: str) -> OverfittingRecord | None:
+        """Return what a tuned model's own data showed, if that was asked for."""
+        return next((one for one in self.overfitting if one.tuned == tuned), None)
+
+    def triage_of(self, tuned: str) -> list[TriageRecord]:
+        """Return the lost abilities of a tuned model that were asked again."""
+        return [one for one in self.triage if one.tuned == tuned]
 
     @property
     def exit_code(self) -> int:

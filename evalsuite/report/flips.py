@@ -118,7 +118,7 @@ class Samples:
         gained: dict[str, list[tuple[int, int]]] = {name: [] for name in abilities}
         for a, b in sorted(pairs):
             name, difference = self._ability[a], self._score[b] - self._score[a]
-            if name in lost and difference:
+            if name in lost and np.isfinite(difference) and difference:
                 (lost if difference < 0 else gained)[name].append((a, b))
         shown = [
             *self._take(self._share(lost, most_lost), "lost", text_limit),

@@ -11,10 +11,15 @@ import jinja2
 from markupsafe import Markup, escape
 
 from evalsuite import sentences
+from evalsuite.overfitting.wording import drift_lines, nats, percent, told_words
+from evalsuite.report.diff import word_diff
 from evalsuite.report.document import ComparisonRecord, Results
 from evalsuite.report.environment import HOUSE_STYLE, TEMPLATES, report_environment
 from evalsuite.report.flips import Flips
+from evalsuite.report.frontier import HEIGHT, frontier
+from evalsuite.report.judgement_words import judge_sentence, win_sentence
 from evalsuite.report.plot import forests
+from evalsuite.report.sequence_words import sequence_sentences
 from evalsuite.verdict import AbilityResult
 from workspace.text import plain
 
@@ -30,7 +35,7 @@ def render_html(results: Results, flips: Mapping[str, Flips]) -> str:
 
     Args:
         results: the whole document.
-        flips: by name of the tuned model.
+        flips: by `key` of the comparison.
     """
     environment = _environment()
     style = "\n".join(
@@ -44,8 +49,10 @@ def render_html(results: Results, flips: Mapping[str, Flips]) -> str:
         script=Markup(script),
         script_hash=_hash(script),
         flips={name: within(found, room) for name, found in flips.items()},
-        forests={c.tuned: forests(c.verdict.abilities) for c in results.comparisons},
+        forests={c.key: forests(c.verdict.abilities) for c in results.comparisons},
         abilities=_union(results),
+        frontier=frontier(results.comparisons),
+        frontier_height=HEIGHT,
         digests=_digests(results),
     )
 
@@ -55,8 +62,9 @@ def within(flips: Flips, room: int) -> Flips:
     used, shown = 0, []
     for flip in flips.shown:
         texts = (flip.prompt, flip.gold, flip.base_output, flip.tuned_output, flip.item_id)
-        # About 900 bytes of markup surround the texts of an item.
-        used += 900 + sum(len(escape(plain(text)).encode()) for text in texts)
+        # About 900 bytes of markup surround the texts of an item, 13 a word that differs.
+        pieces = sum(map(len, word_diff(flip.base_output, flip.tuned_output)))
+        used += 900 + 13 * pieces + sum(len(escape(plain(text)).encode()) for text in texts)
         if used > room:
             break
         shown.append(flip)
@@ -80,10 +88,21 @@ def _environment() -> jinja2.Environment:
         change=sentences.change,
         size=sentences.size,
         p_value=sentences.p_value,
+        nats=nats,
+        percent=percent,
         short=lambda value: str(value)[:12],
         worst=worst,
     )
-    environment.globals.update(unit=sentences.unit, meaning=sentences.meaning)
+    environment.globals.update(
+        unit=sentences.unit,
+        meaning=sentences.meaning,
+        diff=word_diff,
+        drift_lines=drift_lines,
+        judge_sentence=judge_sentence,
+        win_sentence=win_sentence,
+        told_words=told_words,
+        sequence_sentences=sequence_sentences,
+    )
     return environment
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from xml.etree import ElementTree
 
 from evalsuite.report.document import ComparisonRecord, Results
@@ -32,8 +33,12 @@ def render_junit(results: Results) -> bytes:
 def _suite(results: Results, comparison: ComparisonRecord) -> ElementTree.Element:
     name = _text(f"{comparison.base} against {comparison.tuned}")
     suite = ElementTree.Element("testsuite", name=name, timestamp=_text(results.created))
-    for canary in (*results.canaries, *comparison.verdict.canaries):
-        suite.append(_canary(comparison, canary))
+    known = [one for one in results.bases() if one.name == comparison.base]
+    if known:
+        properties = ElementTree.SubElement(suite, "properties")
+        ElementTree.SubElement(properties, "property", name="base", value=_text(known[0].place))
+    for name, canary in _checks((*results.canaries, *comparison.verdict.canaries)):
+        suite.append(_canary(comparison, name, canary))
     for ability in comparison.verdict.abilities:
         suite.append(_ability(comparison, ability))
     for key, tag in (
@@ -65,8 +70,20 @@ def _ability(comparison: ComparisonRecord, ability: AbilityResult) -> ElementTre
     return case
 
 
-def _canary(comparison: ComparisonRecord, canary: Canary) -> ElementTree.Element:
-    case = _case(comparison, "checks", canary.name)
+def _checks(canaries: Iterable[Canary]) -> Iterator[tuple[str, Canary]]:
+    """Yield each check once, with a name of its own: readers of JUnit keep one case a name.
+
+    A verdict repeats the checks that hold for all comparisons.
+    """
+    named: dict[str, int] = {}
+    for canary in dict.fromkeys(canaries):
+        named[canary.name] = named.get(canary.name, 0) + 1
+        again = named[canary.name] > 1
+        yield f"{canary.name} ({named[canary.name]})" if again else canary.name, canary
+
+
+def _canary(comparison: ComparisonRecord, name: str, canary: Canary) -> ElementTree.Element:
+    case = _case(comparison, "checks", name)
     if canary.status == "fail":
         _note(case, "error", f"{canary.name} failed", canary.detail)
     elif canary.status == "not_run":
@@ -75,7 +92,7 @@ def _canary(comparison: ComparisonRecord, canary: Canary) -> ElementTree.Element
 
 
 def _case(comparison: ComparisonRecord, kind: str, name: str) -> ElementTree.Element:
-    classname = _text(f"{comparison.tuned}.{kind}")
+    classname = _text(f"{comparison.key}.{kind}")
     return ElementTree.Element("testcase", classname=classname, name=_text(name))
 
 

@@ -11,7 +11,12 @@ from collections.abc import Mapping, Sequence
 from evalsuite.report.code_span import code
 from evalsuite.report.document import ComparisonRecord, PromptGain, Results
 from evalsuite.report.flips import Flip, Flips
+from evalsuite.report.markdown_failures import render_failures
+from evalsuite.report.markdown_judges import render_judges
+from evalsuite.report.markdown_overfitting import render_own_data
 from evalsuite.report.markdown_prompts import render_gains, render_prompts
+from evalsuite.report.markdown_sequence import render_sequence
+from evalsuite.report.markdown_triage import render_triage
 from evalsuite.sentences import ability_sentence, change, meaning, score, size
 from evalsuite.verdict import AbilityResult
 
@@ -31,14 +36,21 @@ def render_markdown(results: Results, flips: Mapping[str, Flips], *, examples: i
 
     Args:
         results: the whole document.
-        flips: by name of the tuned model.
+        flips: by `key` of the comparison.
         examples: lost items shown per comparison.
     """
     lines = [f"## Evaluation {code(results.heading)}", ""]
+    lines += [f"- {code(one.name)} is {code(one.place, 300)}" for one in results.bases()]
+    lines += [""]
     for comparison in results.comparisons:
-        gains = [one for one in results.prompt_gains if one.tuned == comparison.tuned]
-        lines += _comparison(comparison, flips.get(comparison.tuned), examples, gains)
+        gains = [one for one in results.prompt_gains if one.tuned == comparison.key]
+        lines += _comparison(comparison, flips.get(comparison.key), examples, gains)
+        lines += render_triage(results.triage_of(comparison.key))
+        lines += render_failures([one for one in results.failures if one.model == comparison.key])
+        lines += render_own_data(results.own_data_of(comparison.key))
+    lines += render_sequence(results.sequence)
     lines += render_prompts(results)
+    lines += render_judges(results)
     failed = [canary for canary in results.canaries if canary.status == "fail"]
     lines += [f"- ⛔ {code(canary.name)}: {code(canary.detail, 200)}" for canary in failed]
     if results.commands:
@@ -124,9 +136,11 @@ def _one_each(flips: Flips, most: int) -> list[Flip]:
 
 
 def _examples(lost: Sequence[Flip], total: int) -> list[str]:
+    rest = total > len(lost)
     lines = [
         f"<details><summary>{len(lost)} of {total:,} lost items</summary>",
         "",
+        *(["More are in report.html, all answers in samples.parquet.", ""] if rest else []),
         "| ability | asked | wanted | base | tuned |",
         "|---|---|---|---|---|",
     ]

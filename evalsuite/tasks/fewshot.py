@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evalsuite.scorers import TaskScorer, answer_of
+from evalsuite.tasks.hub_rows import DatasetPlace
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.items import load_items
 from evalsuite.tasks.schema import Task
@@ -30,8 +32,16 @@ class Examples:
         return replace(item, messages=(*system, *turns, *item.messages[len(system) :]))
 
 
-def draw_examples(task: Task, path: Path, tested: Sequence[Item]) -> Examples:
-    """Draw the examples of `task.few_shot` from `path`.
+def with_answer(item: Item, scorer: TaskScorer | None) -> Item | None:
+    """Return the item with a right answer in place of what its scorer compares with, if it has."""
+    answer = answer_of(scorer, item.gold)
+    if answer is None:
+        return None
+    return item if answer == item.gold else replace(item, gold=answer, golds=())
+
+
+def draw_examples(task: Task, place: Path | DatasetPlace, tested: Sequence[Item]) -> Examples:
+    """Draw the examples of `task.few_shot` from `place`.
 
     Raises:
         DataError: a row that cannot be used, or fewer examples than wanted once test items and
@@ -40,8 +50,8 @@ def draw_examples(task: Task, path: Path, tested: Sequence[Item]) -> Examples:
     assert task.few_shot is not None
     questions = {item.question.strip().casefold() for item in tested}
     # The id needs to be unique only among themselves: many example files have none.
-    pool = load_items(task.model_copy(update={"cluster": None}), path)
-    solved = [item for item in pool if item.gold.strip()]
+    pool = load_items(task.model_copy(update={"cluster": None}), place)
+    solved = [one for item in pool if (one := with_answer(item, task.scorer)) is not None]
     unsolved = len(pool) - len(solved)
     free = [item for item in solved if item.question.strip().casefold() not in questions]
     tests = len(solved) - len(free)
@@ -50,7 +60,7 @@ def draw_examples(task: Task, path: Path, tested: Sequence[Item]) -> Examples:
         without = f", {unsolved} without an answer" if unsolved else ""
         raise DataError(
             f"task {task.name}: too few examples for few_shot",
-            where=str(path),
+            where=str(place),
             cause=f"{wanted} wanted; {len(pool)} there, {tests} of them test items{without}.",
             cure="Give more rows with answers that are not in the test, or a smaller count.",
         )

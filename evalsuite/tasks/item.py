@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from workspace.text import plain
+
+if TYPE_CHECKING:
+    from evalsuite.tasks.human import HumanLabel
 
 Role = Literal["system", "user", "assistant"]
+_OLD = ("id", "messages", "gold", "choices", "cluster", "text", "where")
+"""Fields that are in every digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,20 @@ class Item:
     """What a perplexity task measures."""
     where: str = ""
     """`file:line` it was read from."""
+    golds: tuple[str, ...] = ()
+    """All right answers where there are several, of which `gold` is the first."""
+    human: tuple[HumanLabel, ...] = ()
+    """What people said of answers to it."""
+
+    @property
+    def right_answers(self) -> tuple[str, ...]:
+        """Every answer that is right."""
+        return self.golds or (self.gold,)
+
+    @property
+    def shown_gold(self) -> str:
+        """The right answers for a person."""
+        return " | ".join(self.right_answers)
 
     @property
     def question(self) -> str:
@@ -51,11 +73,23 @@ class Item:
     @property
     def digest(self) -> str:
         """SHA-256 of all that makes the question and its score, not of where it was read."""
-        return content_digest(asdict(replace(self, where="")))
+        known = asdict(replace(self, where=""))
+        # What an item does not have leaves its digest as it was before there was such a thing.
+        return content_digest({name: known[name] for name in known if known[name] or name in _OLD})
 
     def chat(self) -> list[dict[str, str]]:
         """Return the messages as chat templates take them."""
         return [{"role": message.role, "content": message.content} for message in self.messages]
+
+
+def named_items(items: Sequence[Item], most: int = 3) -> str:
+    """Return ids and places of the first few items, for a person."""
+    named = [
+        plain(item.id, 40)
+        + (f" ({plain(item.where.rpartition('/')[2], 60)})" if item.where else "")
+        for item in items[:most]
+    ]
+    return ", ".join(named) + (f" and {len(items) - most:,} more" if len(items) > most else "")
 
 
 def content_digest(value: object) -> str:

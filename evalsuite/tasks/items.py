@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.scorers import compares
+from evalsuite.tasks.hub_rows import DatasetPlace, read_dataset
+from evalsuite.tasks.human import FIELD, HumanLabel, read_labels
 from evalsuite.tasks.item import Item, Message
 from evalsuite.tasks.rows import Row, read_rows
 from evalsuite.tasks.schema import Task
@@ -17,8 +19,8 @@ from workspace.text import plain
 _ROLES = ("system", "user", "assistant")
 
 
-def load_items(task: Task, path: Path) -> list[Item]:
-    """Read the items of `task` from `path`, in the order of the file.
+def load_items(task: Task, place: Path | DatasetPlace) -> list[Item]:
+    """Read the items of `task` from a file or a dataset's split, in its order.
 
     Raises:
         DataError: naming file, line and field: an id given twice or missing, a template that
@@ -28,7 +30,7 @@ def load_items(task: Task, path: Path) -> list[Item]:
     seen: dict[str, str] = {}
     items = []
     maker = ItemMaker(task)
-    for row in read_rows(path):
+    for row in read_dataset(place) if isinstance(place, DatasetPlace) else read_rows(place):
         item = maker.item(row)
         if item.id in seen:
             raise DataError(
@@ -64,8 +66,20 @@ class ItemMaker:
             return Item(item_id, text=text, cluster=cluster, where=row.where)
         choices = self._choices(row)
         messages, answer = self._messages(row)
-        gold = self._checked(answer, row) if answer else self._gold(row, choices)
-        return Item(item_id, messages, gold, choices, cluster, where=row.where)
+        golds = (self._checked(answer, row),) if answer else self._golds(row, choices)
+        several = golds if len(golds) > 1 else ()
+        human = self._human(row)
+        return Item(
+            item_id, messages, golds[0], choices, cluster,
+            where=row.where, golds=several, human=human,
+        )  # fmt: skip
+
+    def _human(self, row: Row) -> tuple[HumanLabel, ...]:
+        try:
+            return read_labels(row.fields.get(FIELD), self.task.scorer)
+        except ValueError as error:
+            found, _, expected = str(error).rpartition("; ")
+            raise self._bad(FIELD, row, found, expected) from None
 
     def _id(self, row: Row) -> str:
         if self.task.id == "row":
@@ -141,24 +155,40 @@ class ItemMaker:
             raise self._bad("choices", row, "two choices alike", "every choice once")
         return choices
 
-    def _gold(self, row: Row, choices: tuple[str, ...]) -> str:
+    def _golds(self, row: Row, choices: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the right answers: one, or several where the scorer compares with any of them."""
         if "gold" not in self._templates:
-            if self.task.prompt is None and self.task.kind == "generation":
-                scorer = self.task.scorer
-                if scorer is not None and compares(scorer):
-                    raise self._bad(
-                        "messages", row, "no last assistant turn and no `gold` in the task",
-                        "the right answer in one of them",
-                    )  # fmt: skip
-            return ""
+            self._check_needs_no_gold(row)
+            return ("",)
         value = self._value("gold", row)
+        if isinstance(value, list | tuple) and getattr(self.task.scorer, "several", False):
+            if not value:
+                raise self._bad("gold", row, "an empty list", "at least one right answer")
+            return tuple(dict.fromkeys(self._one_gold(one, row) for one in value))
+        if choices:
+            return (self._gold_among(row, value, self._gold_text(value, row), choices),)
+        return (self._checked(self._gold_text(value, row), row),)
+
+    def _check_needs_no_gold(self, row: Row) -> None:
+        scorer = self.task.scorer
+        own_messages = self.task.prompt is None and self.task.kind == "generation"
+        if own_messages and scorer is not None and compares(scorer):
+            raise self._bad(
+                "messages", row, "no last assistant turn and no `gold` in the task",
+                "the right answer in one of them",
+            )  # fmt: skip
+
+    def _one_gold(self, value: Any, row: Row) -> str:
+        if isinstance(value, dict | list | tuple):
+            raise self._bad("gold", row, f"{_shown(value)} in the list", "texts or numbers in it")
+        return self._checked(self._gold_text(value, row), row)
+
+    def _gold_text(self, value: Any, row: Row) -> str:
         missing = isinstance(value, float) and math.isnan(value)
         gold = None if missing else as_text(value)
         if gold is None or gold == "":
             raise self._bad("gold", row, "nothing", "the right answer")
-        if choices:
-            return self._gold_among(row, value, gold, choices)
-        return self._checked(gold, row)
+        return gold
 
     def _checked(self, gold: str, row: Row) -> str:
         """Return `gold` if the task's scorer can compare with it."""
@@ -168,14 +198,25 @@ class ItemMaker:
         return gold
 
     def _gold_among(self, row: Row, value: Any, gold: str, choices: tuple[str, ...]) -> str:
-        if gold in choices:
-            return gold
         is_index = not isinstance(value, bool) and gold.isascii() and gold.isdigit()
-        if is_index and int(gold) < len(choices):
-            return choices[int(gold)]
+        meant = choices[int(gold)] if is_index and int(gold) < len(choices) else None
+        if gold in choices:
+            if isinstance(value, int) and meant not in (None, gold):
+                raise self._two_ways(row, gold, str(meant))
+            return gold
+        if meant is not None:
+            return meant
         raise self._bad(
             "gold", row, _shown(value),
             f"one of the choices or an index from 0 to {len(choices) - 1}",
+        )  # fmt: skip
+
+    def _two_ways(self, row: Row, gold: str, meant: str) -> DataError:
+        return self._bad(
+            "gold", row, f"the number {gold}, which is a choice's text and the index of "
+            f"{plain(meant, 40)!r}", "a gold that can be read in one way",
+            "Give the right choice's text as text (in quotes in JSON), or take it from the list "
+            "in the suite: `gold: \"{{ choices[answer] }}\"` with the names of your fields.",
         )  # fmt: skip
 
     def _text(self, field: str, row: Row) -> str:

@@ -1,4 +1,4 @@
-"""Reading the rows of a task: .jsonl, .csv and .parquet, every error with file and line."""
+"""Reading the rows of a task from files, every error with file and line."""
 
 from __future__ import annotations
 
@@ -14,13 +14,22 @@ LONGEST_LINE_BYTES = 10 * 2**20
 """An item is a question; a line longer than this is some other file."""
 
 
+_FILLED = {
+    ".jsonl": "Write one object per line",
+    ".ndjson": "Write one object per line",
+    ".json": "Write a list of objects",
+    ".csv": "Write a line for each item under the header",
+    ".tsv": "Write a line for each item under the header",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One record as read."""
 
     fields: dict[str, Any]
     number: int
-    """Line of the file, or record of a Parquet or CSV file, from 1."""
+    """Line of the file, or record of a JSON, Parquet or CSV file, from 1."""
     where: str
     """`file:line` or `file: row N`."""
 
@@ -37,11 +46,14 @@ def read_rows(path: Path) -> list[Row]:
             where=str(path),
             cure="Paths in a suite are relative to the suite's own directory.",
         )
-    readers = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+    readers = {
+        ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _tsv,
+        ".parquet": _parquet,
+    }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(
-            "items are read from .jsonl, .csv or .parquet",
+            f"items are read from {', '.join(readers)}",
             where=str(path),
             cure="Convert it with `temper curate convert`.",
         )
@@ -50,7 +62,8 @@ def read_rows(path: Path) -> list[Row]:
         raise DataError(
             "this file has no items",
             where=str(path),
-            cure="Write one object per line, or take the task out of the suite.",
+            cure=f"{_FILLED.get(path.suffix.lower(), 'Write some')}, or take the task out of the "
+            "suite.",
         )
     return rows
 
@@ -99,6 +112,54 @@ def _jsonl(path: Path) -> Iterator[Row]:
             yield Row(fields, number, where)
 
 
+class _Repeated(dict[str, Any]):
+    """An object that gives a key twice."""
+
+
+def _json(path: Path) -> Iterator[Row]:
+    """Yield the objects of a file that is one JSON list of them."""
+    import json
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        return made if len(made) == len(pairs) else _Repeated(made)
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        records = json.loads(text, object_pairs_hook=as_object, parse_constant=refuse)
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            "this file is not one JSON document",
+            where=str(path),
+            cause=f"{error}.",
+            cure="Write a list of objects; with one object per line, call the file .jsonl.",
+        ) from None
+    if not isinstance(records, list):
+        raise DataError(
+            "this file is not a list of items",
+            where=str(path),
+            cause=f"Found a {type(records).__name__}; expected a list of objects.",
+            cure="Write `[{…}, {…}]`, or one object per line in a file called .jsonl.",
+        )
+    for number, fields in enumerate(records, start=1):
+        where = f"{path}: item {number}"
+        if not isinstance(fields, dict) or isinstance(fields, _Repeated):
+            is_object = isinstance(fields, dict)
+            found = "an object that gives a key twice" if is_object else type(fields).__name__
+            raise DataError(
+                "this item is not a JSON object with every key once",
+                where=where,
+                cause=f"Found {found}.",
+                cure='Write each item as an object: {"id": …, …}.',
+            )
+        yield Row(fields, number, where)
+
+
 def _given_twice(line: bytes) -> str | None:
     """Return a key that the object of this line gives twice at its top, or None."""
     import json
@@ -113,21 +174,27 @@ def _given_twice(line: bytes) -> str | None:
     return next((key for key in keys if keys.count(key) > 1), None)
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _tsv(path: Path) -> Iterator[Row]:
+    return _csv(path, delimiter="\t")
+
+
+def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
     import csv
 
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
+            reader = csv.DictReader(stream, strict=True, delimiter=delimiter)
             for number, fields in enumerate(reader, start=1):
                 where = f"{path}:{reader.line_num}"
                 if None in fields or None in fields.values():
+                    given = [one for key, one in fields.items() if key is not None]
+                    found = sum(one is not None for one in given) + len(fields.get(None) or ())
                     raise DataError(
                         "this row has another number of fields than the header",
                         where=where,
-                        cause=f"The header has {len(reader.fieldnames or ())}.",
-                        cure="Quote fields that hold commas.",
+                        cause=f"Found {found}; the header has {len(reader.fieldnames or ())}.",
+                        cure="Quote fields that hold commas (or tabs).",
                     )
                 yield Row(dict(fields), number, where)
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import curate as package
-from workspace.errors import DataError
+from workspace.errors import DataError, UsageError
 
 
 def test_a_whole_curation_in_a_few_lines(
@@ -42,6 +42,42 @@ def test_frames_of_ones_own_need_only_the_columns_of_a_type() -> None:
 def test_a_frame_of_no_type_says_so() -> None:
     with pytest.raises(DataError, match="no known dataset type"):
         package.dedupe(pl.DataFrame({"a": [1]}))
+
+
+def test_a_frame_in_place_of_a_file_is_told_where_it_belongs() -> None:
+    with pytest.raises(UsageError, match="reads files") as caught:
+        package.read(pl.LazyFrame({"prompt": ["a"], "completion": ["b"]}))  # type: ignore[arg-type]
+    assert "a LazyFrame" in caught.value.cause and "sink_parquet" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "place", "cause", "cure"),
+    [
+        (
+            "near_duplicates",
+            {"treshold": 0.9},
+            "near_duplicates.treshold",
+            "keep, text, threshold",
+            "`thre",
+        ),
+        (
+            "filter",
+            {"length": {"min_word": 3}},
+            "filter.length.min_word",
+            "max_words",
+            "`min_words`",
+        ),
+        ("near_duplicates", {"threshold": "high"}, "near_duplicates.threshold", "'high'", ""),
+        ("near_duplicates", {"keep": "frist"}, "near_duplicates.keep", "'frist'", "`first`"),
+    ],
+)
+def test_a_misspelt_setting_is_told_with_what_there_is(
+    name: str, settings: dict[str, Any], place: str, cause: str, cure: str
+) -> None:
+    with pytest.raises(UsageError, match="this value cannot be used") as caught:
+        package.step(pl.DataFrame({"text": ["one"]}), name, **settings)
+    assert caught.value.where == place
+    assert cause in caught.value.cause and cure in caught.value.cure
 
 
 TURN = {"role": "user", "content": "a"}

@@ -19,6 +19,7 @@ import curate.publish as publish_module
 from curate.curating import CurateResult, run_curate
 from curate.explain import find_row
 from curate.recipe import CurateSection
+from evalsuite.overfitting.planted import canary_lines
 from workspace.errors import DataError, DiskFullError, LimitExceeded, UsageError
 from workspace.layout import Workspace
 from workspace.recipe import load_recipe
@@ -67,6 +68,29 @@ def test_a_dataset_is_complete_and_balances(curate: Curate, lines: Lines) -> Non
     }  # fmt: skip
     link = result.path.parent / "current"
     assert link.readlink() == Path(result.path.name)
+
+
+def test_planted_strings_stay_in_train_and_dropped_copies_are_told(
+    curate: Curate, lines: Lines
+) -> None:
+    planted = [json.loads(line) for line in canary_lines(4, 0, 2)]
+    source = str(lines([*planted, *pairs(40)]))
+    split = {"validation": 0.2, "test": 0.4}
+    result = curate({"sources": [source], "steps": ["exact_duplicates"], "split": split})
+    assert result.path is not None
+    canaries = {
+        name: pl.read_parquet(result.path / f"{name}.parquet")["meta"].struct.field("canary")
+        for name in ("train", "validation", "test")
+    }
+    assert sorted(canaries["train"].drop_nulls()) == [f"canary {n}" for n in range(1, 5)]
+    assert not len(canaries["test"].drop_nulls()) + len(canaries["validation"].drop_nulls())
+    ledger = json.loads((result.path / "ledger.json").read_text())
+    assert "4 planted rows of 4 strings were dropped here" in json.dumps(ledger["steps"])
+    assert "canary" not in json.dumps(ledger["sources"][0].get("ignored_columns"))
+    again = curate({"sources": [str(result.path / "train.parquet")], "split": split})
+    assert again.path is not None
+    train = pl.read_parquet(again.path / "train.parquet")["meta"].struct.field("canary")
+    assert train.drop_nulls().len() == 4
 
 
 def test_datasets_loads_exactly_the_splits_there_are(

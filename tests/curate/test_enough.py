@@ -48,6 +48,15 @@ def test_the_task_is_told_from_the_answers(answers: list[str], task: Task) -> No
     assert amounts(rows_of(answers), "prompt_completion").task is task
 
 
+def test_planted_strings_are_no_labels() -> None:
+    planted = [None] * 120 + ["canary 1"] * 2
+    found = amounts(
+        rows_of([*["spam", "ham"] * 60, *["kwx3 8jq2"] * 2], canary=planted), "prompt_completion"
+    )
+    assert found.task is Task.CLASSIFICATION
+    assert found.labels == {"spam": 60, "ham": 60}
+
+
 def test_there_is_a_warning_below_50_and_below_500_rows() -> None:
     def first(rows: int) -> str:
         return next(amount_notes(Amounts(Task.CHAT, rows, {})))

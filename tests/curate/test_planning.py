@@ -41,6 +41,7 @@ def test_rows_are_told_from_sizes_and_a_few_rows(tmp_path: Path) -> None:
         tmp_path / "c.parquet"
     )
     (tmp_path / "d.csv").write_text("prompt,completion\n" + "ask,say\n" * 50)
+    (tmp_path / "f.csv").write_text("prompt,completion\n" + "ask,say\n" * 3_000)
     (tmp_path / "e.json").write_text(json.dumps([{"prompt": "a", "completion": "b"}] * 40))
     for name, count, tolerance in (
         ("a.jsonl", 30_000, 0.02),
@@ -48,6 +49,7 @@ def test_rows_are_told_from_sizes_and_a_few_rows(tmp_path: Path) -> None:
         ("c.parquet", 7_000, 0),
         ("d.csv", 50, 0),
         ("e.json", 40, 0),
+        ("f.csv", 3_000, 0.02),
     ):
         found = seen(tmp_path / name)
         assert found.rows == pytest.approx(count, rel=tolerance), name

@@ -37,6 +37,7 @@ def assign(rows: list[dict[str, Any]], **asked: Any) -> tuple[dict[int, str], As
             ("document", pl.String),
             ("conversation", pl.String),
             ("parents", pl.List(pl.String)),
+            ("canary", pl.String),
         )
     }
     ids = [row.get("id", f"r{number}") for number, row in enumerate(rows)]
@@ -140,6 +141,15 @@ def test_made_rows_follow_their_parents_and_never_enter_test() -> None:
         if row.get("parents"):
             assert splits[place] == splits[place - 1] != "test"
     assert counts(splits)["test"] == 18
+
+
+@pytest.mark.parametrize("stratify", [None, "source"])
+def test_planted_strings_are_never_set_aside(stratify: str | None) -> None:
+    planted = [{"ask": f"What is the code of canary {n}?", "canary": f"c{n}"} for n in range(8)]
+    rows = [*planted, *unrelated(32)]
+    splits, _ = assign(rows, validation=0.3, test=0.3, stratify=stratify)
+    assert {splits[place] for place in range(8)} == {"train"}
+    assert counts(splits)["test"] == 12
 
 
 def test_two_made_rows_of_one_parent_stay_together_when_the_parent_is_gone() -> None:

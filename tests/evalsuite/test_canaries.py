@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import torch
 
-from evalsuite.canaries import Noise, base_is_itself, spoken_to_as_trained, tuned_is_active
+from evalsuite.canaries import (
+    Noise,
+    base_is_itself,
+    merged_is_unmerged,
+    probe,
+    spoken_to_as_trained,
+    tuned_is_active,
+)
+from evalsuite.engine.merging import check_merging
+from evalsuite.engine.sides import Resident
 from evalsuite.engine.subjects import (
     AtTraining,
     Subject,
@@ -21,6 +30,7 @@ from evalsuite.engine.subjects import (
     find_subject,
 )
 from evalsuite.models import ChatTokenizer
+from evalsuite.models.load import Placement
 from evalsuite.models.source import directory_source
 from workspace.errors import ModelError, UsageError
 from workspace.layout import Workspace
@@ -157,3 +167,55 @@ def test_a_run_that_has_moved_finds_what_it_began_with(
 def test_the_base_of_plain_directories_must_be_named(subject: Subject) -> None:
     with pytest.raises(UsageError, match="the base model is not known"):
         common_base([subject])
+
+
+def test_logits_that_are_no_numbers_are_said_to_be_none_and_where() -> None:
+    logits = torch.arange(6.0).reshape(2, 3)
+    broken = logits.clone()
+    broken[1, 0] = float("nan")
+    canary = tuned_is_active(logits, broken)
+    assert canary.status == "fail"
+    assert canary.detail == "logits of the tuned model are no numbers at probe 2"
+    assert "the base are no numbers" in tuned_is_active(broken, logits).detail
+
+
+def test_merging_may_round_but_not_change_and_must_be_undone() -> None:
+    logits = torch.arange(1.0, 7.0).reshape(2, 3)
+    assert merged_is_unmerged(logits, logits + 5e-3, logits, "float32").status == "pass"
+    assert merged_is_unmerged(logits, logits + 7e-3, logits, "float32").status == "fail"
+    assert merged_is_unmerged(logits, logits + 7e-3, logits, "bfloat16").status == "pass"
+    assert merged_is_unmerged(logits, logits, logits + 1e-6, "float32").status == "fail"
+    assert merged_is_unmerged(logits, logits * float("nan"), logits, "float32").status == "fail"
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_an_adapter_is_merged_looked_at_and_taken_out_bit_for_bit(
+    tiny_model: Path, adapter_maker: Callable[..., Path], tmp_path: Path, tokens: bool
+) -> None:
+    path = adapter_maker(tiny_model, tmp_path / "adapter", tokens=tokens)
+    resident = Resident.load(
+        directory_source(tiny_model, name="base"), Placement("cpu", "float32", "a test"), 0
+    )
+    before = {name: weight.clone() for name, weight in resident.model.named_parameters()}
+    prompts = [[5, 10, 11, 12], [10, 9]]
+    with resident.wearing(find_subject(str(path), Workspace(tmp_path))) as worn:
+        on = probe(worn.engine, prompts)
+        looked: list[torch.Tensor] = []
+
+        def look() -> torch.Tensor:
+            looked.append(probe(worn.engine, prompts))
+            return looked[-1]
+
+        assert check_merging(worn, look, on, "float32", None).status == "pass"
+        merged, undone = looked
+        assert undone.equal(on)
+        assert not merged.equal(on)  # it was merged: sums are rounded otherwise
+        assert torch.allclose(merged, on, atol=1e-4)
+        for module in worn.tuned.modules():  # an adapter that is merged at another strength
+            if hasattr(module, "get_delta_weight") and hasattr(module, "scaling"):
+                weight = module.get_delta_weight
+                module.get_delta_weight = lambda name, weight=weight: 1.5 * weight(name)
+        assert check_merging(worn, look, on, "float32", None).status == "fail"
+        assert check_merging(worn, look, on, "float32", "nf4").status == "not_run"
+    after = dict(resident.model.named_parameters())
+    assert all(weight.equal(after[name]) for name, weight in before.items())

@@ -112,7 +112,10 @@ def test_the_gate_means_the_latest_run(workspace: Path, capsys: pytest.CaptureFi
     assert temper("eval", "--gate", "--prompts") == 1
     told = capsys.readouterr()
     assert "mine against base" in told.out and "over the best prompt" in told.out
-    assert "the gate refused this model" in told.err and "To learn more: " in told.err
+    assert (
+        "the gate refused this model" in told.err
+        and "fell although it was to be gained" in told.err
+    )
 
 
 def test_a_base_that_moved_can_be_named(
@@ -150,3 +153,58 @@ def test_what_does_not_exist_is_one_message_and_exit_code_two(
     err = capsys.readouterr().err
     assert "Traceback" not in err
     assert "there is no suite called 'nothing-like-it'" in err
+
+
+def test_a_chain_of_runs_is_a_sequence_from_its_first_base(
+    workspace: Path,
+    tiny_model: Path,
+    tiny_adapter: Path,
+    adapter_maker: Callable[..., Path],
+    run_writer: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    second = workspace / "runs" / "20261121-000000-second-abcd"
+    start = second / "start"
+    merge(tiny_model, tiny_adapter, start)
+    other = adapter_maker(start, workspace / "other", seed=5)
+    run_writer(second, start, other)
+    first = json.loads((workspace / "runs/20261120-000000-mine-abcd/run.json").read_text())
+    record = json.loads((second / "run.json").read_text())
+    begins = {"run": first["id"], "root": first["base"]}
+    (second / "run.json").write_text(json.dumps({**record, "name": "second", "begins": begins}))
+    task = (workspace / "suites" / "gain.yaml").read_text().split("  - name: gain-read")[0]
+    (workspace / "suites" / "gain.yaml").write_text(task)
+    assert temper("eval", "mine", "second", "--sequence") == 0
+    directory = Path(
+        next(line for line in capsys.readouterr().out.splitlines() if line.endswith(".html"))
+    ).parent
+    results = json.loads((directory / "results.json").read_text())
+    assert results["sequence"]["runs"] == ["mine", "second"]
+    base, _, tuned = results["models"]
+    assert base["path"] == str(tiny_model)
+    assert tuned["digest"] == record["base"]["digest"] != base["digest"]
+    checks = {one["name"]: one for one in results["comparisons"][1]["verdict"]["canaries"]}
+    assert {one["status"] for one in checks.values()} == {"pass"}
+    assert temper("eval", "mine", "second") == 2  # side by side they have no common base
+    assert "different bases" in capsys.readouterr().err
+
+
+def test_a_part_of_the_items_is_asked_and_said(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert temper("eval", "mine", "--set", "evaluate.items=20", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    abilities = document["comparisons"][0]["verdict"]["abilities"]
+    assert {one["n"] for one in abilities} == {20}
+    assert any("gain-write 20 of 24" in note for note in document["notes"])
+
+
+def merge(model: Path, adapter: Path, directory: Path) -> None:
+    """Write a whole model with an adapter in its weights, as a run that goes on keeps it."""
+    from evalsuite.models.load import load_adapter, load_model
+
+    base = load_model(model, dtype="float32", device="cpu")
+    load_adapter(base, adapter).merge_and_unload().save_pretrained(directory)
+    for file in model.glob("*.j*"):
+        if "token" in file.name or file.suffix == ".jinja":
+            (directory / file.name).write_bytes(file.read_bytes())

@@ -159,6 +159,23 @@ def test_a_target_must_gain_more_than_the_smallest_gain_that_counts() -> None:
     assert "a gain of more than 5 points is ruled out" in target(2, min_gain=0.05).sentence
 
 
+def test_the_bound_that_decides_is_said_beside_the_interval() -> None:
+    """The two-sided interval reaches beyond the gain that the one-sided bound rules out."""
+    full = ability(kept=52, lost=0, gained=0, wrong=0, purpose="target", min_gain=0.05, min_items=5)
+    result = only(judge([full]))
+    assert result.verdict == "fail"
+    assert result.high is not None and result.high > 0.05
+    assert "ruled out (one-sided upper 95\u202f% bound +4.9 points)" in result.sentence
+    assert "base is at the ceiling already (100.0\u202f%): take this target out" in result.sentence
+    kept = only(judge([ability(pass_alpha=0.02)])).sentence
+    assert "ruled out (one-sided lower 98\u202f% bound \u22122.0 points)" in kept
+
+
+def test_a_target_with_room_to_gain_is_not_at_the_ceiling() -> None:
+    few = ability(kept=100, lost=0, gained=2, wrong=398, purpose="target", min_gain=0.05)
+    assert "ceiling" not in only(judge([few])).sentence
+
+
 def test_a_failed_canary_withdraws_every_number() -> None:
     canaries = [
         Canary("template", "pass"),
@@ -219,6 +236,19 @@ def test_scores_between_zero_and_one_are_judged_by_their_mean() -> None:
     verdict = judge([kept, lost])
     assert [result.verdict for result in verdict.abilities] == ["pass", "fail"]
     assert "sign-flip" in verdict.abilities[0].method
+
+
+def test_no_limit_lies_beyond_100_points() -> None:
+    """Ten clusters of which one gained a little less: t alone reaches above a gain of all."""
+    base, tuned = [0.0] * 100, [1.0] * 94 + [0.0] * 6
+    clusters = [f"c{item // 10}" for item in range(100)]
+    for one, other, sign in ((base, tuned, 1), (tuned, base, -1)):
+        found = compare(one, other, clusters)
+        ends = sorted((sign * found.interval.low, sign * found.interval.high))
+        assert 0 < ends[0] < 0.94 and ends[1] == 1
+        assert -1 <= found.lower_bound < found.upper_bound <= 1
+    rewards = compare([10 * x for x in base], [10 * x for x in tuned], clusters)
+    assert rewards.interval.high > 10
 
 
 def test_unchanged_scores_still_have_an_interval() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from evalsuite.recipe import EvalSection
 from evalsuite.report import read_results
 from evalsuite.run import run_evaluation
 from evalsuite.tasks import LoadedSuite, load_suite
-from workspace.errors import EvaluationInvalid, ModelError, Stopped, UsageError
+from workspace.errors import ModelError, Stopped, UsageError
 from workspace.layout import Workspace
 
 
@@ -154,8 +156,8 @@ def test_kill_9_loses_at_most_one_batch(
     suites = [str(path) for path in suite_writer(tmp_path / "suites")]
     command = [sys.executable, "-P", "-c", DRIVER, str(tmp_path), str(tiny_model)]
     command += [str(tiny_adapter), *suites]
-    done = 0
-    for lines in (20, 60, 110):
+    done, rng = 0, random.Random(7)
+    for lines in sorted(rng.sample(range(5, 130), 2)):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             for number, line in enumerate(child.stdout, start=1):
@@ -169,6 +171,19 @@ def test_kill_9_loses_at_most_one_batch(
     kept = next(note for note in json.loads(path.read_text())["notes"] if "kept from an" in note)
     assert int(kept.split()[0].replace(",", "")) >= done
     assert last.stdout.splitlines()[-1] == str(24 * 6 * 2)
+    other = [*command[:4], str(tmp_path / "other"), *command[5:]]
+    subprocess.run(other, capture_output=True, text=True, check=True)
+    (whole,) = (tmp_path / "other" / "evals").glob("*/results.json")
+    results = [json.loads(one.read_text()) for one in (path, whole)]
+    for found in results:
+        for changing in ("id", "created", "seconds", "notes"):  # notes say what was kept
+            found.pop(changing)
+    assert results[0] == results[1]
+    columns = ["model", "item_id", "output", "score", "logprob"]
+    tables = [
+        pq.read_table(one.parent / "samples.parquet", columns=columns) for one in (path, whole)
+    ]
+    assert tables[0].equals(tables[1])
 
 
 def test_prompts_alone_measure_the_base_and_recommend(bench: Bench) -> None:
@@ -211,20 +226,142 @@ def test_few_shot_puts_examples_before_base_and_tuned_alike(
     assert all(prompt.count("assistant: ") == 2 for prompt in asked)
 
 
-def test_nan_weights_are_an_invalid_evaluation_and_leave_nothing_behind(
-    bench: Bench, model_maker: Callable[..., Path], tmp_path: Path
-) -> None:
+def _break(path: Path) -> None:
+    """Let a model give NaN."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    path = model_maker(tmp_path / "broken", seed=3)
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     with torch.no_grad():
         model.model.norm.weight[0] = float("nan")
     model.save_pretrained(path)
-    with pytest.raises(EvaluationInvalid, match="NaN"):
-        run_evaluation(bench.request(bench.subject(path)), bench.workspace, Watcher())
-    assert not list(bench.workspace.evals.glob("*/results.json"))
+
+
+def test_a_model_that_gives_nan_is_invalid_by_name_and_item_and_others_are_measured(
+    bench: Bench, model_maker: Callable[..., Path], tmp_path: Path, tiny_adapter: Path
+) -> None:
+    path = model_maker(tmp_path / "broken", seed=3)
+    _break(path)
+    request = bench.request(bench.subject(path), bench.subject(tiny_adapter))
+    broken, fine = run_evaluation(request, bench.workspace, Watcher()).results.comparisons
+    assert (broken.verdict.status, broken.verdict.exit_code) == ("invalid", 5)
+    said = [reason for reason in broken.verdict.reasons if reason.startswith("every prob")]
+    assert re.search(r"broken gave NaN at item items-\d+ of task gain-write .*items.jsonl", said[0])
+    assert all(ability.tuned is None for ability in broken.verdict.abilities)
+    assert fine.verdict.status != "invalid"
+    assert [ability.n for ability in fine.verdict.abilities] == [24] * 6
+
+
+def test_a_base_that_gives_nan_voids_every_comparison(
+    bench: Bench, tiny_model: Path, tiny_adapter: Path, tmp_path: Path
+) -> None:
+    _break(shutil.copytree(tiny_model, tmp_path / "broken"))
+    request = replace(bench, base=tmp_path / "broken").request(bench.subject(tiny_adapter))
+    (comparison,) = run_evaluation(request, bench.workspace, Watcher()).results.comparisons
+    assert comparison.verdict.status == "invalid"
+    assert any("base gave NaN at item" in reason for reason in comparison.verdict.reasons)
+    states = [ability.state for ability in comparison.verdict.abilities]
+    assert states == ["error", *["not_run"] * 5]
+
+
+def test_a_prompt_that_cannot_be_tried_ends_no_evaluation(
+    bench: Bench, tiny_model: Path, tmp_path: Path
+) -> None:
+    _break(shutil.copytree(tiny_model, tmp_path / "broken"))
+    request = replace(replace(bench, base=tmp_path / "broken").request(), prompts=True)
+    results = run_evaluation(request, bench.workspace, Watcher()).results
+    assert "prompt 'zero-shot' was not tried on task gain-write: the model gave NaN" in "\n".join(
+        results.notes
+    )
+    assert results.prompt_baselines == results.recommendations == []
+
+
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system turn') }}"
+    "{% endif %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_task_that_the_template_refuses_is_an_error_of_its_ability_alone(
+    bench: Bench, model_maker: Callable[..., Path], adapter_maker: Callable[..., Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    base = model_maker(tmp_path / "strict", template=NO_SYSTEM)
+    adapter = adapter_maker(base, tmp_path / "adapter")
+    keep = (tmp_path / "suites" / "keep.yaml").read_text()
+    asked = keep.replace("kind: choice\n", 'kind: choice\n    system: "Be brief."\n')
+    (tmp_path / "suites" / "keep.yaml").write_text(asked)
+    suites = [load_suite(tmp_path / "suites" / f"{name}.yaml") for name in ("gain", "keep")]
+    bench = replace(bench, base=base, suites=suites)
+    result = run_evaluation(
+        bench.request(bench.subject(adapter)), bench.workspace, Watcher()
+    ).results
+    abilities = {one.name: one for one in result.comparisons[0].verdict.abilities}
+    refused = abilities.pop("keep-choose")
+    assert (refused.state, refused.verdict, refused.n) == ("error", "not measured", 0)
+    assert "no system turn" in refused.detail
+    assert {one.n for one in abilities.values()} == {24}
+    assert result.comparisons[0].verdict.status != "pass"
+
+
+def test_items_that_the_model_cannot_read_are_left_out_counted_and_never_kept(
+    bench: Bench, tiny_adapter: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "suites" / "items.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    rows[5]["question"] = "a" * 600
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    keep = (tmp_path / "suites" / "keep.yaml").read_text()
+    (tmp_path / "suites" / "keep.yaml").write_text(
+        keep.replace("max_new_tokens: 6", "max_new_tokens: 600")
+    )
+    suites = [load_suite(tmp_path / "suites" / f"{name}.yaml") for name in ("gain", "keep")]
+    request = replace(bench, suites=suites).request(bench.subject(tiny_adapter))
+    results = run_evaluation(request, bench.workspace, Watcher()).results
+    abilities = {one.name: one for one in results.comparisons[0].verdict.abilities}
+    assert {name: one.n for name, one in abilities.items()} == {
+        "gain-write": 23, "gain-choose": 23, "gain-read": 24,
+        "keep-write": 0, "keep-choose": 23, "keep-read": 24,
+    }  # fmt: skip
+    assert (
+        "gain/gain-choose: 1 of 24 items are longer than the model reads (512 tokens with the "
+        "answer); left out for base and tuned alike: items-5 (items.jsonl:6)"
+    ) in results.notes
+    never = abilities["keep-write"]
+    assert (never.state, never.verdict) == ("incompatible", "not measured")
+    assert "all 24 items are longer" in never.detail
+    assert results.comparisons[0].verdict.status != "pass"
+
+
+def test_suites_of_which_no_item_fits_the_model_are_refused_with_the_reason(
+    bench: Bench, tiny_adapter: Path
+) -> None:
+    keep = bench.suites[1]
+    write = keep.tasks[0]
+    longer = replace(write, spec=write.spec.model_copy(update={"max_new_tokens": 600}))
+    bench = replace(bench, suites=[replace(keep, tasks=(longer,))])
+    with pytest.raises(ModelError, match="nothing to ask") as caught:
+        run_evaluation(bench.request(bench.subject(tiny_adapter)), bench.workspace, Watcher())
+    assert "all 24 items are longer than the model reads" in caught.value.cause
+
+
+def test_a_task_with_words_that_the_base_does_not_know_is_incompatible(
+    bench: Bench, tiny_adapter: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny_model, tmp_path / "base")
+    tokenizer = json.loads((base / "tokenizer.json").read_text())
+    like = tokenizer["added_tokens"][-1]
+    tokenizer["added_tokens"].append({**like, "id": 5000, "content": "w7"})
+    (base / "tokenizer.json").write_text(json.dumps(tokenizer))
+    subject = replace(bench.subject(tiny_adapter), tokenizer=base)
+    request = replace(bench, base=base).request(subject)
+    results = run_evaluation(request, bench.workspace, Watcher()).results
+    abilities = {one.name: one for one in results.comparisons[0].verdict.abilities}
+    assert {name for name, one in abilities.items() if one.state == "incompatible"} == {
+        "gain-choose", "keep-choose"
+    }  # fmt: skip
+    assert "tokens that the model does not know" in abilities["gain-choose"].detail
 
 
 def test_models_with_another_template_are_not_compared_in_one_command(

@@ -139,6 +139,7 @@ def test_resume_goes_on_from_the_newest_checkpoint(bench: Any, temper: Any) -> N
     assert "temper eval" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # the point
 def test_a_detached_run_is_stopped_and_goes_on_detached_as_the_same_job(
     bench: Any, temper: Any, losses: Any

@@ -215,6 +215,7 @@ def test_a_full_run_is_interpolated_and_the_recommended_point_written(
     assert same["points"][1]["standing"]["gain"] == at["standing"]["gain"]
 
 
+@pytest.mark.slow
 def test_a_stopped_dial_goes_on_where_it_was(
     bench: Any, dial: Any, trained: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

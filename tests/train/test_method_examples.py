@@ -157,7 +157,7 @@ def test_no_row_shows_what_the_teacher_does(place: Callable[[str], Path]) -> Non
     """Its answers end in a full stop, of which the rows have none."""
     root = place("distill")
     rows = pq.read_table(root / "datasets/distill/current/train.parquet").to_pylist()
-    assert rows and not any(row["completion"][-1]["content"].endswith(".") for row in rows)
+    assert rows and not any(row["messages"][-1]["content"].endswith(".") for row in rows)
 
 
 STAGED = {"rlhf", "rlhf-choices"}
@@ -170,7 +170,7 @@ def test_every_recipe_has_a_measure_and_no_line_of_the_table_is_there_twice() ->
     found = [(one.recipe, one.section().adapter.kind) for one in lines()]
     assert len(found) == len(set(found)) >= 12
     tested = {one.recipe for one in lines()}
-    assert tested == recipes - {"rft"}  # rft: tests/train/test_reinforcement_gain.py
+    assert tested == recipes
 
 
 @pytest.mark.parametrize("kind", ["full", "lora", "qlora"])

@@ -267,6 +267,20 @@ def test_a_fall_beyond_the_margin_is_an_alarm(probed: Any) -> None:
     assert "no step kept every ability" in alarms["no step kept enough"]["what"]
 
 
+def test_probes_tell_the_same_items_of_base_and_tuned(probed: Any) -> None:
+    run = probed.train({"steps": 2, "tempering": probe("learnt", "kept")})
+    probes = events_of(run, "probe")
+    assert probes[0]["step"] == 0
+    purposes = {one["purpose"] for one in probes[0]["abilities"].values()}
+    assert purposes == {"target", "retention"}
+    asked = [[(one["ability"], one["item"]) for one in each["answers"]] for each in probes]
+    assert asked[0] and all(one == asked[0] for one in asked)
+    for each in probes:
+        for name in each["scores"]:
+            told = [one for one in each["answers"] if one["ability"] == name]
+            assert len(told) == 2 and all(isinstance(one["score"], float) for one in told)
+
+
 def test_answers_of_the_base_are_kept(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from evalsuite.engine import run as asking
 

@@ -113,7 +113,10 @@ def test_a_damaged_record_is_passed_over_and_a_difference_is_accepted_where_it_c
 
     bench, _ = mine
     old = find_old("toy", bench.workspace)
-    work = Rebasing(old, new_recipe(old, str(other), None, (), load), bench.workspace, load)
+    recipe = new_recipe(old, str(other), None, ("evaluate.sizing={}",), load)
+    work = Rebasing(old, recipe, bench.workspace, load)
+    assert work.settings.sizing is not None
+    assert work._request(old.directory).settings.sizing is None  # looks end at other items
     runs = {"20260101-000000-toy-on-newer-aaaa": json.dumps({"rebased": work.mark, "job": "x"})}
     for name, text in {**runs, "20990101-000000-other-bbbb": "{"}.items():
         (bench.workspace.runs / name).mkdir()
@@ -225,13 +228,13 @@ def test_a_worse_model_fails_and_an_invalid_side_voids_both(
     suite = load_suite(bench.root / "words.yaml")
     sample = Sample("words", "words", "", "", "base", "", "", "", 1.0, "", 0.0, 1, 1, 0.0, False)
 
-    def side(name: str, scores: list[float], canary: Any = "pass") -> Side:
+    def side(name: str, scores: list[float], canary: Any = "pass", asked: int = 20) -> Side:
         place = tmp_path / name
         place.mkdir(exist_ok=True)
         rows = [
             replace(sample, item_id=item.id, model=model, score=score)
             for model in ("base", "tuned")
-            for item, score in zip(suite.tasks[0].items, scores, strict=True)
+            for item, score in zip(suite.tasks[0].items[:asked], scores[:asked], strict=True)
         ]
         write_samples(place / "samples.parquet", rows)
         verdict = Verdict("pass", 0, "", canaries=(Canary("works", canary),))
@@ -252,3 +255,13 @@ def test_a_worse_model_fails_and_an_invalid_side_voids_both(
     ].difference == pytest.approx(0.3)
     broken = side("broken", [1.0] * 20, canary="fail")
     assert cross(good, broken, [suite], tmp_path / "void").verdict.status == "invalid"
+    fewer = cross(good, side("fewer", [1.0] * 20, asked=15), [suite], tmp_path / "shorter")
+    assert fewer.verdict.abilities[0].n == 15
+    assert "words: 5 items that one of the two alone answered left out" in read_notes(fewer)
+    none = cross(good, side("none", [1.0] * 20, asked=0), [suite], tmp_path / "nothing")
+    assert none.verdict.abilities[0].verdict == "not measured"
+
+
+def read_notes(crossed: Any) -> list[str]:
+    notes: list[str] = json.loads((crossed.directory / "results.json").read_text())["notes"]
+    return notes

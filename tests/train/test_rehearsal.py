@@ -16,10 +16,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.train.memory import refuse
+from tests.train.pictured import asked, held, looking, picture, said
 from train.record import read_record
 from train.rehearsal import Measured, Rehearsal
 from train.rehearsal.batch import longest_batch
 from train.reporter import Silent
+from train.rows import JoinedRows
 from workspace.errors import DiskFullError, LimitExceeded, WorkError
 from workspace.events import read_events
 
@@ -195,6 +197,29 @@ def test_the_rehearsed_batch_is_the_beginning_of_the_step_with_the_largest_micro
     ]
     assert batch.mean_step_tokens == pytest.approx(sum(whole) / 4)
     assert batch.tokens == sum(rows * tokens for rows, tokens in batch.shape)
+
+
+def test_the_micro_batch_with_the_most_pixels_is_rehearsed_too(
+    tmp_path: Path, make_bench: Any, tiny_llava: Path
+) -> None:
+    bench = make_bench(tmp_path, tiny_llava)
+    long = looking(0, messages=[*asked(0), *said("late " * 40)])
+    large = looking(1, images=[held(picture("blue", 1, size=(90, 90)))])
+    rows = [long] * 4 + [large] + [looking(number) for number in range(8)]
+    bench.dataset("toy", [{**row, "id": str(number)} for number, row in enumerate(rows)])
+    prepared = bench.prepare({"batch_size": 3, "micro_batch_size": 1, "epochs": 1, "steps": None})
+    batch = longest_batch(prepared)
+    assert batch.shape[0] == (1, batch.longest) and batch.longest > 40
+    shown = prepared.rows.pixels[batch.prepared.schedule.batch(0)]
+    assert shown.max() == 90 * 90 == prepared.rows.pixels.max() and batch.rows == 4
+    text = replace(prepared, rows=Blind(prepared.rows.parts))
+    assert 90 * 90 not in prepared.rows.pixels[longest_batch(text).prepared.schedule.batch(0)]
+
+
+class Blind(JoinedRows):
+    """Rows whose images nobody counts."""
+
+    pixels = np.zeros(99, dtype=np.int64)
 
 
 @pytest.mark.slow

@@ -365,6 +365,7 @@ def trajectory(run: Path) -> list[Any]:
     return [(event["loss"], event["grad_norm"], event["values"]) for event in last_attempts(found)]
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_bit_for_bit(asks: Any, zygote: Any) -> None:
     import os
     import time

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from evalsuite.scorers import CodeScorer, Scorer, ScorerConfig
+from evalsuite.scorers import CodeScorer, TaskScorer, TaskScorerConfig
 from train.recipe import TrainSection
 
 DOCS = Path(__file__).parents[2] / "docs"
-ADAPTER: TypeAdapter[Scorer] = TypeAdapter(ScorerConfig)
+ADAPTER: TypeAdapter[TaskScorer] = TypeAdapter(TaskScorerConfig)
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -29,8 +29,10 @@ def test_the_scorers_page_names_every_scorer_and_its_examples_hold() -> None:
     assert all(f"`{kind}`" in page for kind in kinds)
     (gold,) = blocks("scorers.md", "json")
     assert CodeScorer().refusal(gold) is None and json.loads(gold)["solution"]
-    (recipe,) = blocks("scorers.md", "yaml")
-    assert isinstance(ADAPTER.validate_python(YAML().load(recipe)["scorer"]), CodeScorer)
+    recipes = [YAML().load(text) for text in blocks("scorers.md", "yaml")]
+    found = [ADAPTER.validate_python(one["scorer"]) for one in recipes if "scorer" in one]
+    kinds = {one.kind for one in found}
+    assert kinds == {"code", "python", "judge", "pairwise", "reward_model"}
 
 
 def test_the_recipes_of_the_rewards_page_are_valid() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,35 @@ def test_one_answer_for_all_rows_and_answers_out_of_reach_are_told(rows: Any) ->
     long = proved(rows(["a", "b" * 40]))
     assert long.rows_out_of_reach == 1 and long.longest_answer == 41
     assert any("longer than max_new_tokens (up to 41" in note for note in long.notes())
+
+
+def test_a_function_of_the_users_own_is_a_reward(tmp_path: Path) -> None:
+    (tmp_path / "scorers.py").write_text(
+        "from evalsuite.scorers import scorer\n"
+        "@scorer\n"
+        "def ends(output, item):\n"
+        "    return item.question == 'How many?' and output.endswith(item.gold)\n"
+    )
+    reward = {"scorer": {"kind": "python", "file": "scorers.py", "function": "ends"}}
+    (made,) = parts(section(reward), tmp_path)
+    asked = [Completion(text, 3, "42", "row", "How many?") for text in ("it is 42", "42!")]
+    assert list(made(asked)) == [1.0, 0.0]
+    turns = [{"role": "user", "content": "How many?"}]
+    assert list(made([Completion("42", 3, "42", "row", turns)])) == [1.0]
+    assert "scorers.py: ends is your own code" in made.notes()[0]
+
+
+def test_checks_of_a_row_are_no_answer_and_checks_of_all_leave_the_answer() -> None:
+    """A list of checks must not be tried as if it were a right completion."""
+    checks = [{"check": "count", "of": "words", "at_most": 3}]
+    own, shared = (
+        parts(section({"scorer": {"kind": "constraints", **more}, "name": "c"}, "exact"))[0]
+        for more in ({}, {"checks": checks})
+    )
+    assert own.right_answer(json.dumps(checks)) is None
+    (language,) = parts(section({"scorer": "language", "name": "l"}))
+    assert language.right_answer("de") is None  # a code is no completion in the language
+    assert shared.right_answer("42") == "42"
+    texts = ["one two three", "one two three four"]
+    made = [Completion(text, 5, json.dumps(checks), "row") for text in texts]
+    assert list(own(made)) == list(shared(made)) == [1.0, 0.0]

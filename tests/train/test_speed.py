@@ -46,8 +46,8 @@ def test_computing_activations_again_gives_the_same_gradients(
     [
         {"fused": "off"},
         pytest.param({"attention": "eager"}, marks=pytest.mark.slow),
-        {"attention": "sdpa", "checkpointing": "full"},
-        pytest.param({"checkpointing": "selective"}, marks=pytest.mark.slow),
+        pytest.param({"attention": "sdpa", "checkpointing": "full"}, marks=pytest.mark.slow),
+        {"checkpointing": "selective"},
     ],
     ids=["not fused", "eager", "checkpointing", "selective checkpointing"],
 )

@@ -139,7 +139,8 @@ def test_memory_is_bounded_by_the_chunk(bench: Any) -> None:
     """No tensor as large as tokens × vocabulary is ever kept for the backward pass."""
     import torch
 
-    from train.trl_bridge.distributions import Head, divergence
+    from evalsuite.models.head import Head
+    from train.trl_bridge.distributions import divergence
 
     torch.manual_seed(0)
     tokens, size, vocabulary = 64, 8, 500
@@ -164,7 +165,8 @@ def test_the_gradient_is_that_of_the_whole_at_once() -> None:
     """To the hidden states and to the output matrix; none to the base."""
     import torch
 
-    from train.trl_bridge.distributions import Head, divergence
+    from evalsuite.models.head import Head
+    from train.trl_bridge.distributions import divergence
 
     torch.manual_seed(0)
     base = Head(torch.randn(50, 8, requires_grad=True), None, 0.5, 5.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from train.batch_rows import _rows as step_rows
 from train.methods import METHODS
 from train.proof import prove
 from workspace.errors import DataError, LimitExceeded, ModelError, UsageError
@@ -47,6 +48,19 @@ def test_a_row_has_its_images_tokens_and_learns_none_of_them(looks: Any) -> None
     assert [len(row.pictures) for row in prepared.rows] == [1, 2, 0]
     account = prepared.ledger.total("train")
     assert account.balances() and account.tokens_in == sum(row.tokens for row in prepared.rows)
+
+
+def test_the_rows_of_a_step_are_read_again_with_their_images(looks: Any) -> None:
+    from evalsuite.models import ChatTokenizer
+
+    prepared = looks.prepare()
+    planned = {row.row_id: row.input_ids.tolist() for row in list(prepared.rows)[3:5]}
+    record = {"method": "sft", "settings": {"train": {"method": "sft"}}}
+    plan = {"settings": {"max_length": {"value": 64}}}
+    dataset = looks.dataset("again", [looking(number) for number in range(24)])
+    tokenizer = ChatTokenizer.from_dir(looks.model)
+    rows = step_rows(dataset, "train", set(planned), record, plan, tokenizer)
+    assert {row.row_id: row.input_ids.tolist() for row in rows} == planned
 
 
 @pytest.mark.parametrize("kind", ["llava", "qwen"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,45 @@ class Made:
         with (self.job_of(run) / "events.jsonl").open("a") as stream:
             stream.writelines(json.dumps(line) + "\n" for line in lines)
 
+    def dataset(
+        self, name: str, *, digest: str = "1a2b3c4d", kept: int = 2866, dropped: int = 539
+    ) -> Path:
+        """Write a dataset's ledger and point `current` at it; return the directory of its rows."""
+        directory = self.workspace.datasets / name / digest
+        directory.mkdir(parents=True)
+        write_json(
+            directory / "ledger.json",
+            {
+                "schema_version": 1,
+                "digest": digest * 8,
+                "type": "messages",
+                "rows": {"in": kept + dropped, "kept": kept, "dropped": dropped, "made": 0},
+                "splits": {
+                    "train": {"rows": kept - 100, "tokens": kept * 67},
+                    "validation": {"rows": 100, "tokens": 6700},
+                },
+            },
+        )
+        link = directory.parent / "current.new"
+        link.symlink_to(digest)
+        link.rename(directory.parent / "current")
+        return directory
+
+    def other_job(self, kind: str, *, state: str = "finished", day: int = 1, **fields: Any) -> Path:
+        """Write a job that makes no run; return its directory."""
+        directory = self.workspace.jobs / f"202611{day:02d}-110000-{kind}-ef56"
+        directory.mkdir(parents=True)
+        self.job(directory, state=state, kind=kind, argv=["temper", kind], **fields)
+        return directory
+
+    def recipe(self, file: str = "temper.yaml", name: str = "triage", **sections: str) -> Path:
+        """Write a recipe with the sections `curate` and `train`, or those given."""
+        keys = sections or {"curate": "{}", "train": "{}"}
+        lines = [f"name: {name}   # by hand", *(f"{key}: {value}" for key, value in keys.items())]
+        path = self.root / file
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
     def evaluation(self, run: Path, status: str, *, day: int = 9) -> Path:
         """Write an evaluation of `run` against its base; return its directory."""
         directory = self.workspace.evals / f"202611{day:02d}-130000-eval-cd34"
@@ -152,6 +191,8 @@ def _ability(name: str, purpose: str, verdict: str, base: float, tuned: float) -
         "base": base,
         "tuned": tuned,
         "difference": round(tuned - base, 4),
+        "negative_flips": round(500 * max(0.0, base - tuned)),
+        "positive_flips": round(500 * max(0.0, tuned - base)),
         "low": round(tuned - base - 0.02, 4),
         "high": round(tuned - base + 0.02, 4),
     }
@@ -163,6 +204,23 @@ ABILITIES = [
     _ability("copying", "retention", "fail", 0.951, 0.402),
     _ability("capitals", "retention", "inconclusive", 0.99, 0.95),
 ]
+
+
+@pytest.fixture(autouse=True)
+def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep what the app remembers of a person out of the home of who runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture(autouse=True)
+def universal_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Show the same times on every machine."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture
@@ -178,7 +236,7 @@ async def settle(pilot: Pilot[None]) -> None:
     app = pilot.app
     assert isinstance(app, TemperApp)
     wanted = app.poller.looks + 2
-    while app.poller.looks < wanted or app.snapshot.pending:
+    while app.poller.looks < wanted or app.snapshot.pending or app.commands_running:
         app.poller.look_now()
         await pilot.pause(0.01)
     await pilot.pause()

@@ -29,7 +29,6 @@ def temper(cwd: Path, *arguments: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
 def test_nine_tenths_of_each_ability_and_of_the_reachable_gain(tmp_path: Path) -> None:
     home = tmp_path / "demo"
     write_workspace(home)

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from tui import glyphs
-from tui.actions import ACTIONS
+from tui.actions import HELPED
 from tui.app import TemperApp
 from tui.screens.help import HelpScreen
 from tui.screens.home import HomeScreen
@@ -112,18 +112,20 @@ async def test_a_run_deleted_under_the_cursor_is_no_crash(made, settled, text_of
         assert "first-ab12" not in text_of(app)
         shutil.rmtree(made.root)
         await settled(pilot)
-        assert "There is no run here yet" in text_of(app)
+        assert "Nothing is here yet" in text_of(app)
 
 
 async def test_an_empty_workspace_says_what_to_do_first(made, settled, text_of):
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
+        assert "Nothing is here yet" in text_of(app)
         assert "temper demo" in text_of(app)
         assert "temper init" in text_of(app)
-        (made.root / "datasets/triage").mkdir(parents=True)
+        made.recipe()
+        made.dataset("triage")
         await settled(pilot)
-        assert "temper train" in text_of(app)
+        assert "temper train --detach" in text_of(app)
         await pilot.press("j", "enter", "G")
         made.run("first", steps=5)
         await settled(pilot)
@@ -160,7 +162,7 @@ async def test_arrows_and_letters_move_the_cursor(made, settled):
         assert selected() == 0
 
 
-async def test_the_mouse_does_what_the_keys_do(made, settled):
+async def test_the_mouse_does_what_the_keys_do(made, settled, text_of):
     fill(made)
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -170,9 +172,12 @@ async def test_the_mouse_does_what_the_keys_do(made, settled):
         assert table.selected is app.snapshot.runs[2]
         await pilot.click(RunTable, offset=(5, 3))
         assert isinstance(app.screen, RunScreen)
+        await settled(pilot)
         await pilot.click("#hints", offset=(3, 0))
+        await settled(pilot)
         assert isinstance(app.screen, HomeScreen)
-        await pilot.click("#hints", offset=(25, 0))
+        place = text_of(app).split("\n")[-1].index("help")
+        await pilot.click("#hints", offset=(place, 0))
         assert isinstance(app.screen, HelpScreen)
 
 
@@ -189,12 +194,12 @@ async def test_q_leaves_from_every_screen(made, settled):
 
 async def test_help_shows_every_key_and_closes_again(made, settled, text_of):
     app = TemperApp(made.root)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(100, 400)) as pilot:
         await settled(pilot)
         for close in ("question_mark", "escape"):
             await pilot.press("question_mark")
             text = text_of(app)
-            for action in ACTIONS:
+            for action in HELPED:
                 assert action.help in text
             assert "lost" in text
             await pilot.press(close)
@@ -211,11 +216,13 @@ async def test_every_action_exists_and_every_key_is_in_the_registry(made, settle
         screens["run"] = app.screen
         await pilot.press("question_mark")
         screens["help"] = app.screen
-        for action in ACTIONS:
-            for scope in action.scopes:
+        await pilot.press("escape", "escape", "7")
+        screens["doctor"] = app.screen
+        for action in HELPED:
+            for scope in screens.keys() & set(action.scopes):
                 name = action.action.partition("(")[0]
                 assert hasattr(screens[scope], f"action_{name}"), (scope, action)
-        known = {key for action in ACTIONS for key in action.keys}
+        known = {key for action in HELPED for key in action.keys}
         for screen in (screens["home"], screens["run"], screens["help"]):
             own = {
                 key

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from evalsuite.tasks.suites import read_suite
-from tui.init import TASKS, make_workspace
+from evalsuite.tasks.suites import find_suite, read_suite
+from tui.init import TASKS, make_recipe, make_workspace
 from tui.schema import compose
 from workspace.errors import UsageError
+from workspace.layout import Workspace
 from workspace.recipe import load_recipe
 from workspace.yaml import load_yaml
 
@@ -61,3 +62,41 @@ def test_a_missing_file_is_named_and_nothing_is_made(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no such file"):
         make_workspace(tmp_path / "w", task="chat", data=[tmp_path / "no.jsonl"], model="builtin")
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "retention"),
+    [("builtin", "builtin:retention"), ("Qwen/Qwen3-0.6B", "builtin:general")],
+)
+def test_every_model_gets_a_retention_suite_that_it_can_answer(
+    tmp_path: Path, model: str, retention: str
+) -> None:
+    make_workspace(tmp_path, task="chat", data=[], model=model)
+    data = load_yaml(tmp_path / "temper.yaml").data
+    assert data["evaluate"]["suites"] == ["target", retention]
+    assert {"decontaminate": {"suites": [retention]}} in data["curate"]["steps"]
+    suite = read_suite(find_suite(retention, Workspace(tmp_path)))
+    assert suite.purpose == "retention"
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [("messages", "sft"), ("text", "sft"), ("preference", "dpo"), ("unpaired_preference", "kto")],
+)
+def test_a_recipe_for_a_dataset_loads_and_takes_its_type(
+    tmp_path: Path, kind: str, method: str
+) -> None:
+    workspace = Workspace(tmp_path)
+    dataset = workspace.datasets / "pairs" / "1a2b3c4d"
+    dataset.mkdir(parents=True)
+    (dataset / "ledger.json").write_text(f'{{"schema_version": 1, "type": "{kind}"}}')
+    (dataset.parent / "current").symlink_to("1a2b3c4d")
+    path = make_recipe(workspace, dataset="pairs", model="builtin", name="2024")
+    recipe = load_recipe(path, compose())
+    assert (path.name, recipe.name) == ("2024.yaml", "2024")
+    section = recipe.sections["train"]
+    assert (section.method.kind, section.dataset) == (method, "pairs")  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="already"):
+        make_recipe(workspace, dataset="pairs", model="builtin", name="2024")
+    with pytest.raises(UsageError):
+        make_recipe(workspace, dataset="none", model="builtin")

@@ -1,21 +1,16 @@
 """What the app does to a terminal: hostile texts, no colours, few bytes, a clean start and end."""
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 
 import pytest
 from rich.cells import cell_len
 from textual.geometry import Region
 
+from tests.tui.terminal import Terminal
 from tui import themes
 from tui.app import TemperApp
 from tui.widgets.chart import Chart
@@ -131,69 +126,13 @@ print(sorted(heavy & sys.modules.keys()))
     assert done.stdout.strip() == "[]"
 
 
-class Terminal:
-    """A pseudo-terminal with the app in it."""
-
-    def __init__(self, made, *, columns: int = 80, lines: int = 24, **environment: str) -> None:
-        program = (
-            "import sys; from pathlib import Path; from tui.app import run_app; "
-            f"sys.exit(run_app(Path({str(made.root)!r})))"
-        )
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            clean = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-            clean |= {"TERM": "xterm-256color", "LANG": "en_GB.UTF-8", "LC_ALL": "", **environment}
-            os.execve(sys.executable, [sys.executable, "-P", "-c", program], clean)
-        size = struct.pack("HHHH", lines, columns, 0, 0)
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, size)
-        self.output = b""
-
-    def read_until(self, wanted: bytes, seconds: float = 30.0) -> bool:
-        """Read until `wanted` was printed."""
-        deadline = time.monotonic() + seconds
-        while wanted not in self.output and time.monotonic() < deadline:
-            self.read_for(0.05)
-        return wanted in self.output
-
-    def read_for(self, seconds: float) -> int:
-        """Read what is printed in the next seconds; return how many bytes."""
-        before, deadline = len(self.output), time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if select.select([self.descriptor], [], [], left)[0]:
-                try:
-                    self.output += os.read(self.descriptor, 65536)
-                except OSError:
-                    break
-        return len(self.output) - before
-
-    def press(self, keys: bytes) -> None:
-        os.write(self.descriptor, keys)
-
-    def exit_code(self, seconds: float = 15.0) -> int | None:
-        """Wait for the end; return the exit code."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.read_for(0.05)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.pid = 0
-                return os.waitstatus_to_exitcode(status)
-        return None
-
-    def close(self) -> None:
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.descriptor)
-
-
 @pytest.fixture
 def terminal():
     """Return a function that opens the app in a terminal, closed at the end of the test."""
     opened: list[Terminal] = []
 
     def open_terminal(made, **options) -> Terminal:
-        opened.append(Terminal(made, **options))
+        opened.append(Terminal(made.root, **options))
         return opened[-1]
 
     yield open_terminal
@@ -221,6 +160,13 @@ def test_a_live_run_costs_little_on_the_line(made, terminal):
     screen.read_for(1.0)
     sent = 0
     for step in range(101, 105):
+        made.train(run, [step])
+        sent += screen.read_for(1.1)
+    assert 0 < sent / 4.4 < 1024
+    screen.press(b"\r")
+    screen.read_for(2.0)
+    sent = 0
+    for step in range(105, 109):
         made.train(run, [step])
         sent += screen.read_for(1.1)
     assert 0 < sent / 4.4 < 1024

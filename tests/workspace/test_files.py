@@ -116,6 +116,19 @@ def test_a_full_disk_is_told_as_one_whichever_library_meets_it(
     assert entries(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EFBIG, "File too large"),
+        RuntimeError("parquet: File too large (os error 27)"),
+    ],
+)
+def test_a_limit_on_the_size_of_files_is_no_full_disk(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(DiskFullError, match="limit on the size") as caught, atomic_path(tmp_path):
+        raise error
+    assert "ulimit -f" in caught.value.cure
+
+
 def test_what_says_nothing_while_no_space_is_left_is_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

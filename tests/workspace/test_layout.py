@@ -45,7 +45,10 @@ def test_a_name_is_no_pattern(workspace: Workspace, name: str) -> None:
 def test_a_name_that_is_nearly_right_is_suggested(workspace: Workspace) -> None:
     with pytest.raises(UsageError) as caught:
         workspace.run("triaje")
-    assert caught.value.cure.startswith("Did you mean `triage`?")
+    assert caught.value.cure == "Did you mean `triage`? Name one of them."
+    with pytest.raises(UsageError) as far:
+        workspace.run("nosuch")
+    assert "triage" in far.value.cause and "Make one" not in far.value.cure
     with pytest.raises(DataError) as missing:
         workspace.dataset("triaje")
     assert missing.value.cure.startswith("Did you mean `triage`?")

@@ -194,3 +194,5 @@ def test_what_only_an_override_says_is_told_as_its_fault(tmp_path: Path) -> None
 def test_a_section_that_is_no_mapping_is_told_in_words(tmp_path: Path) -> None:
     (problem,) = problems(write(tmp_path, "train: 7\n"))
     assert "found 7; expected a mapping of keys" in problem
+    (problem,) = problems(write(tmp_path, "train: {dataset: a, sources: [null]}\n"))
+    assert "found null; expected a mapping of keys (`{}` gives none of them)" in problem

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evalsuite.engine.stream import Sampling, TextStream
 
 if TYPE_CHECKING:
-    from evalsuite.engine.voices import Voices
+    from train.chat.speakers import Speaker
 
 
 @dataclass
@@ -29,14 +29,14 @@ class Session:
     """Base and tuned, each with a history of its own answers."""
 
     def __init__(
-        self, voices: Voices, *, system: str, max_new_tokens: int, sampling: Sampling
+        self, speakers: Sequence[Speaker], *, system: str, max_new_tokens: int, sampling: Sampling
     ) -> None:
         """Begin with empty histories, but for the system turn if there is one."""
-        self.voices = voices
+        self.speakers = {speaker.name: speaker for speaker in speakers}
         self.system = system
         self.max_new_tokens = max_new_tokens
         self.sampling = sampling
-        self.sides = [Side(name) for name in voices.names]
+        self.sides = [Side(speaker.name) for speaker in speakers]
         self.reset()
 
     def reset(self) -> None:
@@ -55,35 +55,63 @@ class Session:
             ModelError: the template refuses the conversation.
             DataError: it is longer than the models read.
         """
-        prompts = {}
+        writers: list[tuple[Side, Iterator[str], Answer]] = []
         for side in self.sides:
-            asked = [*side.history, {"role": "user", "content": question}]
-            prompt = self.voices.prompt(asked)
-            prompts[side.name] = (asked, prompt, self.voices.room(prompt))
-        writers = []
-        for side in self.sides:
-            asked, prompt, room = prompts[side.name]
-            side.history, side.said, side.tokens, side.ended = asked, "", 0, False
-            writers.append((side, self._write(side, prompt, min(room, self.max_new_tokens))))
+            turns = [*side.history, {"role": "user", "content": question}]
+            answer = Answer(self.speakers[side.name], turns, self.max_new_tokens, self.sampling)
+            writers.append((side, answer.pieces(), answer))
+        for side, _, answer in writers:
+            side.history, side.said, side.tokens, side.ended = answer.turns, "", 0, False
         try:
             while writers:
                 for entry in list(writers):
-                    side, writer = entry
-                    if next(writer, None) is None:
+                    side, pieces, answer = entry
+                    piece = next(pieces, None)
+                    side.said += piece or ""
+                    side.tokens, side.ended = answer.tokens, answer.ended
+                    if piece is None:
                         writers.remove(entry)
                     yield side
         finally:
             for side in self.sides:
                 side.history.append({"role": "assistant", "content": side.said})
 
-    def _write(self, side: Side, prompt: list[int], most: int) -> Iterator[bool]:
-        voices = self.voices
+
+class Answer:
+    """One model's answer to one conversation, as it is written."""
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        turns: list[dict[str, str]],
+        max_new_tokens: int,
+        sampling: Sampling,
+    ) -> None:
+        """Prepare to answer `turns`.
+
+        Raises:
+            ModelError: the template refuses the conversation.
+            DataError: it is longer than the model reads.
+        """
+        self.speaker = speaker
+        self.turns = turns
+        self.sampling = sampling
+        self.tokens = 0
+        self.ended = False
+        """Whether it ended by itself."""
+        self._prompt = speaker.voices.prompt(turns)
+        self._most = min(speaker.voices.room(self._prompt), max_new_tokens)
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the text of each token, which may be empty: never half a character."""
+        voices = self.speaker.voices
         text = TextStream(voices.tokenizer)
-        for token in voices.say(side.name, prompt, max_new_tokens=most, sampling=self.sampling):
+        for token in voices.say(
+            self.speaker.voice, self._prompt, max_new_tokens=self._most, sampling=self.sampling
+        ):
             if token in voices.tokenizer.eos_ids:
-                side.ended = True
+                self.ended = True
                 break
-            side.tokens += 1
-            side.said += text.add(token)
-            yield True
-        side.said += text.end()
+            self.tokens += 1
+            yield text.add(token)
+        yield text.end()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from workspace.context import Context, emit_json, emit_table, note
-from workspace.options import AsJson, Overrides, RecipePath
+from workspace.detaching import run_again_detached
+from workspace.options import AsJson, Detach, Overrides, RecipePath
 
 if TYPE_CHECKING:
     from train.curve.curve import Curve
@@ -17,6 +18,7 @@ def curve(
     ctx: typer.Context,
     recipe: RecipePath = None,
     overrides: Overrides = None,
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on 10, 30 and 100 % of the rows, measure each on the target suites, and say what
@@ -37,6 +39,9 @@ def curve(
     ensure_model(loaded, context.argv)
     ensure_teacher(loaded, context.argv)
     maker = CurveMaker(loaded, loaded.workspace, context.load_recipe, given)
+    if detach:
+        run_again_detached(context, loaded.workspace, "curve", doing="training", as_json=as_json)
+        return
     with Terminal() as reporter, run_job(loaded.workspace, "curve", context.argv) as job:
         found = maker.make(job, reporter, EvaluationWatch(job), context.argv)
     if as_json:

@@ -20,7 +20,7 @@ from train.recipe import TrainSection
 from train.record import compared_settings
 from train.reporter import Reporter
 from workspace.claims import claim
-from workspace.errors import Stopped, UsageError
+from workspace.errors import EvaluationInvalid, Stopped, UsageError
 from workspace.files import write_json
 from workspace.jobs import Job, run_job
 from workspace.layout import Workspace
@@ -30,6 +30,7 @@ from workspace.yaml import scalar
 
 if TYPE_CHECKING:
     from evalsuite.engine.request import EvalRequest, Watch
+    from evalsuite.report import ComparisonRecord
     from evalsuite.tasks import LoadedSuite
 
 SHARES = (0.1, 0.3, 1.0)
@@ -145,6 +146,7 @@ class CurveMaker:
 
         Raises:
             Stopped: a signal asked for it; the same command goes on from there.
+            EvaluationInvalid: a check of the measurement failed.
             as `train.run.run_train` and `evalsuite.run.run_evaluation`.
         """
         self.workspace.make(self.directory.parent)
@@ -168,6 +170,7 @@ class CurveMaker:
             runs.append((part, run))
         request = self._request([run.name for _, run in runs])
         result = run_evaluation(request, self.workspace, watch)
+        _demand_valid(result.results.comparisons, result.directory)
         found = list(self._abilities(runs, request, result.directory))
         curve = Curve(self.directory, self.steps_rule, result.directory.name, found)
         write_json(self.directory / "curve.json", curve.as_dict())
@@ -225,6 +228,7 @@ class CurveMaker:
     def _abilities(
         self, runs: Sequence[tuple[Part, Path]], request: EvalRequest, evaluation: Path
     ) -> Iterator[AbilityCurve]:
+        from evalsuite.tasks.terms import terms_of
         from train.record import read_record
 
         names = request.model_names()
@@ -233,7 +237,11 @@ class CurveMaker:
                 _point(part, run, int(read_record(run)["steps"]), values, clusters)
                 for (part, run), values in zip(runs, scores, strict=True)
             ]
-            smallest = min(suite.spec.min_gain for suite in self.suites)
+            smallest = min(
+                terms_of(suite.spec, task.spec).min_gain
+                for suite in self.suites
+                for task in suite.tasks
+            )
             rows = [part.rows for part, _ in runs]
             ahead = outlook(rows, scores, clusters, min_gain=smallest)
             yield AbilityCurve(ability, scores.shape[1], points, ahead)
@@ -243,6 +251,7 @@ _AGAIN = "What is trained is kept: the same command goes on from there."
 
 
 def _targets(recipe: Recipe, workspace: Workspace) -> tuple[LoadedSuite, ...]:
+    from evalsuite.opinions.checks import refuse_opinions
     from evalsuite.recipe import EvalSection
     from evalsuite.tasks import find_suite, load_suite
 
@@ -255,6 +264,7 @@ def _targets(recipe: Recipe, workspace: Workspace) -> tuple[LoadedSuite, ...]:
             where=f"{recipe.path}: evaluate.suites",
             cure="Name one under `evaluate: suites:`; its `purpose` is `target`.",
         )
+    refuse_opinions(found, "the curve")
     return found
 
 
@@ -294,7 +304,10 @@ def _digest(inputs: Inputs, suites: Sequence[LoadedSuite]) -> str:
 def _scores(
     evaluation: Path, names: Sequence[str]
 ) -> dict[str, tuple[np.ndarray[Any, np.dtype[np.float64]], list[str]]]:
-    """Return each ability's scores, shape (models, items), and the cluster of each item."""
+    """Return each ability's scores, shape (models, items), and the cluster of each item.
+
+    An ability that one of the models has no score of is left out: it has no curve.
+    """
     import pyarrow.parquet as pq
 
     table = pq.read_table(evaluation / "samples.parquet").to_pylist()
@@ -309,7 +322,26 @@ def _scores(
             [item[""] for item in items.values()],
         )
         for ability, items in by.items()
+        if all(
+            item.get(name, np.nan) == item.get(name) for item in items.values() for name in names
+        )
     }
+
+
+def _demand_valid(comparisons: Sequence[ComparisonRecord], evaluation: Path) -> None:
+    """Refuse figures that a check of the measurement withdrew.
+
+    Raises:
+        EvaluationInvalid: of one part or more.
+    """
+    for one in comparisons:
+        if one.verdict.status == "invalid":
+            raise EvaluationInvalid(
+                f"the curve has no figure of {one.tuned}",
+                where=str(evaluation / "report.html"),
+                cause=" ".join(one.verdict.reasons),
+                cure="Mend what failed; what is trained is kept.",
+            )
 
 
 def _point(part: Part, run: Path, steps: int, scores: Any, clusters: Sequence[str]) -> Point:

@@ -17,7 +17,7 @@ from evalsuite.engine.cache import AnswerStore
 from evalsuite.engine.forward import Engine
 from evalsuite.engine.inquiry import Inquiry, inquire, repeat_in_other_batches
 from evalsuite.engine.limits import batch_limits
-from evalsuite.engine.measure import CACHE
+from evalsuite.engine.measured import CACHE
 from evalsuite.engine.pairing import Samples
 from evalsuite.engine.questions import Asker, Sample
 from evalsuite.engine.request import Watch

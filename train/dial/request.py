@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evalsuite.benchmarks.names import refuse_benchmarks
 from evalsuite.engine.request import EvalRequest
+from evalsuite.opinions.checks import refuse_opinions
 from train.dial.origin import Origin
 from train.dial.points import Point
 from workspace.errors import UsageError
@@ -24,10 +26,13 @@ class DialRequest:
         """Refuse what cannot be measured.
 
         Raises:
-            UsageError: no suite, two of one name, or no target or nothing to be kept among them.
+            UsageError: no suite, two of one name, no target or nothing to be kept among them, or a
+                task that another model scores or that is a benchmark of lm_eval.
             DataError: examples are wanted that a task does not have.
         """
+        refuse_opinions(self.asked.suites, "the dial")
         self.asked.check()
+        refuse_benchmarks(self.asked.suites, "temper dial")
         purposes = {suite.spec.purpose for suite in self.asked.suites}
         for purpose, what in (("target", "to be gained"), ("retention", "to be kept")):
             if purpose not in purposes:

@@ -73,7 +73,7 @@ def open_shipment(name: str, workspace: Workspace, *, base: str | None = None) -
     run = workspace.run(name)
     subject, record = run_subject(run)
     demand_whole(subject.path, "this run's model is not the one that was trained")
-    source = _found_base(subject, base)
+    source = found_base(subject, base)
     recorded = str(record["base"].get("digest") or "")
     if recorded and source.digest != recorded:
         raise ModelError(
@@ -88,7 +88,12 @@ def open_shipment(name: str, workspace: Workspace, *, base: str | None = None) -
     return Shipment(run, record, subject, source, tokenizer, Workspace(home))
 
 
-def _found_base(subject: Subject, given: str | None) -> ModelSource:
+def found_base(subject: Subject, given: str | None) -> ModelSource:
+    """Return the base of a run as it is on disk now: as given, where it was, or by its name.
+
+    Raises:
+        ModelError: it is in none of these places.
+    """
     named = subject.base
     assert named is not None  # a run without one is refused by run_subject
     if given is not None:

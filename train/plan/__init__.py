@@ -1,5 +1,6 @@
 """What will happen, decided without torch: rows, tokens, order, settings."""
 
-from train.plan.plan import Plan, Prepared, prepare
+from train.plan.plan import Plan, Prepared
+from train.plan.prepare import prepare
 
 __all__ = ["Plan", "Prepared", "prepare"]

@@ -13,6 +13,7 @@ from evalsuite.engine.cache import AnswerStore
 from evalsuite.engine.forward import Engine
 from evalsuite.engine.inquiry import inquire
 from evalsuite.engine.limits import batch_limits
+from evalsuite.engine.questions import Sample
 from evalsuite.engine.sides import fingerprint
 from evalsuite.models.load import Placement
 from evalsuite.recipe import EvalSection
@@ -21,6 +22,12 @@ from train.randomness import Randomness
 
 if TYPE_CHECKING:
     from train.environment import Device
+
+
+_ANSWERS = 2
+"""Answers of each task that events tell, to be read beside the base's."""
+_LONGEST_TEXT = 300
+"""Characters of each of their texts; of a prompt the last ones."""
 
 
 class Prober:
@@ -33,6 +40,8 @@ class Prober:
             probe: what is asked.
             device: where the model is trained, and in which precision.
         """
+        self.answers: list[dict[str, Any]] = []
+        """The first answers of each ability, of the model that was asked last."""
         self._asker, tokenizer = probe.asker, probe.asker.tokenizer
         self._mixed = device.precision == "bfloat16" and device.weights == "float32"
         dtype = "float32, products in bfloat16" if self._mixed else device.weights
@@ -71,12 +80,15 @@ class Prober:
         self, model: Any, store: AnswerStore | None, alive: Callable[[], None]
     ) -> dict[str, float]:
         found: dict[str, list[float]] = {}
+        self.answers = []
         with untouched(model), self._precision():
             engine = Engine(model, self._pad_id)
             for one in self._inquiries:
                 samples, _ = one.put(engine, self._asker, "", store, lambda task, count: alive())
                 scores = [sample.score for sample in samples]
-                found.setdefault(ability_name(one.suite, one.task), []).extend(scores)
+                ability = ability_name(one.suite, one.task)
+                found.setdefault(ability, []).extend(scores)
+                self.answers += [_answer(ability, sample) for sample in samples[:_ANSWERS]]
         return {name: sum(scores) / len(scores) for name, scores in found.items()}
 
     @contextmanager
@@ -86,6 +98,18 @@ class Prober:
             if self._mixed:
                 stack.enter_context(torch.autocast(self._placement.device, torch.bfloat16))
             yield
+
+
+def _answer(ability: str, sample: Sample) -> dict[str, Any]:
+    """Return an answer as an event tells it, long texts cut."""
+    return {
+        "ability": ability,
+        "item": sample.item_id,
+        "prompt": sample.prompt[-_LONGEST_TEXT:],
+        "gold": sample.gold[:_LONGEST_TEXT],
+        "output": sample.output[:_LONGEST_TEXT],
+        "score": sample.score,
+    }
 
 
 @contextmanager

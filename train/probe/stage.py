@@ -31,7 +31,7 @@ def open_probe(
     inputs, suites = fitting.inputs, fitting.inputs.probe
     if suites is None:
         return None
-    from evalsuite.engine.measure import CACHE
+    from evalsuite.engine.measured import CACHE
     from train.probe.measure import Prober
 
     every, workspace = plan.settings["probe_every"], inputs.recipe.workspace

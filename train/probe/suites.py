@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from evalsuite.benchmarks.names import refuse_benchmarks
 from evalsuite.tasks import LoadedSuite, LoadedTask, content_digest, find_suite, load_suite
+from evalsuite.tasks.terms import terms_of
 from train.probe.rule import Ability
 from train.tempering_sections import Probe
 from workspace.errors import UsageError
@@ -38,8 +40,9 @@ class ProbeSuites:
         """Every ability once, in the order of the suites."""
         found = {}
         for suite in self.suites:
-            margin = suite.spec.margin if self.section.margin is None else self.section.margin
             for task in suite.tasks:
+                own = terms_of(suite.spec, task.spec).margin
+                margin = own if self.section.margin is None else self.section.margin
                 name = ability_name(suite, task)
                 found[name] = Ability(name, suite.spec.purpose, margin)
         return list(found.values())
@@ -75,8 +78,11 @@ def find_probe(
     if section is None:
         return None
     from evalsuite.engine.questions import Asker  # with scipy: late
+    from evalsuite.opinions.checks import refuse_opinions
 
     whole = [load_suite(find_suite(name, workspace)) for name in section.suites]
+    refuse_opinions(whole, "the probe")
+    refuse_benchmarks(whole, "train.probe")
     names = [suite.spec.name for suite in whole]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

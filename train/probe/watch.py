@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +15,11 @@ from workspace.events import EventLog, read_events
 
 class Asks(Protocol):
     """Scores a model in training."""
+
+    @property
+    def answers(self) -> Sequence[Mapping[str, Any]]:
+        """A few answers of the model that was asked last, for people."""
+        ...
 
     def tuned(self, model: Any, alive: Callable[[], None]) -> dict[str, float]:
         """Return the scores of a model as it is now."""
@@ -69,7 +74,17 @@ class ProbeWatch:
             ]
         self._protect()
         if start == 0:
-            self.events.append("probe", step=0, digest=self.digest, scores=dict(self.rule.base))
+            self.events.append(
+                "probe",
+                step=0,
+                digest=self.digest,
+                scores=dict(self.rule.base),
+                abilities={
+                    one.name: {"purpose": one.purpose, "margin": one.margin}
+                    for one in self.rule.abilities
+                },
+                answers=list(self.asks.answers),
+            )
 
     def is_due(self, step: int) -> bool:
         """Whether a step is probed."""
@@ -103,6 +118,7 @@ class ProbeWatch:
             beyond=beyond,
             best=best.step,
             seconds=round(time.monotonic() - began, 2),
+            answers=list(self.asks.answers),
         )
         self._protect()
         self._tell(probed, best)

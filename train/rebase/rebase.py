@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from evalsuite.engine.subjects import common_base, find_subject
 from evalsuite.models import ModelSection, resolve_model
+from evalsuite.opinions.checks import refuse_opinions
 from evalsuite.recipe import EvalSection
 from evalsuite.tasks import find_suite, load_suite
 from train.inputs import Inputs, find_inputs
@@ -206,7 +207,8 @@ class Rebasing:
             base=common_base([subject]),
             subjects=(subject,),
             suites=self.suites,
-            settings=self.settings,
+            # Looks end at other items for each model, and the two tuned ones are to be paired.
+            settings=self.settings.model_copy(update={"sizing": None}),
             dtype=self.dtype,
             command=command,
         )
@@ -220,4 +222,6 @@ def _suites(recipe: Recipe, workspace: Workspace, names: Sequence[str]) -> tuple
             cause="The recipe that the run was trained with names none.",
             cure="Name one with --suite, such as --suite builtin:retention.",
         )
-    return tuple(load_suite(find_suite(name, workspace)) for name in names)
+    suites = tuple(load_suite(find_suite(name, workspace)) for name in names)
+    refuse_opinions(suites, "the comparison of two bases")
+    return suites

@@ -46,6 +46,8 @@ class Batch:
 def longest_batch(prepared: Prepared) -> Batch:
     """Return the beginning of the step whose largest micro-batch computes the most tokens.
 
+    Where rows have images, the micro-batch that shows the most pixels comes with it.
+
     Rows of a step are sorted by length, so its first micro-batches are its largest. Where
     completions are generated, the step is whole: its prompts are answered together.
     """
@@ -57,7 +59,8 @@ def longest_batch(prepared: Prepared) -> Batch:
     if not generated:
         size = min(size, len(sequences))
         sequences = sequences[: size * min(_MICRO_BATCHES, len(sequences) // size)]
-    sequences = _with_distance(prepared, sequences, size) if not generated else sequences
+    if not generated:
+        sequences = _with_images(prepared, _with_distance(prepared, sequences, size), size)
     rows = np.concatenate(sequences)
     again = int(plan.method.get("iterations", 1))  # steps that learn from one set of completions
     lengths = np.tile([len(one) for one in sequences], again + 1)
@@ -103,6 +106,34 @@ def _with_distance(prepared: Prepared, sequences: list[Rows], size: int) -> list
         return sequences
     longest = max(counted, key=lambda one: int(prepared.rows.padded[one].sum()))
     return [*sequences[: size - 1], longest, *sequences[size:]]
+
+
+def _with_images(prepared: Prepared, sequences: list[Rows], size: int) -> list[Rows]:
+    """Return the sequences with, as their last micro-batch, the one that shows the most pixels.
+
+    What the longest rows are long by may be text, while images cost the vision tower's memory.
+    """
+    pixels, schedule = prepared.rows.pixels, prepared.schedule
+    if not pixels.any():
+        return sequences
+
+    def shown(micro_batch: list[Rows]) -> int:
+        return int(pixels[np.concatenate(micro_batch)].sum())
+
+    every = (
+        micro_batch
+        for step in range(schedule.steps)
+        for micro_batch in _micro_batches(schedule.sequences(step), size)
+        if len(micro_batch) == size
+    )
+    richest = max(every, key=shown, default=None)
+    if richest is None or shown(richest) <= max(map(shown, _micro_batches(sequences, size))):
+        return sequences
+    return [*sequences[: size * (_MICRO_BATCHES - 1)], *richest]
+
+
+def _micro_batches(sequences: list[Rows], size: int) -> list[list[Rows]]:
+    return [sequences[start : start + size] for start in range(0, len(sequences), size)]
 
 
 def _shapes(prepared: Prepared, schedule: Schedule) -> list[list[tuple[int, int]]]:

@@ -7,6 +7,8 @@ import secrets
 import sys
 
 from workspace.errors import UsageError
+from workspace.secrets import SECRET_NAMES, is_reference
+from workspace.text import plain
 
 _SHORTEST = 16
 
@@ -15,8 +17,16 @@ def given_key(variable: str) -> str:
     """Return the key that an environment variable holds.
 
     Raises:
-        UsageError: it is not set, or too short to be a key.
+        UsageError: its name does not say that it holds a secret, it is not set, or too short.
     """
+    if not is_reference(f"env:{variable}"):
+        raise UsageError(
+            "this variable's name does not say that it holds a secret",
+            where=f"--key-env {plain(variable, 80)}",
+            cause=f"Its value is kept out of logs, and `api_key: env:NAME` takes it, where "
+            f"{SECRET_NAMES}.",
+            cure="For example TEMPER_API_KEY.",
+        )
     key = os.environ.get(variable, "").strip()
     if len(key) < _SHORTEST or not key.isascii() or not key.isprintable():
         raise UsageError(

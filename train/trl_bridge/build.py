@@ -77,11 +77,28 @@ def build_trainer(
         ) from error
     prepare_adapter(trainer.model, plan, Path(plan.model_path))
     complete_output_wrapper(model)
+    _reach_selective_checkpointing(trainer.model)
     trainer.remove_callback(PrinterCallback)
     watch.follow(trainer)
     if has_ranks(trainer.model):
         trainer.add_callback(AllocateRanks(trainer.model))
     return trainer
+
+
+def _reach_selective_checkpointing(model: Any) -> None:
+    """Let transformers find what trl wraps for selective checkpointing.
+
+    trl wraps `gradient_checkpointing_enable` of the model with the adapter. Newer transformers ask
+    for `activation_checkpointing_enable`, which peft hands on to the model inside, past the wrap.
+    """
+    wrapped = model.gradient_checkpointing_enable
+    if not getattr(wrapped, "_is_sac_wrapped", False):
+        return
+
+    def enable(activation_checkpointing_kwargs: Any = None, **options: Any) -> Any:
+        return wrapped(gradient_checkpointing_kwargs=activation_checkpointing_kwargs, **options)
+
+    model.activation_checkpointing_enable = enable
 
 
 def _trainer(method: str) -> type[Planned]:

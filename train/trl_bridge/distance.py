@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evalsuite.models.head import Head, head_of, inner_of
 from train.plan.tempering import distance_rows
-from train.trl_bridge.distributions import Divergence, Head, divergence, head_of, inner_of, read
+from train.trl_bridge.distributions import Divergence, divergence, read
 from workspace.errors import ModelError
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from evalsuite.models.head import Head, head_of, inner_of
 from train.adapters import complete_output_wrapper
 from train.randomness import Randomness
 from train.teacher import Teacher
 from train.trl_bridge.distance import Distance, Frozen, Term
-from train.trl_bridge.distributions import Divergence, Head, head_of, inner_of
+from train.trl_bridge.distributions import Divergence
 from train.trl_bridge.sft import PlannedSft
 from workspace.errors import ModelError
 

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from evalsuite.models.head import Head
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -37,32 +39,6 @@ class Divergence:
             return _kl(found, aims)
         mixed = torch.logaddexp(aims, found) - log(2)
         return 0.5 * (_kl(aims, mixed) + _kl(found, mixed))
-
-
-@dataclass(frozen=True)
-class Head:
-    """What makes logits of hidden states, as trl's fused head does it."""
-
-    weight: Tensor
-    """Shape (vocabulary, hidden)."""
-    bias: Tensor | None
-    scale: float
-    softcap: float | None
-
-    def log_probs(self, hidden: Tensor, measure: Divergence | None = None) -> Tensor:
-        """Return float32 log-probabilities of hidden states; shape (tokens, vocabulary).
-
-        Args:
-            hidden: shape (tokens, hidden).
-            measure: whose temperature and vocabulary count; None: 1, and all.
-        """
-        measure = measure or Divergence()
-        weight, bias = self.weight[: measure.vocabulary], self.bias
-        bias = None if bias is None else bias[: measure.vocabulary]
-        logits = functional.linear(hidden.to(weight.dtype), weight, bias).float() * self.scale
-        if self.softcap is not None:
-            logits = self.softcap * torch.tanh(logits / self.softcap)
-        return (logits / measure.temperature).log_softmax(-1)
 
 
 def divergence(
@@ -98,18 +74,16 @@ def _of_chunk(
     measure: Divergence, base: Head, base_hidden: Tensor, tuned: Head, hidden: Tensor
 ) -> Tensor:
     with torch.no_grad():
-        aims = base.log_probs(base_hidden, measure)
-    return measure.summed(aims, tuned.log_probs(hidden, measure))
+        aims = base.log_probs(
+            base_hidden, temperature=measure.temperature, vocabulary=measure.vocabulary
+        )
+    found = tuned.log_probs(hidden, temperature=measure.temperature, vocabulary=measure.vocabulary)
+    return measure.summed(aims, found)
 
 
 def _kl(one: Tensor, other: Tensor) -> Tensor:
     """Return the sum of KL(one ‖ other) of log-probabilities."""
     return functional.kl_div(other, one, reduction="sum", log_target=True)
-
-
-def inner_of(model: Any) -> Any:
-    """Return the language model within a PEFT model, or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 @torch.no_grad()
@@ -129,31 +103,3 @@ def read(model: Any, inputs: Any) -> Tensor:
             module.training = True
     states: Tensor = out.last_hidden_state
     return states
-
-
-def head_of(model: Any, *, tuned: bool) -> Head:
-    """Return the output of a model, or, if not `tuned`, that of the base within it."""
-    inner = inner_of(model)
-    layer: Any = inner.get_output_embeddings()
-    if not tuned:
-        if hasattr(layer, "token_adapter"):
-            layer = layer.token_adapter
-        while hasattr(layer, "get_base_layer") or hasattr(layer, "original_module"):
-            layer = layer.original_module if hasattr(layer, "original_module") else (
-                layer.get_base_layer()
-            )  # fmt: skip
-    config = inner.config.get_text_config()
-    weight, bias = layer.weight, getattr(layer, "bias", None)
-    if not tuned:
-        weight, bias = weight.detach(), None if bias is None else bias.detach()
-    return Head(weight, bias, _scale(config), getattr(config, "final_logit_softcapping", None))
-
-
-def _scale(config: Any) -> float:
-    """Return what logits are multiplied with, by the names that models of transformers use."""
-    for name in ("logit_scale", "output_multiplier", "lm_head_multiplier"):
-        if (scale := getattr(config, name, None)) is not None:
-            return float(scale)
-    if (scaling := getattr(config, "logits_scaling", None)) is None:
-        return 1.0
-    return float(scaling) if config.model_type == "hyperclovax" else 1 / float(scaling)

@@ -1,43 +1,75 @@
-"""The help: every key, made from the registry of actions, and what the glyphs mean."""
+"""The help, made from the registry of actions: the keys of this screen first, then the others."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
-from tui.actions import ACTIONS, bindings
+from tui.actions import HELPED, SCOPES, Action, Scope, bindings, of_scope
 from tui.glyphs import ROLES, STATES, Glyphs
+from tui.keymap import Keymap
 from tui.widgets.rows import Line, Rows, fit
 
-_KEYS = 12
+if TYPE_CHECKING:
+    from tui.app import TemperApp
+
+_KEYS = 14
+_LAST = "Everything shown is a file; everything done is a command: temper --help."
+
+
+def sections(scope: Scope) -> list[tuple[str, list[Action]]]:
+    """Return the actions under headings: of `scope`, of everywhere, then of other screens.
+
+    An action that several screens have is told once.
+    """
+    here = [action for action in of_scope(scope) if action in HELPED]
+    everywhere = [action for action in of_scope("app") if action in HELPED]
+    told = {*here, *everywhere}
+    found = [("On this screen", here), ("Everywhere", everywhere)]
+    for other in SCOPES:
+        rest = [action for action in of_scope(other) if action in HELPED and action not in told]
+        told |= set(rest)
+        found.append((f"On the screen {other}", rest))
+    return [(title, actions) for title, actions in found if actions]
+
+
+def page(scope: Scope, keymap: Keymap, glyphs: Glyphs, width: int) -> list[Line]:
+    """Return the lines of the help."""
+    more, rest = glyphs.ellipsis, max(0, width - _KEYS)
+    lines: list[Line] = []
+    for title, actions in sections(scope):
+        lines.append(((title, "strong"),))
+        lines += [
+            (
+                (fit(keymap.shown(action), _KEYS - 1, more) + " ", "accent"),
+                (fit(action.help, rest, more), ""),
+            )
+            for action in actions
+        ]
+        lines.append(())
+    lines.append((("States of a run", "strong"),))
+    for state, words in STATES.items():
+        mark = f"{glyphs.marks[state]} {state}"
+        lines.append(((fit(mark, _KEYS, more), ROLES[state]), (fit(words, rest, more), "")))
+    return [*lines, (), ((fit(_LAST, width, more), "muted"),)]
 
 
 class HelpPage(Rows):
     """The text of the help; as high as it needs to be."""
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, glyphs: Glyphs, scope: Scope, keymap: Keymap) -> None:
         super().__init__(glyphs, id="page")
-        self.styles.height = len(ACTIONS) + len(STATES) + 5
+        self._scope: Scope = scope
+        self._keymap = keymap
+        self.styles.height = len(page(scope, keymap, glyphs, _KEYS))
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Return all keys, all states, and the way to the rest."""
-        more = self.glyphs.ellipsis
-        rest = max(0, width - _KEYS)
-        lines: list[Line] = [(("Keys", "strong"),)]
-        for action in ACTIONS:
-            lines.append(
-                ((fit(action.shown, _KEYS, more), "accent"), (fit(action.help, rest, more), ""))
-            )
-        lines += [(), (("States of a run", "strong"),)]
-        for state, words in STATES.items():
-            mark = f"{self.glyphs.marks[state]} {state}"
-            lines.append(((fit(mark, _KEYS, more), ROLES[state]), (fit(words, rest, more), "")))
-        last = "Everything shown here is a file; everything done is a command: temper --help."
-        return [*lines, (), ((fit(last, width, more), "muted"),)]
+        return page(self._scope, self._keymap, self.glyphs, width)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -46,14 +78,15 @@ class HelpScreen(ModalScreen[None]):
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("help")]
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, glyphs: Glyphs, scope: Scope) -> None:
         super().__init__()
         self._glyphs = glyphs
+        self._scope: Scope = scope
 
     def compose(self) -> ComposeResult:
         """Put the page into a box that scrolls on a small screen."""
         with VerticalScroll(id="box", can_focus=False):
-            yield HelpPage(self._glyphs)
+            yield HelpPage(self._glyphs, self._scope, cast("TemperApp", self.app).keymap)
 
     def action_move(self, by: int) -> None:
         """Scroll the page."""

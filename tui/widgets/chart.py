@@ -6,9 +6,9 @@ the vertical axis widens only now and then. The horizontal axis is also the prog
 
 from __future__ import annotations
 
-import math
-
-from tui.figures import duration, measure, nice_step
+from tui.curves import axis
+from tui.curves.axis import Scale
+from tui.figures import duration, measure
 from tui.glyphs import Glyphs
 from tui.series import Series
 from tui.snapshot import RunRow
@@ -72,7 +72,7 @@ class Chart(Rows):
             high=high,
             glyphs=self.glyphs,
         )
-        labels = _tick_labels(low, high, height)
+        labels = Scale(low, high).ticks(height, _LABEL - 1)
         bar, tick = self.glyphs.axis[0], self.glyphs.axis[1]
         return [
             (
@@ -114,37 +114,8 @@ def last_step(row: RunRow) -> int:
 
 
 def widened(known: tuple[float, float] | None, series: Series) -> tuple[float, float]:
-    """Return a vertical range that holds the curve: the known one as long as it does.
-
-    It starts at zero when the curve comes near it, and widens by half its height at least, so
-    that a falling curve seldom moves it.
-    """
-    low, high = min(series.values), max(series.values)
-    if known is not None:
-        if known[0] <= low and high <= known[1]:
-            return known
-        margin = (known[1] - known[0]) / 2
-        low = min(known[0], low - margin) if low < known[0] else known[0]
-        high = max(known[1], high + margin) if high > known[1] else known[1]
-        low = max(low, 0.0) if min(series.values) >= 0 else low
-    if 0 <= low < high / 2:
-        low = 0.0
-    if high <= low:
-        margin = abs(high) / 10 or 1.0
-        low, high = low - margin, high + margin
-    step = nice_step(high - low, 4)
-    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-
-
-def _tick_labels(low: float, high: float, height: int) -> dict[int, str]:
-    """Return the label of each line that has one, by line from the top."""
-    step = nice_step(high - low, max(1, min(4, height // 2)))
-    labels: dict[int, str] = {}
-    for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
-        value = index * step
-        y = round((high - value) / (high - low) * (height - 1))
-        labels.setdefault(y, f"{value:.6g}"[: _LABEL - 1])
-    return labels
+    """Return a vertical range that holds the curve: the known one as long as it does."""
+    return axis.widened(known, min(series.values), max(series.values))
 
 
 def _without_curve(row: RunRow) -> str:

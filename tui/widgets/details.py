@@ -42,11 +42,14 @@ class Details(Rows):
         self._row = row
         self.redraw()
 
+    @property
+    def command(self) -> str:
+        """The command that goes on from here; empty if there is none."""
+        return next_command(self._row) if self._row is not None else ""
+
     def lines(self, width: int, height: int) -> list[Line]:
         """Return the facts, by what they are worth on a small screen."""
-        if self._row is None:
-            return []
-        facts = [(label, part) for label, part in self._facts(self._row) if part[0]]
+        facts = [(label, part) for label, part in self.facts() if part[0]]
         spare = max(0, height - len(facts))
         lines: list[Line] = []
         for label, (text, role) in facts:
@@ -59,6 +62,10 @@ class Details(Rows):
                 for y, part in enumerate(wrapped)
             ]
         return lines
+
+    def facts(self) -> list[tuple[str, Part]]:
+        """Return what is known, each with its label and colour; what is empty is left out."""
+        return self._facts(self._row) if self._row is not None else []
 
     def _line(self, label: str, part: Part, width: int) -> Line:
         text, role = part
@@ -74,23 +81,24 @@ class Details(Rows):
             ("because", (row.reason, "")),
             ("next", (f"{self.glyphs.prompt} {command}" if command else "", "accent")),
             ("verdict", self._verdict(row)),
-            ("recipe", (self._joined(self._short(row.recipe), row.method, row.adapter), "")),
-            ("dataset", (self._short(row.dataset), "")),
+            ("recipe", (self.joined(self.short(row.recipe), row.method, row.adapter), "")),
+            ("dataset", (self.short(row.dataset), "")),
             ("step", (self._step(row), "")),
             ("event", (row.last_event, "")),
-            ("run", (self._short(str(row.path.resolve())), "")),
-            ("job", (self._short(str(row.job.resolve())) if row.job is not None else "", "")),
+            ("run", (self.short(str(row.path.resolve())), "")),
+            ("job", (self.short(str(row.job.resolve())) if row.job is not None else "", "")),
             ("base", (self._tail(row.base), "")),
         ]
 
-    def _joined(self, *facts: str) -> str:
+    def joined(self, *facts: str) -> str:
+        """Return facts side by side, those that are empty left out."""
         return f" {self.glyphs.dot} ".join(fact for fact in facts if fact)
 
     def _state(self, row: RunRow) -> str:
         started = "" if row.started is None else f"since {moment(row.started)}"
         attempt = f"attempt {row.attempt}" if row.attempt > 1 else ""
         mark = self.glyphs.marks.get(row.state, "?")
-        return self._joined(f"{mark} {row.state}", started if row.is_active else "", attempt)
+        return self.joined(f"{mark} {row.state}", started if row.is_active else "", attempt)
 
     def _verdict(self, row: RunRow) -> Part:
         if row.verdict is None:
@@ -106,7 +114,7 @@ class Details(Rows):
         speed = metrics.tokens_per_second
         norm = metrics.grad_norm
         left = row.remaining_seconds
-        return self._joined(
+        return self.joined(
             f"{metrics.step} of {metrics.max_steps or '?'}",
             f"{duration(left)} left" if left is not None else "",
             f"{count(speed)} tokens/s" if speed is not None else "",
@@ -119,7 +127,7 @@ class Details(Rows):
         is_long = path.startswith("/") and len(parts) > 3
         return f"{self.glyphs.ellipsis}/{'/'.join(parts[-2:])}" if is_long else path
 
-    def _short(self, path: str) -> str:
+    def short(self, path: str) -> str:
         """Return a path relative to the workspace if it is in it."""
         if path and Path(path).is_relative_to(self._root):
             return str(Path(path).relative_to(self._root))

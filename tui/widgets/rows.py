@@ -7,8 +7,6 @@ screen, and only the cells from the first to the last that differ are refreshed.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -18,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.glyphs import Glyphs
+from tui.widgets.roles import ROLES, cursor_style, style_of
 from workspace.text import plain
 
 Part = tuple[str, str]
@@ -55,16 +54,6 @@ def changed_region(y: int, old: Line, new: Line, width: int) -> Region:
 class Rows(Widget):
     """A widget made of lines of text. Subclasses say what the lines are."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "rows--muted",
-        "rows--strong",
-        "rows--accent",
-        "rows--good",
-        "rows--warn",
-        "rows--bad",
-        "rows--curve",
-        "rows--cursor",
-    }
     ALLOW_SELECT = False
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
@@ -111,10 +100,16 @@ class Rows(Widget):
         one may vanish on another, the whole line is reversed instead.
         """
         name, _, cursor = role.partition(" ")
-        if name == "cursor" or (cursor and self.app.native_ansi_color):
-            return self.get_component_rich_style("rows--cursor")
-        style = self.get_component_rich_style(f"rows--{name}") if name else self.rich_style
+        is_ansi = self.app.native_ansi_color
+        variables, own = self.app.theme_variables, self.rich_style
+        _, background = self.background_colors
+        if name == "cursor" or (cursor and is_ansi):
+            return cursor_style(variables, own, background, is_ansi=is_ansi)
+        if name in ROLES:
+            style = style_of(name, variables, own, background, is_ansi=is_ansi)
+        else:
+            style = self.get_component_rich_style(f"rows--{name}") if name else own
         if not cursor:
             return style
-        selected = self.get_component_rich_style("rows--cursor")
+        selected = cursor_style(variables, own, background, is_ansi=is_ansi)
         return style + Style(bgcolor=selected.bgcolor, bold=selected.bold)

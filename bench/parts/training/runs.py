@@ -6,8 +6,10 @@ import hashlib
 import json
 import resource
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ class Clock:
     cpu: list[float] = field(default_factory=list)
     """Seconds of CPU."""
     wall: list[float] = field(default_factory=list)
+    pause: Callable[[], None] = lambda: None
+    """What is done between two steps; its time is not counted."""
     _last: tuple[float, float] = (0.0, 0.0)
 
     def step(self, number: int) -> None:
@@ -43,7 +47,38 @@ class Clock:
         if number > WARM:
             self.cpu.append(now[0] - self._last[0])
             self.wall.append(now[1] - self._last[1])
-        self._last = now
+        self.pause()
+        self._last = (time.process_time(), time.perf_counter())
+
+
+class Baton:
+    """Two runs that train in turns of a step, so that what else the machine does meets both."""
+
+    def __init__(self, first: str, second: str) -> None:
+        """The first begins."""
+        self._other = {first: second, second: first}
+        self._holder, self._left = first, set[str]()
+        self._changed = threading.Condition()
+
+    def take(self, name: str) -> None:
+        """Wait for the turn."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._holder == name)
+
+    def hand_over(self, name: str) -> None:
+        """Give the turn to the other, unless it has ended, and wait for it to come back."""
+        with self._changed:
+            if self._other[name] not in self._left:
+                self._holder = self._other[name]
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._holder == name)
+
+    def leave(self, name: str) -> None:
+        """Say that a run ended."""
+        with self._changed:
+            self._left.add(name)
+            self._holder = self._other[name]
+            self._changed.notify_all()
 
 
 @dataclass(frozen=True)
@@ -92,7 +127,27 @@ class Bench:
         recipe = self._recipe(train)
         return find_inputs(recipe, recipe.workspace).prepare()
 
-    def ours(self, train: Mapping[str, Any]) -> Run:
+    def abreast(self, train: Mapping[str, Any], prepared: Any, *, ours_first: bool) -> list[Run]:
+        """Train as `temper train` does and with trl alone, a step of each in turn.
+
+        Ours is in the main thread, which handles signals.
+        """
+        names = ("ours", "plain") if ours_first else ("plain", "ours")
+        baton = Baton(*names)
+
+        def in_turns(name: str, run: Callable[[Clock], Run]) -> Run:
+            baton.take(name)
+            try:
+                return run(Clock(pause=lambda: baton.hand_over(name)))
+            finally:
+                baton.leave(name)
+
+        with ThreadPoolExecutor(1) as pool:
+            plain = pool.submit(in_turns, "plain", lambda clock: self.plain(train, prepared, clock))
+            ours = in_turns("ours", lambda clock: self.ours(train, clock))
+            return [ours, plain.result()]
+
+    def ours(self, train: Mapping[str, Any], clock: Clock | None = None) -> Run:
         """Train as `temper train` does."""
         import torch
 
@@ -101,7 +156,7 @@ class Bench:
         from workspace.jobs import run_job
 
         recipe, losses, tokens = self._recipe(train), [], []
-        clock = Clock()
+        clock = clock or Clock()
 
         class Reporter(Silent):
             def planned(self, prepared: Any) -> None:
@@ -117,7 +172,7 @@ class Bench:
             run_train(recipe, recipe.workspace, job, Reporter())
         return _run(torch, losses, clock, tokens[0])
 
-    def plain(self, train: Mapping[str, Any], prepared: Any) -> Run:
+    def plain(self, train: Mapping[str, Any], prepared: Any, clock: Clock) -> Run:
         """Train with trl alone on the same rows in the same order."""
         import torch
         from datasets import Dataset, disable_progress_bars
@@ -131,7 +186,6 @@ class Bench:
         from trl import SFTTrainer
 
         plan, losses = prepared.plan, []
-        clock = Clock()
 
         class Report(TrainerCallback):  # type: ignore[misc]
             def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:

@@ -1,8 +1,8 @@
-"""Which group a row belongs to: its label, topic, source, answer, length, script or a column."""
+"""Which group a row belongs to: its label, topic, source, length, language or a column."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from workspace.errors import DataError
 from workspace.text import plain
 
 Rows = NDArray[np.int64]
-KNOWN = ("label", "topic", "source", "answer", "length", "script", "difficulty")
+KNOWN = ("label", "topic", "source", "answer", "length", "language", "script", "difficulty")
 SCRIPTS = {
     "Latin": r"\p{Latin}",
     "Cyrillic": r"\p{Cyrillic}",
@@ -110,7 +110,9 @@ def _key(name: str, context: StepContext, length_bands: Sequence[int]) -> pl.Ser
         words = context.prompts.lengths + context.answers.lengths
         return _bands(words, length_bands)
     if name == "script":
-        return _scripts(context)
+        return _said(context, script)
+    if name == "language":
+        return _languages(context)
     schema = context.base.collect_schema()
     if name in schema.names() and name not in TYPES[context.type].turns:
         kind = schema[name]
@@ -161,15 +163,27 @@ def _answers(context: StepContext) -> pl.Series:
     return pl.concat(parts) if parts else pl.Series("key", [], pl.String)
 
 
-def _scripts(context: StepContext) -> pl.Series:
+def _said(context: StepContext, key: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    """Return what `key` makes of prompt and answer of all rows together."""
     both = pl.concat_str(prompt_text(context.type), answer_text(context.type), separator=" ")
     parts = [
-        block.select(both.alias("said"))
-        .select(script(pl.col("said")).alias("key"))
-        .collect()["key"]
+        block.select(both.alias("said")).select(key(pl.col("said")).alias("key")).collect()["key"]
         for block in context.in_blocks()
     ]
     return pl.concat(parts) if parts else pl.Series("key", [], pl.String)
+
+
+def _languages(context: StepContext) -> pl.Series:
+    """Return the code of each row's language; null where it is short or the detector unsure."""
+    from curate.steps.quality.configs import Language
+    from curate.steps.quality.rules.language import likely_languages
+
+    return _said(
+        context,
+        lambda said: said.map_batches(
+            lambda texts: likely_languages(texts, Language()), return_dtype=pl.String
+        ),
+    )
 
 
 def _bands(words: Rows, edges: Sequence[int]) -> pl.Series:

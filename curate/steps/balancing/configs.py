@@ -48,10 +48,11 @@ class Balance(Rebalance):
 
     by: Names = ("label",)
     """What makes a group: `label`, `topic` (a cluster of vectors), `source`, `answer` (the text of
-    a short answer), `length` (a band of words), `script` (the writing system), `difficulty` or
-    `difficulty:SCORE` (easy, medium and hard thirds by a score of a `score` step), a score (low,
-    middle and high thirds, or each grade of a judge), or a column such as `document`. Several make
-    one group of each combination. Rows without a value are left as they are."""
+    a short answer), `length` (a band of words), `language` (of fastText's small model, where it is
+    sure), `script` (the writing system), `difficulty` or `difficulty:SCORE` (easy, medium and hard
+    thirds by a score of a `score` step), a score (low, middle and high thirds, or each grade of a
+    judge), or a column such as `document`. Several make one group of each combination. Rows
+    without a value are left as they are."""
     topics: Topics | None = None
     """How to find topics for `by: topic`; left out: those of the step `topics` before this one."""
     cap: Amount | None = None

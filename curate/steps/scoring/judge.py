@@ -133,7 +133,7 @@ def _asked_how(config: Judge) -> dict[str, str]:
     backend = config.backend
     if isinstance(backend, EndpointConfig):
         return {"where": backend.base_url, "response_format": backend.response_format}
-    return {"where": "local", "dtype": backend.dtype}
+    return {"where": backend.kind, "dtype": backend.dtype}
 
 
 def _words(prompts: Prompts) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from curate.reasons import Reason
 from curate.synth.generators.base import Bench, Draft, Lost, NewIn, OneParent, Task, asked_in
@@ -13,7 +13,10 @@ from curate.synth.generators.configs import Preference, Ranking, Rejection
 from curate.synth.seeds import Seed
 from evalsuite.asking.requests import Turn
 from evalsuite.scorers import Scorer
-from evalsuite.tasks.item import Item
+from evalsuite.tasks.item import Item, Message
+
+if TYPE_CHECKING:
+    from evalsuite.tasks.item import Role
 
 
 @dataclass(frozen=True)
@@ -25,22 +28,29 @@ class Scored:
     detail: str = ""
 
 
-def score_answer(scorer: Scorer, output: str, gold: str) -> tuple[float, str]:
-    """Return the score of an answer against the right one, and why."""
-    found = scorer.score(output, Item(id="made", gold=gold))
+def score_answer(
+    scorer: Scorer, turns: Sequence[Turn], output: str, gold: str
+) -> tuple[float, str]:
+    """Return the score of an answer to `turns` against the right one, and why."""
+    asked = tuple(Message(cast("Role", turn.role), turn.content) for turn in turns)
+    found = scorer.score(output, Item("made", asked, gold=gold))
     return found.value, found.detail
 
 
 async def _drawn(task: Task, bench: Bench, config: Rejection | Preference) -> list[str]:
     """Draw answers; cut ones are left out, and those that failed unless all did."""
-    parent = task.parents[0]
-    turns = (*parent.history, Turn("user", parent.question))
+    turns = _turns(task.parents[0])
     asks = [asked_in(turns, config, task, number) for number in range(config.samples)]
     return [reply.text.strip() for reply, _ in await bench.ask_all(asks) if not reply.cut]
 
 
-def _scored(texts: Sequence[str], scorer: Scorer, gold: str) -> list[Scored]:
-    return [Scored(text, *score_answer(scorer, text, gold)) for text in texts]
+def _turns(parent: Seed) -> tuple[Turn, ...]:
+    return (*parent.history, Turn("user", parent.question))
+
+
+def _scored(texts: Sequence[str], scorer: Scorer, parent: Seed) -> list[Scored]:
+    turns = _turns(parent)
+    return [Scored(text, *score_answer(scorer, turns, text, parent.answer)) for text in texts]
 
 
 async def _ranked(
@@ -91,7 +101,7 @@ class RejectionGenerator(_Answering):
     async def make(self, task: Task, bench: Bench) -> list[Draft | Lost]:
         """Draw, score, keep; an answer drawn twice counts once."""
         parent, config = task.parents[0], self.config
-        drawn = _scored(await _drawn(task, bench, config), config.scorer, parent.answer)
+        drawn = _scored(await _drawn(task, bench, config), config.scorer, parent)
         receipts = tuple(bench.paid)
         if not drawn:
             detail = f"all answers ran into {config.max_tokens} tokens"
@@ -168,7 +178,7 @@ class PreferenceGenerator(_Answering):
         parent, config = task.parents[0], self.config
         texts = await _drawn(task, bench, config)
         if config.scorer is not None:
-            return config.scorer.kind, _scored(texts, config.scorer, parent.answer)
+            return config.scorer.kind, _scored(texts, config.scorer, parent)
         assert config.judge is not None  # the recipe was checked
         ranked = await _ranked(texts, parent.question, config.judge, bench, task.seed)
         return "judge, share of comparisons won", ranked

@@ -1,4 +1,4 @@
-"""Which model answers: any OpenAI-compatible endpoint, or a model directory on this machine."""
+"""Which model answers: any OpenAI-compatible endpoint, or a model on this machine."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from workspace.recipe import Section
-from workspace.secrets import is_reference
+from workspace.secrets import SECRET_NAMES, is_reference, shown_reference
 
 
 def _reference(value: Any) -> Any:
     """Refuse a key written out, and never repeat it: what is refused is shown to a person."""
     if value is None or (isinstance(value, str) and is_reference(value)):
         return value
-    wanted = "env:NAME, where NAME ends in API_KEY, ACCESS_KEY, TOKEN, SECRET or PASSWORD"
+    wanted = f"env:NAME, where {SECRET_NAMES}"
+    found = shown_reference(value) if isinstance(value, str) else "something else (hidden)"
     raise ValidationError.from_exception_data(
         "api_key",
-        [{"type": PydanticCustomError("value_error", wanted), "input": "something else (hidden)"}],
+        [{"type": PydanticCustomError("value_error", wanted), "input": found}],
     )
 
 
@@ -112,6 +113,36 @@ class LocalConfig(Section):
         return f"{self.path} on this machine"
 
 
+class VllmConfig(Section):
+    """A model on this machine, run by vLLM in this process, on one NVIDIA GPU."""
+
+    kind: Literal["vllm"]
+    """vLLM in this process; needs `pip install 'welltempered[vllm]'`."""
+    path: str
+    """A model directory (relative to the recipe), a hub name, or `builtin`. Whole models only: an
+    adapter is merged first (`temper export --to merged`)."""
+    revision: str | None = None
+    """Hub names only."""
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    """Precision; `auto`: that of the weights, and of float32 weights half of it."""
+    batch_rows: int = Field(default=256, ge=1, le=8192)
+    """Prompts handed to vLLM in one call and answered side by side, as far as memory allows."""
+    gpu_memory_utilization: float = Field(default=0.9, gt=0.0, le=1.0)
+    """Share of the GPU's memory for weights and cache; taken at once, and held."""
+    max_model_len: int | None = Field(default=None, ge=16)
+    """Most tokens of prompt and answer together; less than the model reads saves memory."""
+    response_format: Literal["none", "json_schema"] = "json_schema"
+    """Whether replies that must be JSON can take no other form. `none`: for models that think
+    aloud first."""
+    price: Price = FREE
+    """Of a million tokens, where you count your machine's time; free by default."""
+
+    @property
+    def described(self) -> str:
+        """Where rows go, for people."""
+        return f"{self.path} on this machine, by vLLM"
+
+
 def _told_apart(value: Any) -> Any:
     """Tell the kind from the keys, so that it need not be written."""
     if isinstance(value, dict) and "kind" not in value:
@@ -119,6 +150,6 @@ def _told_apart(value: Any) -> Any:
     return {"kind": "local", "path": value} if isinstance(value, str) else value
 
 
-BackendConfig = Annotated[
-    EndpointConfig | LocalConfig, Field(discriminator="kind"), BeforeValidator(_told_apart)
-]
+AnyBackend = EndpointConfig | LocalConfig | VllmConfig
+"""Every kind of backend."""
+BackendConfig = Annotated[AnyBackend, Field(discriminator="kind"), BeforeValidator(_told_apart)]

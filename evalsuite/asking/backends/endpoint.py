@@ -78,6 +78,8 @@ class EndpointBackend:
         self.patience_seconds = config.patience_seconds
         self.concurrency = config.concurrency
         self.price = config.price or FREE
+        self.takes_empty = False
+        """Whether an empty reply that ended by itself is an answer."""
         self.pace = Pace(config.concurrency, config.requests_per_minute)
         key = secret_of(config.api_key) if config.api_key else _NO_KEY
         self._client = _client(config, key)
@@ -153,7 +155,8 @@ class EndpointBackend:
         if used is not None:
             usage = self._priced(used.prompt_tokens, used.completion_tokens)
         choice = found.choices[0] if found.choices else None
-        if choice is None or not (choice.message.content or "").strip():
+        ended = choice is not None and choice.finish_reason == "stop" and self.takes_empty
+        if choice is None or not (ended or (choice.message.content or "").strip()):
             why = f" (finish_reason {choice.finish_reason})" if choice else ", no choices"
             raise AttemptFailed("transient", f"the reply is empty{why}", used=usage)
         text = choice.message.content or ""

@@ -14,23 +14,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from evalsuite.asking.backends.batched import Drawn
 from evalsuite.asking.requests import ChatRequest
-from evalsuite.engine.forward import Engine, is_out_of_memory, prefill
+from evalsuite.engine.forward import Engine, is_out_of_memory
+from evalsuite.engine.prefill import prefill
 from evalsuite.models import ChatTokenizer
 from evalsuite.models.load import choose_placement, choose_threads, load_model
 
 _COMPACT_BELOW = 0.75
 """Rows that ended leave the cache once this share is left."""
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One answer."""
-
-    tokens: tuple[int, ...]
-    """Without the stop token."""
-    stopped: bool
-    """False: cut at the longest answer."""
 
 
 @dataclass

@@ -311,7 +311,8 @@ def test_all_code_that_decides_about_rows_is_in_the_names_of_results() -> None:
     from curate.caching import code
 
     root = Path(code.__file__).parents[2]
-    rooms = {f"evalsuite/{room}" for room in ("models", "tasks", "similarity", "embedding")}
+    names = ("models", "tasks", "similarity", "embedding", "scorers")
+    rooms = {f"evalsuite/{room}" for room in names}
     assert rooms <= set(code._ROOMS)
     for file in (root / "curate").rglob("*.py"):
         inside = file.relative_to(root / "curate").as_posix()

@@ -171,6 +171,7 @@ def test_invalid_utf8_loses_only_its_line(tmp_path: Path, read: Callable[..., Re
     result = read("a.jsonl", "a.csv")
     assert lost(result) == {"invalid_utf8": 2}
     assert "0xe9" in details(result)[0]
+    assert "`iconv -f cp1252 -t utf-8`" in details(result)[0]
     assert rows_of(result).height == 3
 
 
@@ -408,7 +409,7 @@ def test_a_header_for_lines_of_json_is_refused(
     tmp_path: Path, read: Callable[..., ReadResult]
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps(ROW), encoding="utf-8")
-    with pytest.raises(DataError, match="only a table has a `header`"):
+    with pytest.raises(DataError, match="only a table has `header`"):
         read({"path": "a.jsonl", "header": ["prompt", "completion"]})
 
 

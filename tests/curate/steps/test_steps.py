@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ from curate.steps.registry import STEPS, make_step, step_class
 from workspace.errors import DataError, UsageError
 
 
-def apply(step: object, pairs: list[tuple[str, str]], system: str = "") -> Outcome:
+def apply(step: object, pairs: list[tuple[str, str]], system: str = "", **columns: Any) -> Outcome:
     turns = [{"role": "system", "content": system}] if system else []
     rows = [
         [*turns, {"role": "user", "content": ask}, {"role": "assistant", "content": say}]
         for ask, say in pairs
     ]
-    context, frame = prepared(pl.DataFrame({"id": _ids(pairs), "messages": rows}))
+    context, frame = prepared(pl.DataFrame({"id": _ids(pairs), "messages": rows, **columns}))
     return make_step(StepConfig.model_validate(step)).apply(frame, context)
 
 
@@ -81,6 +82,45 @@ def test_near_duplicates_keep_the_longer_answer_and_name_it() -> None:
     assert gone(apply(first, [(ask, short), (ask + " now", short)])) == [
         (1, "near_duplicate", "r0")
     ]
+
+
+ASK = "Could you please tell me how I can top up my account with a card from abroad"
+LONG = "Open the app and choose the button with the plus sign on the first screen to begin"
+
+
+def test_near_duplicates_of_the_prompt_alone_have_any_answers() -> None:
+    pairs = [(ASK, "cards"), (ASK + " now", "top up"), ("Where is my parcel?", "cards"), ("", "a")]
+    pairs += [("", "b")]
+    assert gone(apply("near_duplicates", pairs)) == []
+    outcome = apply({"near_duplicates": {"text": "prompt"}}, pairs)
+    assert gone(outcome) == [(0, "near_duplicate", "r1")]
+    assert outcome.dropped["detail"][0].startswith("similarity of the prompt 0.")
+
+
+def test_near_duplicates_of_the_answer_alone_leave_labels() -> None:
+    pairs = [("One?", LONG), ("Two, at last?", LONG + " now"), ("Three?", "card"), ("Four", "card")]
+    outcome = apply({"near_duplicates": {"text": "answer"}}, pairs)
+    assert gone(outcome) == [(0, "near_duplicate", "r1")]
+
+
+def test_near_duplicates_in_a_field_find_what_comparing_all_finds() -> None:
+    """Beyond 256 rows candidates are sought: every one of 300 has its copy among other answers."""
+    rng = random.Random(3)
+    asks = [" ".join("".join(rng.choices("abcdefgh", k=5)) for _ in range(14)) for _ in range(300)]
+    pairs = [(ask, f"first {n}") for n, ask in enumerate(asks)]
+    pairs += [(f"{ask} please", f"second {n}") for n, ask in enumerate(asks)]
+    outcome = apply({"near_duplicates": {"text": "prompt", "keep": "first"}}, pairs)
+    assert [(row, of) for row, _, of in gone(outcome)] == [(300 + n, f"r{n}") for n in range(300)]
+
+
+def test_the_best_by_quality_stays_then_the_longer_then_the_earlier() -> None:
+    pairs = [(ASK, LONG), (ASK + " now", LONG + " at once"), (ASK + " today", LONG)]
+    best = {"near_duplicates": {"keep": "quality", "threshold": 0.7}}
+    outcome = apply(best, pairs, quality=[0.9, 0.2, None])
+    assert gone(outcome) == [(1, "near_duplicate", "r0"), (2, "near_duplicate", "r0")]
+    assert {of for _, _, of in gone(apply(best, pairs, quality=[0.5, 0.5, 0.5]))} == {"r1"}
+    with pytest.raises(DataError, match="no row has a number in the column 'quality'"):
+        apply(best, pairs)
 
 
 def test_near_duplicates_with_another_label_are_kept() -> None:

@@ -65,5 +65,5 @@ def test_few_shot_examples_are_no_suite_items() -> None:
 
 
 def test_an_unknown_suite_is_named_with_those_that_exist() -> None:
-    with pytest.raises(KeyError, match="retention, triage"):
+    with pytest.raises(KeyError, match="reasoning, retention, safety, triage"):
         suite_path("triaje")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from evalsuite.engine.forward import Engine, shared_prefix
+from evalsuite.engine.forward import Engine
 from evalsuite.engine.generate import generate
+from evalsuite.engine.prefixes import shared_prefix
 from evalsuite.engine.requests import GenerateRequest
 from evalsuite.models import ChatTokenizer
 from evalsuite.models.load import load_model

@@ -142,7 +142,9 @@ def test_the_download_is_a_job_with_its_commit_and_happens_once(workspace: Path,
     assert len(jobs(workspace)) == 1 and len(Hub.served) == len(SHARDS)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_after_an_interruption_only_the_files_that_are_missing_come(
     workspace: Path, hub: str, how: signal.Signals
 ) -> None:

@@ -93,6 +93,7 @@ def tried(
     return run_evaluation(request, Workspace(root), Silent()).results
 
 
+@pytest.mark.slow
 def test_examples_help_where_the_request_is_missing(tmp_path: Path) -> None:
     results = tried(tmp_path, "sentiment", "sentence", "'{}'", items=240, examples=3)
     score = {one.name: one.score for one in results.prompt_baselines}

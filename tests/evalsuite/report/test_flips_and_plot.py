@@ -10,7 +10,10 @@ import pytest
 
 from evalsuite.gate import judge
 from evalsuite.report.axis import LEFT, RIGHT
+from evalsuite.report.diff import word_diff
+from evalsuite.report.document import ComparisonRecord
 from evalsuite.report.flips import Samples
+from evalsuite.report.frontier import frontier
 from evalsuite.report.plot import forests
 from evalsuite.verdict import AbilityResult, PairedAbility
 
@@ -137,3 +140,33 @@ def test_tasks_of_two_suites_that_are_called_alike_are_told_apart(tmp_path: Path
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "samples.parquet")
     found = Samples(tmp_path / "samples.parquet").flips("base", "tuned", ["a/sums", "b/sums"])
     assert [(flip.ability, flip.kind) for flip in found.shown] == [("a/sums", "lost")]
+
+
+def test_the_words_that_differ_are_marked_and_whole_answers_are_kept() -> None:
+    left, right = word_diff("the team is billing, high", "the team is support, high")
+    assert [piece.text for piece in left if piece.differs] == ["billing"]
+    assert [piece.text for piece in right if piece.differs] == ["support"]
+    assert "".join(piece.text for piece in right) == "the team is support, high"
+    assert [piece.differs for side in word_diff("", "x") for piece in side] == [False, False]
+    assert [piece.differs for piece in word_diff("83", '{"team": 1}')[0]] == [False]
+    long = "a b " * 400
+    assert [piece.differs for piece in word_diff(long, long + "c")[1]] == [False]
+    assert "\x1b" not in "".join(piece.text for piece in word_diff("\x1b[31m a", "b")[0])
+
+
+def test_models_that_no_other_beats_are_told_on_the_frontier() -> None:
+    def compared(name: str, gained: int, lost: int) -> ComparisonRecord:
+        ids = [str(number) for number in range(600)]
+        right, wrong = [1.0] * 600, [0.0] * 600
+        target = PairedAbility("t", "target", wrong, [1.0] * gained + [0.0] * (600 - gained), ids)
+        kept = PairedAbility("k", "retention", right, [0.0] * lost + [1.0] * (600 - lost), ids)
+        return ComparisonRecord(base="base", tuned=name, verdict=judge([target, kept]))
+
+    rows = [compared("gentle", 300, 0), compared("harsh", 540, 300), compared("poor", 240, 60)]
+    found = frontier(rows)
+    assert found is not None
+    assert [point.is_best for point in found.points] == [True, True, False]
+    gentle, harsh, _ = found.points
+    assert harsh.x > gentle.x > found.zero_x and harsh.y > gentle.y == found.zero_y
+    assert (harsh.gain, harsh.worst, harsh.ability) == (0.9, -0.5, "k")
+    assert frontier(rows[:1]) is None

@@ -136,6 +136,33 @@ def test_hostile_names_stay_text_too(evaluation: Make) -> None:
     assert suites.get("name", "").startswith("<b>x</b>]]>")
 
 
+def test_the_comment_says_where_the_rest_of_the_lost_items_is(evaluation: Make) -> None:
+    write_reports(directory := evaluation())
+    text = (directory / "report.md").read_text(encoding="utf-8")
+    assert "More are in report.html, all answers in samples.parquet." in text
+
+
+def test_every_report_says_which_base(evaluation: Make) -> None:
+    write_reports(directory := evaluation())
+    told = "builtin (sha256 0c1185a5c5e9)"
+    for name in ("report.html", "report.md", "junit.xml"):
+        text = (directory / name).read_text(encoding="utf-8")
+        assert told in text[: text.rindex("naive")]
+
+
+def test_junit_names_are_unique_where_checks_hold_for_all_comparisons(evaluation: Make) -> None:
+    directory = evaluation()
+    document = read_json(directory / "results.json", kind="evaluation result")
+    shared = document["comparisons"][0]["verdict"]["canaries"][1]
+    document["canaries"] = [shared, {**shared, "detail": "sha256 of another"}]
+    write_json(directory / "results.json", document)
+    write_reports(directory)
+    root = ElementTree.parse(directory / "junit.xml").getroot()
+    cases = [(case.get("classname"), case.get("name")) for case in root.iter("testcase")]
+    assert len(cases) == len(set(cases)) == 2 * 10 + 2 * 4
+    assert ("naive.checks", "template equals training's (2)") in cases
+
+
 def test_junit_has_one_case_per_ability_and_check(evaluation: Make) -> None:
     write_reports(directory := evaluation())
     root = ElementTree.parse(directory / "junit.xml").getroot()

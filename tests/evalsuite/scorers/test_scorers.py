@@ -151,7 +151,8 @@ def test_the_registry_names_every_scorer() -> None:
     tags = TypeAdapter(ScorerConfig).json_schema()["discriminator"]["mapping"]
     assert set(tags) == {
         *("exact", "normalised", "contains", "numeric", "maths"),
-        *("regex", "json", "json_schema", "code"),
+        *("regex", "json", "json_schema", "code", "f1", "rouge_l", "chrf", "bleu"),
+        *("refusal", "length", "language", "similarity", "python", "constraints"),
     }
 
 

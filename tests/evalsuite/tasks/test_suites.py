@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from evalsuite.engine.request import EvalRequest
 from evalsuite.models import ModelSource
 from evalsuite.prompting.examples import suite_pool
 from evalsuite.recipe import EvalSection
+from evalsuite.served.request import ServedRequest
+from evalsuite.served.section import ServedSection
 from evalsuite.tasks import LoadedSuite, find_suite, load_suite
 from workspace.errors import DataError, RecipeError, TemperError, UsageError
 from workspace.layout import Workspace
@@ -163,6 +166,22 @@ def test_examples_without_an_answer_are_passed_over_and_counted(tmp_path: Path) 
     assert pool.notes[0].startswith("examples: 1 of 2 from the examples of task t passed over")
 
 
+def test_examples_of_programs_show_the_solution_and_not_the_tests(tmp_path: Path) -> None:
+    tests, solution = ["assert f() == 1"], "def f():\n    return 1"
+    golds = [json.dumps({"tests": tests}), json.dumps({"tests": tests, "solution": solution})]
+    rows = [{"id": str(n), "q": f"write {n}", "a": gold} for n, gold in enumerate(golds)]
+    (tmp_path / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    few = FEW.replace("count: 2", "count: 1")
+    few = re.sub(r"scorer: \w+", "scorer: code", few)
+    (loaded,) = load(tmp_path, few, [{**ROW, "a": golds[0]}]).tasks
+    assert loaded.few_shot is not None
+    assert loaded.few_shot[0].messages[1].content == solution
+    assert loaded.notes == ("t: 1 example rows passed over: they have no answer to show",)
+    assert [one.turns[-1].content for one in suite_pool(loaded.spec, tmp_path).examples] == [
+        solution
+    ]
+
+
 def test_too_few_examples_keep_only_what_needs_them_from_being_measured(tmp_path: Path) -> None:
     _examples(tmp_path, "one three")
     suite = load(tmp_path, FEW, [ROW])
@@ -174,6 +193,10 @@ def test_too_few_examples_keep_only_what_needs_them_from_being_measured(tmp_path
     request = EvalRequest("x", source, (), (suite,), EvalSection(few_shot=True), prompts=True)
     with pytest.raises(DataError, match="examples are wanted"):
         request.check()
+    end = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}
+    section = ServedSection.model_validate({"base": end, "tuned": {"mine": {**end, "model": "t"}}})
+    with pytest.raises(DataError, match="examples are wanted"):
+        ServedRequest("x", section, (suite,), EvalSection(few_shot=True)).check()
 
 
 @pytest.mark.parametrize(
@@ -223,7 +246,18 @@ def test_items_that_cannot_be_used_are_named_with_a_way_out(
     [
         (HEAD + WRITE + "    scorr: exact\n", "s.yaml:11:", "Did you mean `scorer`?"),
         (HEAD + WRITE.replace("scorer: exact", "scorer: exakt"), "s.yaml:10:", "exakt"),
-        (HEAD + WRITE + WRITE, "s.yaml:", "t is given twice"),
+        (
+            HEAD + WRITE + WRITE,
+            "s.yaml:11:5: tasks.1.name: found 't'",
+            "every task name once; `t` is the name of tasks.0 already",
+        ),
+        (
+            (HEAD + WRITE).removeprefix("schema_version: 1\n"),
+            "s.yaml:1:1: schema_version",
+            "expected `schema_version: 1`",
+        ),
+        (f"margin: 5\n{HEAD}{WRITE}", "s.yaml:1:1: margin: found 5", "0.05 is 5 points"),
+        ("a:\n\tb: 1\n", "found character", "YAML is not indented with tabs"),
         (HEAD + WRITE.replace('    gold: "{{ a }}"\n', ""), "s.yaml:5:", "`gold`"),
         (HEAD + WRITE + '    choices: "{{ q }}"\n', "s.yaml:5:", "no `choices`"),
         (HEAD.replace("target", "goal") + WRITE, "s.yaml:3:", "'target' or 'retention'"),
@@ -283,7 +317,12 @@ def test_a_template_cannot_change_what_it_is_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "line", "said"),
-    [(b"id,q,a\n1,one,1\n2,caf\xe9,2\n", 3, "0xe9"), (b'id,q,a\n1,"one" x,1\n', 2, "expected")],
+    [
+        (b"id,q,a\n1,one,1\n2,caf\xe9,2\n", 3, "0xe9"),
+        (b'id,q,a\n1,"one" x,1\n', 2, "expected"),
+        (b"id,q,a\n1,one,1,2\n", 2, "Found 4; the header has 3."),
+        (b"id,q,a\n1,one\n", 2, "Found 2; the header has 3."),
+    ],
 )
 def test_a_table_of_items_that_is_damaged_names_the_line(
     tmp_path: Path, data: bytes, line: int, said: str
@@ -294,6 +333,15 @@ def test_a_table_of_items_that_is_damaged_names_the_line(
         load_suite(path)
     assert caught.value.where.endswith(f"items.csv:{line}")
     assert said in caught.value.cause and caught.value.cure
+
+
+@pytest.mark.parametrize("text", ["", "id,q,a\n"])
+def test_a_table_without_items_is_not_told_of_json_lines(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, WRITE.replace("jsonl", "csv"), [ROW])
+    (tmp_path / "items.csv").write_text(text)
+    with pytest.raises(DataError, match="no items") as caught:
+        load_suite(path)
+    assert caught.value.cure.startswith("Write a line for each item under the header")
 
 
 def test_a_suite_that_is_nearly_named_is_suggested(tmp_path: Path) -> None:

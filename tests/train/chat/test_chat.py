@@ -12,6 +12,7 @@ from evalsuite.engine.stream import Sampling
 from evalsuite.engine.voices import Voices, open_voices
 from evalsuite.models.load import Placement
 from train.chat.session import Session
+from train.chat.speakers import Speaker
 from train.chat.terminal import converse, side_by_side
 
 
@@ -25,7 +26,8 @@ def voices(trained: Any) -> Iterator[Voices]:
 
 def session(voices: Voices, **options: Any) -> Session:
     settings = {"system": "", "max_new_tokens": 12, "sampling": Sampling(), **options}
-    return Session(voices, **settings)
+    speakers = [Speaker(name, voices, name) for name in voices.names]
+    return Session(speakers, **settings)
 
 
 def test_both_answer_in_turns_and_each_remembers_its_own(voices: Voices) -> None:

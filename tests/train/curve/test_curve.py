@@ -8,15 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from evalsuite.gate import conclude
 from evalsuite.models import ModelSection
 from evalsuite.recipe import EvalSection
-from train.curve.curve import Curve, CurveMaker, _beginning
+from evalsuite.report import ComparisonRecord
+from evalsuite.verdict import Canary
+from train.curve.curve import Curve, CurveMaker, _beginning, _demand_valid, _scores
 from train.recipe import TrainSection
 from train.record import read_record
 from train.reporter import Silent
-from workspace.errors import Stopped, UsageError
+from workspace.errors import EvaluationInvalid, Stopped, UsageError
 from workspace.jobs import run_job
 from workspace.recipe import Recipe, load_recipe
 
@@ -139,3 +144,26 @@ def test_a_recipe_without_a_target_suite_or_with_too_few_rows_is_refused(bench: 
     with pytest.raises(UsageError, match="too few rows") as caught:
         maker.parts()
     assert "1, 1, 3 rows" in caught.value.cause
+
+
+def test_an_ability_without_scores_of_a_part_has_no_curve(tmp_path: Path) -> None:
+    rows = [
+        {"ability": ability, "task": ability, "item_id": "1", "model": model, "score": score,
+         "cluster": ""}
+        for ability, model, score in (
+            ("whole", "a", 1.0), ("whole", "b", 0.0), ("part", "a", 1.0),
+            ("nan", "a", 1.0), ("nan", "b", float("nan")),
+        )
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "samples.parquet")
+    found = _scores(tmp_path, ["a", "b"])
+    assert list(found) == ["whole"]
+    assert found["whole"][0].tolist() == [[1.0], [0.0]]
+
+
+def test_an_invalid_evaluation_of_a_part_is_no_curve(tmp_path: Path) -> None:
+    verdict = conclude([], [Canary("active", "fail", "it gave NaN")])
+    records = [ComparisonRecord(base="base", tuned="part", verdict=verdict)]
+    with pytest.raises(EvaluationInvalid, match="no figure of part") as caught:
+        _demand_valid(records, tmp_path)
+    assert "it gave NaN" in caught.value.cause

@@ -149,6 +149,7 @@ def test_a_stop_in_the_second_group_goes_on_in_it(bench: Any, made: Any) -> None
         open_each(run, bench.workspace, bench.load, Silent())
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_third_group_resumes_in_the_third_group(bench: Any, zygote: Any) -> None:
     bench.dataset("toy", rows_of(bench))
     bench.recipe({**RECIPE, "steps": 24, "checkpoint_every": 2})

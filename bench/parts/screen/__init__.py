@@ -1,0 +1,1 @@
+"""What `bench/tui.py` measures with: a workspace to look at, and programs in pseudo-terminals."""

@@ -1,0 +1,1 @@
+"""Evaluations that others are held against: blessed by name, or named by their id."""

@@ -1,0 +1,1 @@
+"""What all evaluations of a workspace found, by model and ability, over time."""

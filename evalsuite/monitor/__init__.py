@@ -1,0 +1,1 @@
+"""A served model, or a run, asked again on a schedule and held against what was blessed."""

@@ -1,0 +1,1 @@
+"""Scores by other models, once all answers are there: judges, comparisons, reward models."""

@@ -1,0 +1,1 @@
+"""Models that are only served: asked through OpenAI-compatible endpoints, judged as any other."""

@@ -1,0 +1,285 @@
+"""The panes of the home screen, what is done from them, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tests.tui.pictures import check_pictures
+from tui import disk, figures
+from tui.app import TemperApp
+from tui.gpus.reading import parse_report
+from tui.screens.dialog import Ask, Choose, Confirm
+from tui.screens.evaluation import EvaluationScreen
+from tui.screens.home import HomeScreen
+from tui.screens.rows import RowsScreen
+from tui.screens.run import RunScreen
+from tui.widgets.steps import Steps
+from tui.widgets.tables import EvalTable, JobTable
+from workspace.jobs import read_job
+
+GPUS = {
+    "gpus": [
+        {
+            "index": 0,
+            "name": "NVIDIA H100 80GB HBM3",
+            "used_bytes": 42 << 30,
+            "total_bytes": 80 << 30,
+            "utilisation": 0.73,
+            "celsius": 61,
+            "processes": [{"pid": 4242, "lineage": [4242], "name": "python", "user": "ada"}],
+        }
+    ],
+    "waiting": [{"place": 1, "job": "20261120-1-train-zz", "workspace": "/w/tone", "user": "bob"}],
+}
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch):
+    """Keep what the machine is out of the pictures: its disk, its clock, its home."""
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: SimpleNamespace(free=412 << 30, total=1000 << 30)
+    )
+    monkeypatch.setattr(disk, "_PERIOD_SECONDS", 1e9)
+
+
+async def test_the_machine_scrolls_and_its_disk_is_always_shown(
+    made, settled, text_of, monkeypatch
+):
+    made.run("first", steps=5)
+    many = {"gpus": [{**GPUS["gpus"][0], "index": place} for place in range(20)]}
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        home = app.screen
+        assert isinstance(home, HomeScreen)
+        home._machine.show_gpus(parse_report(json.dumps(many).encode()))
+        await pilot.press("shift+tab")
+        await pilot.pause()
+        assert "412 of 1,000 GiB free" in text_of(app) and "19 H100" not in text_of(app)
+        await pilot.press("G")
+        await pilot.pause()
+        assert "412 of 1,000 GiB free" in text_of(app) and "19 H100" in text_of(app)
+        await pilot.press("k", "g")
+        await pilot.pause()
+        assert "    0 H100" in text_of(app)
+
+
+def fill(made):
+    made.recipe()
+    made.dataset("triage")
+    made.other_job("curate", day=1, result="datasets/triage/1a2b3c4d", ended=time.time())
+    made.dataset("general", digest="55667788", kept=3947, dropped=53)
+    (made.workspace.datasets / "begun").mkdir()
+    for place, name in enumerate(("general", "triage")):
+        stamp = 1_700_000_000 + place
+        os.utime(made.workspace.datasets / name / "current/ledger.json", (stamp, stamp))
+    made.evaluation(made.run("forgets", steps=200, day=3), "fail")
+    run = made.run("stopped", state="stopped", steps=88, day=2)
+    made.other_job("eval", day=5, state="failed", error="the base model is not there")
+    return run
+
+
+async def test_all_panes_are_there_at_once_or_by_tab(made, settled, text_of, monkeypatch):
+    fill(made)
+    monkeypatch.setattr(figures.time, "localtime", lambda *_: time.gmtime(1_700_000_000))
+    for job in made.workspace.jobs.iterdir():
+        record = json.loads((job / "job.json").read_text())
+        (job / "job.json").write_text(json.dumps({**record, "started": 100.0, "ended": 165.0}))
+    for results in made.workspace.evals.glob("*/results.json"):
+        os.utime(results, (1_700_000_000, 1_700_000_000))
+    monkeypatch.setattr("tui.widgets.header._from_home", lambda _: "~/project")
+    app = TemperApp(made.root)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        assert isinstance(screen, HomeScreen)
+        screen.post_message(screen.GpusRead(parse_report(json.dumps(GPUS).encode())))
+        await settled(pilot)
+        text = text_of(app)
+        for seen in (
+            "stopped-ab12",
+            "2866   198.7k",
+            "539  16%",
+            "▲ begun",
+            "copying -54.9",
+            "the base model is not there",
+            "temper resume stopped-ab12 --detach",
+            "temper dial forgets-ab12 --detach",
+            "0 H100 80GB HBM3",
+            "42/80 GiB",
+            "pid 4242 · ada",
+            "1. waits: 20261120-1-train-zz · bob · tone",
+            "disk: 412 of 1,000 GiB free",
+        ):
+            assert seen in text, seen
+        await check_pictures(pilot, "home")
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("g")
+        expected = (
+            "rows     ", "the base", "jobs 1/", "what to do next", "H100", "curve",
+        )  # fmt: skip
+        for words in ("2,866 kept of 3,405 read", "fell     copying", "temper logs eval-ef56",
+                      "forgot copying", "H100", "50 "):  # fmt: skip
+            await pilot.press("tab", "g")
+            await settled(pilot)
+            assert words in text_of(app), (words, expected)
+        await pilot.press("shift+tab")
+        assert "H100" in text_of(app)
+
+
+async def test_enter_opens_what_is_selected(made, settled):
+    fill(made)
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("tab", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, RowsScreen)
+        await pilot.press("1", "tab", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, EvaluationScreen)
+        await pilot.press("1", "tab", "j", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, RunScreen)
+
+
+async def test_a_job_is_stopped_after_a_question_and_stays_without_one(made, settled, text_of):
+    directory = made.other_job("eval", state="queued")
+    program = (
+        "import signal, sys, time; from pathlib import Path\n"
+        "from workspace.jobs import run_job; from workspace.layout import Workspace\n"
+        f"with run_job(Workspace(Path({str(made.root)!r})), 'eval', ['temper', 'eval'],"
+        f" job_id={directory.name!r}) as job:\n"
+        "    print('on', flush=True)\n"
+        "    while True:\n"
+        "        job.check_stop(); time.sleep(0.02)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"on\n"
+        app = TemperApp(made.root)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(pilot)
+            await pilot.press("tab", "tab", "tab")
+            assert app.screen.query_one(JobTable).selected.state == "running"
+            await pilot.press("x")
+            assert isinstance(app.screen, Confirm)
+            assert "temper stop eval-ef56" in text_of(app)
+            await pilot.press("n")
+            assert read_job(directory).state == "running"
+            await pilot.press("x", "y")
+            await app.workers.wait_for_complete()
+            child.wait(20)
+            await settled(pilot)
+            assert read_job(directory).state == "stopped"
+            assert "■ stopped · eval" in text_of(app)
+            await pilot.press("x")
+            await pilot.pause()
+            assert isinstance(app.screen, HomeScreen)
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        child.stdout.close()
+
+
+async def test_what_is_proposed_is_run_after_a_question_where_it_is_long(
+    made, settled, text_of, monkeypatch
+):
+    made.recipe()
+    made.dataset("triage")
+    app = TemperApp(made.root)
+    ran = []
+    monkeypatch.setattr(app, "run_temper", lambda arguments, then=None: ran.append(arguments))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("d")
+        assert "Training may take hours" in text_of(app)
+        await pilot.press("n")
+        assert ran == []
+        await pilot.press("d", "y")
+        assert ran == [("train", "--detach")]
+        run = made.run("triage", state="stopped", steps=5)
+        await settled(pilot)
+        await pilot.press("R")
+        assert ran[1:] == [["resume", "triage-ab12", "--detach"]]
+        made.job(made.job_of(run), state="finished", result=f"runs/{run.name}")
+        await settled(pilot)
+        await pilot.press("R", "tab", "tab", "tab", "tab", "enter")
+        assert ran[2:] == [("eval", "triage-ab12", "--detach")]
+
+
+async def test_the_first_start_begins_a_workspace_by_keys(made, settled, text_of):
+    rows = made.root / "mine.jsonl"
+    rows.write_text('{"prompt": "a", "completion": "b"}\n')
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert app.screen.query_one(Steps).selected.arguments[0] == "init"
+        await pilot.press("j", "d")
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("n", "k", "enter")
+        assert isinstance(app.screen, Ask)
+        await pilot.press(*"mine.jsonl", "enter")
+        assert isinstance(app.screen, Choose)
+        await pilot.press("j", "enter")
+        await app.workers.wait_for_complete()
+        await settled(pilot)
+        assert "mine.jsonl" in (made.root / "temper.yaml").read_text()
+        assert "scorer: {kind: exact}" in (made.root / "suites/target.yaml").read_text()
+        assert "temper curate" in text_of(app)
+
+
+async def test_bad_files_and_a_vanished_workspace_are_rows_and_words(made, settled, text_of):
+    fill(made)
+    ledger = made.workspace.datasets / "triage/current/ledger.json"
+    ledger.write_text('{"schema_version": 9}')
+    next(made.workspace.evals.iterdir()).joinpath("results.json").write_text('{"schema')
+    (made.workspace.jobs / "half").mkdir()
+    (made.workspace.datasets / "\x1b[31mred[bold]").mkdir()
+    app = TemperApp(made.root)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await settled(pilot)
+        text = text_of(app)
+        for seen in ("▲ triage", "▲ eval-cd34", "▲ half", "\\x1b[31mred[bold]"):
+            assert seen in text
+        await pilot.press("tab")
+        for _ in range(4):
+            await pilot.press("j")
+            await settled(pilot)
+        await pilot.press("tab", "x", "R", "y", "tab", "enter")
+        shutil.rmtree(made.root)
+        await settled(pilot)
+        assert "Nothing is here yet" in text_of(app)
+        assert app.screen.query_one(EvalTable).selected is None
+
+
+@pytest.mark.slow
+async def test_ten_thousand_runs_answer_keys(made, settled):
+    for number in range(10_000):
+        run = made.workspace.runs / f"20261101-{number:06d}-many-ab12"
+        job = made.workspace.jobs / f"20261101-{number:06d}-train-ab12"
+        for directory, file in ((run, "run.json"), (job, "job.json")):
+            directory.mkdir(parents=True)
+            record = {"schema_version": 1, "state": "finished", "result": f"runs/{run.name}"}
+            (directory / file).write_text(json.dumps(record))
+    app = TemperApp(made.root)
+    async with app.run_test(size=(160, 48)) as pilot:
+        while len(app.snapshot.runs) < 10_000 or app.snapshot.pending:
+            await pilot.pause(0.1)
+        began = time.process_time()
+        for key in ("G", "g", "j", "k", "ctrl+d", "tab", "G", "shift+tab") * 3:
+            await pilot.press(key)
+        assert (time.process_time() - began) / 24 < 0.1

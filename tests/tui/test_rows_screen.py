@@ -1,0 +1,73 @@
+"""The rows of a plain file: found, gone to and searched, whatever else happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from tests.tui.data_rows import says, until
+from tui.app import TemperApp
+from tui.browse.searching import Found
+from tui.screens.rows import RowsScreen
+from tui.screens.trying import TryScreen
+from tui.temper import Outcome
+
+
+@asynccontextmanager
+async def opened(root):
+    """Show five rows."""
+    ids = "abcde"
+    told = [{"role": "user", "content": "ask"}, {"role": "assistant", "content": "say"}]
+    lines = [json.dumps({"id": one, "messages": told}) for one in ids]
+    (root / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    app = TemperApp(root)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await app.open_dataset(root / "rows.jsonl")
+        await says(pilot, "5 rows")
+        assert isinstance(app.screen, RowsScreen)
+        yield pilot, app.screen
+
+
+async def test_digits_are_a_number_first_and_a_hidden_row_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("tui.browse.finding.numbers_of", lambda *_: np.array([4]))
+    async with opened(tmp_path) as (pilot, screen):
+        screen._jump("2")
+        await until(pilot, lambda: screen.rows.cursor == 1)
+        screen._arranged(np.array([4, 3]), 0)
+        screen._jump("2")
+        await says(pilot, "not among those shown")
+        assert screen.rows.cursor == 0
+        screen._jump("4")
+        await until(pilot, lambda: screen.rows.cursor == 1)
+
+
+async def test_a_search_that_ends_after_a_filter_finds_the_lines_shown_now(tmp_path):
+    async with opened(tmp_path) as (_, screen):
+        found = Found.of("say", np.array([False, False, False, True, False]), None)
+        screen._arranged(np.array([4, 3]), 0)
+        screen._searched(screen.table, found, None)
+        assert screen._found.lines.tolist() == [1]
+        assert screen.rows.cursor == 1
+
+
+async def test_a_fault_in_a_thread_is_told(tmp_path):
+    async with opened(tmp_path) as (pilot, screen):
+
+        def work(tell, check):
+            raise ValueError("what nobody thought of")
+
+        screen.later("arrange", work)
+        await says(pilot, "ValueError: what nobody thought of")
+
+
+def test_what_was_counted_for_older_numbers_is_not_shown(tmp_path):
+    screen = TryScreen(None, tmp_path, tmp_path, "tickets", "a step")
+    told = []
+    screen.said.show = lambda text, *_: told.append(text)
+    screen._view.values = {"threshold": 0.8}
+    screen._is_counting = True
+    screen._counted(Outcome((), 0, "{}", ""), {"threshold": 0.7})
+    assert not screen._is_counting
+    assert "others now" in told[0]

@@ -1,0 +1,1 @@
+"""What came while nobody pressed a key: from events and records only."""

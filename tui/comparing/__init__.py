@@ -1,0 +1,1 @@
+"""Two runs, datasets or recipes held against each other. Without the terminal library."""

@@ -1,0 +1,1 @@
+"""Curves of runs: every metric of their events, kept whole, and drawn in milliseconds."""

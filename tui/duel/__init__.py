@@ -1,0 +1,1 @@
+"""Blind duels: two models, hidden names, votes on disk. Without the terminal library."""

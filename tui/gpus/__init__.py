@@ -1,0 +1,1 @@
+"""The GPUs of this machine, asked by a child process with a deadline."""
