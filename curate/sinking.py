@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from evalsuite.similarity.tokens import BLOCK_ROWS
 
@@ -28,6 +29,9 @@ def sink(
     polars writes in a thread of its own, for no signal is seen while it holds this one. Its own
     background queries are no way out: one that is given up panics when it is done (polars 2.1).
 
+    The file appears under its name when it is whole: a query that failed may still have a task
+    that opens and closes its file after the error was raised, over what is there by then.
+
     Args:
         frame: the rows.
         path: the file; what was there is replaced.
@@ -39,10 +43,11 @@ def sink(
     if compression == "none":
         how = {"compression": "uncompressed", "statistics": False, "row_group_size": BLOCK_ROWS}
     failed: list[BaseException] = []
+    temporary = path.with_name(f"{path.name}.tmp-{uuid4().hex[:8]}")
 
     def write() -> None:
         try:
-            frame.sink_parquet(path, **how)
+            frame.sink_parquet(temporary, **how)
         except BaseException as error:  # raised again in the thread that waits
             failed.append(error)
 
@@ -56,4 +61,6 @@ def sink(
         thread.join(_GRACE_SECONDS)
         raise
     if failed:
+        temporary.unlink(missing_ok=True)
         raise failed[0]
+    temporary.replace(path)

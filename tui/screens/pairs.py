@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.events import Resize
 
 from tui.actions import bindings
 from tui.browse.changing import write_command
@@ -63,9 +62,9 @@ class PairsScreen(WorkingScreen):
         self._show_title()
         self.action_refresh()
 
-    def on_resize(self, event: Resize) -> None:
+    def on_text_lines_resized(self) -> None:
         """Cut the texts for the new width."""
-        self.call_after_refresh(self._show_pair)
+        self._show_pair()
 
     def action_refresh(self) -> None:
         """Compare the rows anew."""

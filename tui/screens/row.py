@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.events import Resize
 from textual.timer import Timer
 
 from tui.actions import bindings
@@ -62,9 +61,9 @@ class RowScreen(WorkingScreen):
         """Begin to read the row."""
         self._text.focus()
 
-    def on_resize(self, event: Resize) -> None:
+    def on_text_lines_resized(self) -> None:
         """Cut the text for the new width."""
-        self.call_after_refresh(self._read)
+        self._read()
 
     @property
     def _number(self) -> int:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.events import Resize
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -89,10 +88,9 @@ class RowsScreen(DecidingScreen):
         self._show_title()
         self._open()
 
-    def on_resize(self, event: Resize) -> None:
-        """Cut the preview for the new width."""
-        if self.table is not None:
-            self.call_after_refresh(self._read_preview)
+    def on_text_lines_resized(self) -> None:
+        """Cut the preview for its width, which is none before the first layout."""
+        self._read_preview()
 
     def show(self, update: Update) -> None:
         """Look whether anything was decided elsewhere."""
@@ -274,7 +272,7 @@ class RowsScreen(DecidingScreen):
         """Show the selected row beside the table, once the cursor rests."""
         if self._preview_timer is not None:
             self._preview_timer.stop()
-        if self.table is not None and self._preview.size.width:
+        if self.table is not None:
             self._preview_timer = self.set_timer(_PREVIEW_SECONDS, self._read_preview)
 
     def _read_preview(self) -> None:

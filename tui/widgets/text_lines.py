@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.events import MouseScrollDown, MouseScrollUp
+from textual.events import MouseScrollDown, MouseScrollUp, Resize
+from textual.message import Message
 
 from tui.glyphs import Glyphs
 from tui.widgets.rows import Line, Rows
@@ -13,10 +14,14 @@ from tui.widgets.rows import Line, Rows
 class TextLines(Rows, can_focus=True):
     """Lines that were cut to fit, of which a screenful is shown."""
 
+    class Resized(Message):
+        """The lines are to be cut anew: the first layout, or another width."""
+
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         super().__init__(glyphs, id=id)
         self._held: Sequence[Line] = ()
         self._top = 0
+        self._width = 0
 
     @property
     def place(self) -> str:
@@ -41,6 +46,12 @@ class TextLines(Rows, can_focus=True):
     def scroll_by_pages(self, by: int) -> None:
         """Go down or up by screenfuls."""
         self.scroll_by_lines(by * max(1, self.size.height - 1))
+
+    def on_resize(self, event: Resize) -> None:
+        """Ask for lines that are cut for another width; the base, which also hears it, draws."""
+        if event.size.width != self._width:
+            self._width = event.size.width
+            self.post_message(self.Resized())
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """Go down."""
