@@ -26,6 +26,7 @@ from tui.screens.chat_saving import TurnSaving
 from tui.screens.dialog import Confirm
 from tui.screens.duel import DuelScreen
 from tui.screens.live import LiveScreen
+from tui.screens.scrolling_answers import ScrollsAnswers
 from tui.snapshot import Snapshot
 from tui.widgets.answers import Answers
 from tui.widgets.chat_bar import ChatBar, Said
@@ -36,7 +37,7 @@ REDRAW_SECONDS = 0.25
 _IDLE = "The models were unloaded, as nobody asked for a while: the next question loads them again."
 
 
-class ChatScreen(LiveScreen):
+class ChatScreen(ScrollsAnswers, LiveScreen):
     """The conversation with two models, which live in a process of their own."""
 
     CSS_PATH = "chat.tcss"
@@ -343,22 +344,6 @@ class ChatScreen(LiveScreen):
         if child is not None:
             child.deliver = self._deliver
         self._redraw()
-
-    def action_move(self, by: int) -> None:
-        """Scroll the answers."""
-        self._panes[self._current].scroll(by)
-
-    def action_page(self, by: int) -> None:
-        """Scroll by a page."""
-        self._panes[self._current].scroll_page(by)
-
-    def action_first(self) -> None:
-        """Go to the first line."""
-        self._panes[self._current].scroll_far(-1)
-
-    def action_last(self) -> None:
-        """Go to the end, and follow it."""
-        self._panes[self._current].scroll_far(1)
 
 
 def _code(code: int) -> str:

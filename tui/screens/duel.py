@@ -21,6 +21,7 @@ from tui.duel.record import Choice
 from tui.duel.saving import FORMS, Form, default_path
 from tui.glyphs import Glyphs
 from tui.screens.dialog import Ask, Choose
+from tui.screens.scrolling_answers import ScrollsAnswers
 from tui.temper import Outcome
 from tui.widgets.answers import Answers
 from tui.widgets.chat_bar import Said
@@ -33,7 +34,7 @@ from workspace.errors import TemperError
 from workspace.text import plain
 
 
-class DuelScreen(Screen[Child | None]):
+class DuelScreen(ScrollsAnswers, Screen[Child | None]):
     """Prompts one after the other; returns the models' process to the chat."""
 
     CSS_PATH = "duel.tcss"
@@ -268,19 +269,3 @@ class DuelScreen(Screen[Child | None]):
         """Scroll the other answer from now on."""
         self._current = 1 - self._current
         self._draw()
-
-    def action_move(self, by: int) -> None:
-        """Scroll the answer."""
-        self._panes[self._current].scroll(by)
-
-    def action_page(self, by: int) -> None:
-        """Scroll by a page."""
-        self._panes[self._current].scroll_page(by)
-
-    def action_first(self) -> None:
-        """Go to the first line."""
-        self._panes[self._current].scroll_far(-1)
-
-    def action_last(self) -> None:
-        """Go to the last line."""
-        self._panes[self._current].scroll_far(1)
