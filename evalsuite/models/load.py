@@ -93,7 +93,10 @@ def load_model(
         options["use_kernels"] = True
     auto: Any = AutoModelForImageTextToText if reads_images(path) else AutoModelForCausalLM
     model, _ = _loaded(auto, path, dtype, "a causal language model", options)
-    return model if quantization else model.to(device)  # type: ignore[arg-type]
+    if quantization:
+        _leave_unpacked(model)
+        return model
+    return model.to(device)  # type: ignore[no-any-return, arg-type]
 
 
 def load_image_processor(path: Path) -> Any:
@@ -135,6 +138,18 @@ def _quantised(device: str) -> dict[str, Any]:
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
     return {"quantization_config": config, "device_map": {"": device}}
+
+
+def _leave_unpacked(model: PreTrainedModel) -> None:
+    """Keep the quantised layers as they were trained on while they are evaluated.
+
+    On a processor that multiplies bf16, bitsandbytes (0.50) packs a layer anew at its first
+    evaluation: it rounds the scales to bf16, so that one model gives other numbers in training
+    than in evaluation, and fails on layers that are narrower than a block of 64 weights.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 def load_reward_model(

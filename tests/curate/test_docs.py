@@ -94,6 +94,7 @@ def run_as_processes(example: str) -> None:
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
+@pytest.mark.slow
 def test_the_replay_set_is_made(workspace: Path) -> None:
     from curate import run
 

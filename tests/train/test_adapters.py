@@ -199,6 +199,24 @@ def test_qlora_learns_on_four_bits_with_adapters_in_float32(
     assert all(p.quant_state.nested for p in held)  # its scales are quantised again
 
 
+def test_four_bits_are_in_evaluation_what_they_are_in_training(bench: Any) -> None:
+    """Also on a processor that multiplies bf16, where bitsandbytes would pack them anew."""
+    import torch
+
+    from evalsuite.models.load import load_model
+
+    model = load_model(bench.model, quantization="nf4")
+    layers = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+    before = [layer.weight.data.clone() for layer in layers]
+    with torch.no_grad():
+        training = model.train()(input_ids=torch.tensor(IDS)).logits
+    assert torch.equal(logits(model), training)
+    assert layers and all(
+        torch.equal(layer.weight.data, old) for layer, old in zip(layers, before, strict=True)
+    )
+    assert not any(getattr(layer, "support_avx512bf16_for_cpu", False) for layer in layers)
+
+
 def test_loftq_begins_nearer_to_the_unquantised_base(bench: Any) -> None:
     """And token rows begin as the base's, not rounded to bfloat16."""
     import torch
@@ -329,6 +347,7 @@ def test_what_does_not_fit_the_model_is_told_before_it_is_loaded(
     assert words in str(caught.value) and caught.value.where.startswith("train.adapter")
 
 
+@pytest.mark.slow
 def test_a_tuner_is_checked_and_counted_without_torch_in_this_process(bench: Any) -> None:
     import peft  # noqa: F401  # so that only the other process has to ask another one
 

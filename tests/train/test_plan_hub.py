@@ -91,6 +91,7 @@ def test_only_the_config_is_fetched_and_then_it_is_in_the_cache(tmp_path: Path, 
     assert again.returncode == 0 and again.stdout == done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_run_as_they_stand(tmp_path: Path, hub: str) -> None:
     (tmp_path / "config.json").write_bytes(CONFIG)
     recipe = PAGE.read_text().split("```yaml\n")[1].split("```")[0]

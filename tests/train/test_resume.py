@@ -312,6 +312,7 @@ def kill_and_resume(bench: Any, zygote: Any, losses: Losses, kills: int, seed: i
     return hit
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_lost_and_resumes_to_the_same_losses(
     bench: Any, zygote: Any, losses: Losses
 ) -> None:

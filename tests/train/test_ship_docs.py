@@ -24,6 +24,7 @@ def test_every_form_is_documented() -> None:
     assert all(f"| `{name}` |" in TEXT for name in EXPORTERS)
 
 
+@pytest.mark.slow
 def test_the_example_runs(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_what_a_kill_left_of_the_old_plan_is_written_again(bench: Any, split: Pa
     is_true(split)
 
 
+@pytest.mark.slow
 def test_steps_done_again_from_an_older_checkpoint_count_as_they_were_done_last(
     bench: Any, split: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_the_loss_trajectory_is_the_golden_one(
     assert losses(pairs.train({**DPO, **changes})) == pytest.approx(golden(name), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_preferences_are_learnt_for_images_that_were_not_trained_on(pairs: Any) -> None:
     """The better answer is the one that fits the image; the words alone tell nothing."""
     from evalsuite.models.load import load_adapter, load_image_processor, load_model

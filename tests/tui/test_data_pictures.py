@@ -53,6 +53,7 @@ def table_of(path: Path, root: Path):
     return open_table(path, "kept", root, lambda *told: None)
 
 
+@pytest.mark.slow
 async def test_bars_are_counted_and_lead_to_exactly_their_rows(root, text_of, copied):
     held = rows_of(root)
     app = TemperApp(root)

@@ -136,6 +136,7 @@ async def test_prompts_that_are_typed_that_fail_and_that_kill(made, settled, tex
         assert app.screen is chat
 
 
+@pytest.mark.slow
 async def test_a_turn_is_saved_as_a_pair_a_row_and_an_item(made, settled, text_of):
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -163,6 +164,7 @@ async def test_a_turn_is_saved_as_a_pair_a_row_and_an_item(made, settled, text_o
         assert "End the name with .jsonl" in text_of(app)
 
 
+@pytest.mark.slow
 async def test_pictures(made, settled, monkeypatch):
     (made.root / "questions.txt").write_text("What is the capital of Norway?\nAnd of Peru?\n")
     monkeypatch.setattr("tui.duel.record.new_id", lambda name: f"20261121-120000-{name}-ab12")

@@ -94,6 +94,7 @@ def test_rates_and_intervals_are_those_of_the_statistics():
     assert sentences(("a", "b"), nothing)[0][1] == "warn"
 
 
+@pytest.mark.slow
 def test_prompts_come_from_texts_rows_and_suites(tmp_path):
     text = tmp_path / "questions.txt"
     text.write_text("one\n\n two \n")

@@ -162,6 +162,7 @@ async def test_arrows_and_letters_move_the_cursor(made, settled):
         assert selected() == 0
 
 
+@pytest.mark.slow
 async def test_the_mouse_does_what_the_keys_do(made, settled, text_of):
     fill(made)
     app = TemperApp(made.root)
@@ -181,6 +182,7 @@ async def test_the_mouse_does_what_the_keys_do(made, settled, text_of):
         assert isinstance(app.screen, HelpScreen)
 
 
+@pytest.mark.slow
 async def test_q_leaves_from_every_screen(made, settled):
     fill(made)
     for keys in ([], ["enter"], ["question_mark"], ["enter", "question_mark"]):

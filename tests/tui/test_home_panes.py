@@ -152,6 +152,7 @@ async def test_enter_opens_what_is_selected(made, settled):
         assert isinstance(app.screen, RunScreen)
 
 
+@pytest.mark.slow
 async def test_a_job_is_stopped_after_a_question_and_stays_without_one(made, settled, text_of):
     directory = made.other_job("eval", state="queued")
     program = (

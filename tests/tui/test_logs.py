@@ -158,6 +158,7 @@ def test_a_log_is_followed_moved_in_searched_and_filtered(log, screen):
     screen.wait(lambda view: view.size == 0)
 
 
+@pytest.mark.slow
 def test_a_search_among_filtered_lines_is_told_and_gives_way(log, monkeypatch):
     views = []
     reader = LogReader(log.path, views.append)

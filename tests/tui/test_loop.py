@@ -45,6 +45,7 @@ def temper(cwd: Path, *arguments: str, expect: int = 0) -> subprocess.CompletedP
     return result
 
 
+@pytest.mark.slow
 def test_files_that_shadow_ours_are_not_imported(tmp_path: Path, rows: Path) -> None:
     home = tmp_path / "mine"
     temper(tmp_path, "init", "mine", "--data", str(rows), "--task", "classify")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from tui.app import TemperApp
 from tui.chat.talk import Settings, Turn
 from tui.duel.play import Play
@@ -32,6 +34,7 @@ class Models:
         self.is_closed = True
 
 
+@pytest.mark.slow
 async def test_what_lies_on_top_gives_way(made, settled):
     recipe = made.recipe()
     app = TemperApp(made.root)

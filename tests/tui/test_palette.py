@@ -57,6 +57,7 @@ async def test_letters_lead_to_a_command_and_to_a_run(made, settled, text_of):
     assert app.return_code == 0
 
 
+@pytest.mark.slow
 async def test_pictures_of_palette_and_help(made, settled, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: made.root.parent)
     monkeypatch.setattr(figures.time, "localtime", lambda *_: time.gmtime(1_700_000_000))

@@ -262,6 +262,7 @@ async def test_the_cursor_reads_values_and_finds_what_was_wrong(made, settled, t
         assert "log scale" in heading()
 
 
+@pytest.mark.slow
 async def test_runs_lie_over_each_other_with_their_names_and_values(made, settled, text_of):
     marred(made, "finished")
     app = TemperApp(made.root)
@@ -467,6 +468,7 @@ async def test_learnt_against_forgotten_as_it_forms_and_after_a_dial(made, settl
         )
 
 
+@pytest.mark.slow
 async def test_what_a_run_can_be_told_is_a_command(made, settled, text_of, monkeypatch):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:

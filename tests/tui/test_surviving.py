@@ -117,6 +117,7 @@ def test_a_line_that_stalls_is_caught_up_with(made, terminals):
     assert screen.exit_code() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["temper-dark", "ansi-light"])
 async def test_every_mode_bears_any_size(made, settled, theme):
     made.run("live", state="running", steps=10)

@@ -153,6 +153,7 @@ def test_in_a_real_terminal_it_paints_stays_silent_and_leaves_clean(made, termin
     assert b"\x1b[?1049l" in screen.output
 
 
+@pytest.mark.slow
 def test_a_live_run_costs_little_on_the_line(made, terminal):
     run = made.run("live", state="running", steps=100)
     screen = terminal(made)

@@ -263,6 +263,7 @@ PLAN = Estimate(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_it_looks_as_it_should(made, recipe, settled, text_of, monkeypatch):
     """Also with the run that it was last used for, and what is another since."""
     from workspace.recipe import load_recipe

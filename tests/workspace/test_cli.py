@@ -154,7 +154,7 @@ from workspace.cli import no_foreign_exit_codes, run
 from workspace.context import emit_table
 def app():
     with no_foreign_exit_codes():
-        emit_table("t", ["a"], [[str(n) * 50] for n in range(20000)])
+        emit_table("t", ["a"], [[str(n) * 50] for n in range(4000)])
 sys.exit(run(app))
 """
 

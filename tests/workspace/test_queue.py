@@ -174,6 +174,7 @@ def many(tmp_path: Path, count: int, gpus: int, killed: dict[str, str]) -> list[
     return [line.split() for line in (tmp_path / "log.txt").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_fifty_waiters_get_a_gpu_in_order(tmp_path: Path, locks: Path) -> None:
     log = many(tmp_path, 50, 1, {})
     assert [(sign, int(number)) for sign, number, _ in log] == [

@@ -367,6 +367,7 @@ def test_a_cache_that_cannot_be_written_costs_no_run(rows: Path) -> None:
     assert any("could not be kept" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_and_one_killed_end_the_same(rows: Path) -> None:
     wanted = section("exact_duplicates", "near_duplicates", split={"test": 5})
     (rows / "temper.yaml").write_text(json.dumps({"name": "made", "curate": wanted}))

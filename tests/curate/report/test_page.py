@@ -238,6 +238,7 @@ def test_the_same_rows_give_the_same_report_and_card(curate: Curate, lines: Line
     assert written[0] == written[1]
 
 
+@pytest.mark.slow
 def test_large_rows_and_many_sources_do_not_make_a_large_page(
     curate: Curate, lines: Lines, page_of: PageOf
 ) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def checked(directory: Path, **environment: str) -> tuple[int, str]:
     line = [sys.executable, "-P", "-m", "tui", "check", "--json"]
@@ -18,6 +20,7 @@ def checked(directory: Path, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_every_endpoint_is_listed_and_a_missing_key_is_told(tmp_path: Path) -> None:
     backend = {"base_url": "https://writer.example/v1", "model": "w", "api_key": "env:A_API_KEY"}
     judge = {"base_url": "https://judge.example/v1", "model": "j"}

@@ -124,6 +124,7 @@ def test_a_hub_model_is_fetched_once_pinned_to_its_commit_and_without_pickles(
     assert resolve_in_child(tmp_path, "some/model", HF_HUB_OFFLINE="1") == expected
 
 
+@pytest.mark.slow
 def test_each_refusal_of_the_hub_says_the_way_out(tmp_path: Path) -> None:
     with local_hub() as endpoint:
         gated = resolve_in_child(tmp_path, "some/gated", HF_ENDPOINT=endpoint)

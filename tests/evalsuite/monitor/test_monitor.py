@@ -137,6 +137,7 @@ def test_drift_is_an_alarm_and_no_drift_is_none(
     assert "echo" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_small_loss_is_no_alarm_at_a_late_look(workspace: Path, served: Served) -> None:
     """12 of 80 lost reaches the margin at once; at the hundredth look it is not certain enough."""
     assert temper("monitor", "--bless", "live") == 0

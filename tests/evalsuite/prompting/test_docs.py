@@ -37,6 +37,7 @@ def drawn(count: int, split: Split) -> list[tuple[str, str]]:
     return list(found.items())
 
 
+@pytest.mark.slow
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (recipe,) = re.findall(r"^```yaml\n(# prompts\.yaml\n.*?)^```", TEXT, re.MULTILINE | re.DOTALL)

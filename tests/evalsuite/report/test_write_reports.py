@@ -190,6 +190,7 @@ def test_an_invalid_comparison_shows_the_reason_and_no_number(evaluation: Make) 
     assert read_results(directory).exit_code == 5
 
 
+@pytest.mark.slow
 def test_ten_thousand_long_samples_stay_below_three_megabytes(evaluation: Make) -> None:
     long = ("<&> " * 2_000, "gold " * 500, "wrong " * 2_000)
     directory = evaluation(items=340, texts={"*": long})

@@ -46,6 +46,7 @@ def test_a_hundred_thousand_equal_rows_are_compared_with_none(compared: list[int
     assert kept(index, 100_000) == [0]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_of_one_template_take_linear_work(compared: list[int]) -> None:
     rows = 100_000
     template = "A farmer has {} cows and buys {} more at the market; how many are there now?"
