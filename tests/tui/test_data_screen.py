@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from textual.pilot import Pilot
 
 from tests.tui.data_rows import says, until, write_workspace
 from tests.tui.pictures import check_pictures
@@ -41,6 +44,16 @@ async def type_in(pilot, text):
 
 def dataset(root: Path) -> Path:
     return (root / "datasets" / "tickets" / "current").resolve()
+
+
+@asynccontextmanager
+async def rows_of_dataset(root: Path, size: tuple[int, int]) -> AsyncIterator[Pilot]:
+    """The app with the dataset's rows on the screen."""
+    app = TemperApp(root)
+    async with app.run_test(size=size) as pilot:
+        await app.open_dataset(dataset(root))
+        await says(pilot, "41 rows")
+        yield pilot
 
 
 async def test_rows_are_browsed_by_keys(root, text_of):
@@ -124,10 +137,8 @@ def _count(root: Path, label: str) -> int:
 
 @pytest.mark.slow
 async def test_one_row_is_seen_as_chat_json_tokens_and_its_story(root, text_of):
-    app = TemperApp(root)
-    async with app.run_test(size=(100, 40)) as pilot:
-        await app.open_dataset(dataset(root))
-        await says(pilot, "41 rows")
+    async with rows_of_dataset(root, (100, 40)) as pilot:
+        app = pilot.app
         await pilot.press("enter")
         await says(pilot, "assistant")
         assert isinstance(app.screen, RowScreen)
@@ -152,11 +163,9 @@ async def test_one_row_is_seen_as_chat_json_tokens_and_its_story(root, text_of):
 
 @pytest.mark.slow
 async def test_dropped_rows_are_kept_by_a_key_and_that_is_undone(root, text_of):
-    app = TemperApp(root)
     decisions = root / "decisions" / "tickets.jsonl"
-    async with app.run_test(size=(130, 30)) as pilot:
-        await app.open_dataset(dataset(root))
-        await says(pilot, "41 rows")
+    async with rows_of_dataset(root, (130, 30)) as pilot:
+        app = pilot.app
         await pilot.press("d")
         await says(pilot, "nearly the same words")
         await pilot.press("j", "j", "j", "j", "j", "j", "enter")
@@ -183,10 +192,8 @@ async def test_dropped_rows_are_kept_by_a_key_and_that_is_undone(root, text_of):
 
 @pytest.mark.slow
 async def test_what_vanished_or_is_newer_is_said(root, text_of):
-    app = TemperApp(root)
-    async with app.run_test(size=(220, 30)) as pilot:
-        await app.open_dataset(dataset(root))
-        await says(pilot, "41 rows")
+    async with rows_of_dataset(root, (220, 30)) as pilot:
+        app = pilot.app
         ledger = dataset(root) / "ledger.json"
         ledger.write_text(ledger.read_text().replace('"schema_version": 1', '"schema_version": 9'))
         await pilot.press("d")
@@ -255,10 +262,8 @@ async def test_pictures_of_the_data_screens(root, monkeypatch):
 
 @pytest.mark.slow
 async def test_a_threshold_is_tried_then_counted_and_written(root, text_of):
-    app = TemperApp(root)
-    async with app.run_test(size=(110, 30)) as pilot:
-        await app.open_dataset(dataset(root))
-        await says(pilot, "41 rows")
+    async with rows_of_dataset(root, (110, 30)) as pilot:
+        app = pilot.app
         await pilot.press("d")
         await says(pilot, "nearly the same words")
         await pilot.press("c")
@@ -285,11 +290,9 @@ async def test_a_threshold_is_tried_then_counted_and_written(root, text_of):
 
 @pytest.mark.slow
 async def test_pairs_are_judged_by_keys_and_the_threshold_follows(root, text_of):
-    app = TemperApp(root)
     decisions = root / "decisions" / "tickets.jsonl"
-    async with app.run_test(size=(110, 30)) as pilot:
-        await app.open_dataset(dataset(root))
-        await says(pilot, "41 rows")
+    async with rows_of_dataset(root, (110, 30)) as pilot:
+        app = pilot.app
         await pilot.press("d")
         await says(pilot, "nearly the same words")
         await pilot.press("p")

@@ -8,9 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from tests.tui.pictures import check_pictures
 from tests.tui.test_terminals import Terminal
@@ -28,15 +32,23 @@ from tui.temper import Outcome
 from workspace import machine
 
 
+@asynccontextmanager
+async def opened(root: Path, settled: Any, size: tuple[int, int]) -> AsyncIterator[Pilot]:
+    """The app with the only run on the screen."""
+    app = TemperApp(root)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        yield pilot
+
+
 async def test_a_run_opens_with_its_curve_facts_abilities_and_log(made, settled, text_of):
     run = made.run("tempered", steps=200)
     made.evaluation(run, "fail")
     (made.job_of(run) / "log.txt").write_text("first line\nlast line\n")
-    app = TemperApp(made.root)
-    async with app.run_test(size=(160, 48)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (160, 48)) as pilot:
+        app = pilot.app
         assert isinstance(app.screen, RunScreen)
         text = text_of(app)
         for expected in (
@@ -58,11 +70,8 @@ async def test_an_open_run_follows_its_log_and_its_steps(made, settled, text_of)
     run = made.run("live", state="running", steps=10)
     log = made.job_of(run) / "log.txt"
     log.write_text("".join(f"line {number}\n" for number in range(500)))
-    app = TemperApp(made.root)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (80, 24)) as pilot:
+        app = pilot.app
         assert "line 499" in text_of(app)
         with log.open("a") as stream:
             stream.write("a new line\n")
@@ -82,11 +91,8 @@ async def test_an_open_run_follows_its_log_and_its_steps(made, settled, text_of)
 async def test_a_log_is_not_followed_after_going_back(made, settled):
     run = made.run("live", state="running", steps=10)
     (made.job_of(run) / "log.txt").write_text("line\n")
-    app = TemperApp(made.root)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (80, 24)) as pilot:
+        app = pilot.app
         assert app.poller.follows is not None
         await pilot.press("escape")
         await settled(pilot)
@@ -203,11 +209,8 @@ async def test_a_run_deleted_while_open_stays_as_it_was_last_seen(made, settled,
 
 async def test_a_broken_run_can_be_opened_too(made, settled, text_of):
     (made.run("torn") / "run.json").write_text("{")
-    app = TemperApp(made.root)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (80, 24)) as pilot:
+        app = pilot.app
         assert "broken" in text_of(app)
         assert "cannot be read" in text_of(app)
 
@@ -231,11 +234,8 @@ def marred(made, state="running"):
 
 async def test_the_cursor_reads_values_and_finds_what_was_wrong(made, settled, text_of):
     marred(made)
-    app = TemperApp(made.root)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (80, 24)) as pilot:
+        app = pilot.app
         heading = lambda: heading_in(text_of(app))  # noqa: E731
         assert "loss  0.1591" in heading()
         assert "\u00d7" in text_of(app) and "\u25b2" in text_of(app)
@@ -309,11 +309,8 @@ async def test_half_written_and_newer_events_are_passed_over(made, settled, text
         stream.write(
             b'{"kind":"metrics","schema_version":9,"step":31,"loss":0.5,"new\\u001b[31m":1}'
         )
-    app = TemperApp(made.root)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (80, 24)) as pilot:
+        app = pilot.app
         assert "loss  1.2" in text_of(app)
         with (made.job_of(run) / "events.jsonl").open("ab") as stream:
             stream.write(b"\n")
@@ -348,11 +345,8 @@ def test_an_open_run_costs_little_on_the_line(made):
 async def test_enter_opens_the_rows_of_the_step_under_the_cursor(made, settled, text_of):
     """Through the command that anyone can type; that the rows are right is tested with `train`."""
     run = trained_run(made)
-    app = TemperApp(made.root)
-    async with app.run_test(size=(100, 16)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (100, 16)) as pilot:
+        app = pilot.app
         await pilot.press("g", "right")
         assert "at step 2" in heading_in(text_of(app))
         await pilot.press("enter")
@@ -432,11 +426,8 @@ async def test_learnt_against_forgotten_as_it_forms_and_after_a_dial(made, settl
     broken = made.workspace.evals / "20261109-130000-dial-x"
     broken.mkdir(parents=True)
     (broken / "dial.json").write_text('{"schema_version": 1, "run": "')
-    app = TemperApp(made.root)
-    async with app.run_test(size=(160, 48)) as pilot:
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
+    async with opened(made.root, settled, (160, 48)) as pilot:
+        app = pilot.app
         await pilot.press("p")
         await settled(pilot)
         text = text_of(app)

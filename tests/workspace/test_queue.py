@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -102,6 +103,14 @@ def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("workspace.gpu_locks.LOCKS", tmp_path / "locks")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return tmp_path / "locks"
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that other users can enter; pytest closes its own whenever one starts."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -352,11 +361,11 @@ def test_foreign_files_among_the_tickets_are_passed_over(tmp_path: Path, locks: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as two users")
-def test_users_share_the_queue_and_cannot_pass_each_other(tmp_path: Path, locks: Path) -> None:
+def test_users_share_the_queue_and_cannot_pass_each_other(
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Locks and tickets of one user are seen and waited for by another."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == os.getuid() and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o755)
+    monkeypatch.setattr("workspace.gpu_locks.LOCKS", open_directory / "locks")
     lock = try_lock(A.uuid, Owner.this_process(job="of root"))
     ticket = Waiting(Owner.this_process(job="of root too"), [A.uuid])
     script = """
@@ -373,7 +382,7 @@ def test_users_share_the_queue_and_cannot_pass_each_other(tmp_path: Path, locks:
     except TemperError as error:
         print(error.cause)
     """
-    other = python(BEGIN + script, str(tmp_path))
+    other = python(BEGIN + script, str(open_directory))
     assert other.stdout is not None
     told = other.stdout.read().splitlines()
     other.stdout.close()
