@@ -76,6 +76,7 @@ def resumed_is_straight(
     assert (run / "model" / weights.name).read_bytes() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "train",
     [

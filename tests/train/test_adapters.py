@@ -21,12 +21,12 @@ LORA = {"kind": "lora", "r": 4}
 TUNERS: dict[str, tuple[dict[str, Any], float, float]] = {
     "IA3": ({}, 0.1, 0.5),
     "OFT": ({"oft_block_size": 8, "r": 0}, 0.02, 1.2),
+}
+MORE_TUNERS: dict[str, tuple[dict[str, Any], float, float]] = {
     "VERA": ({"r": 32}, 0.1, 1.2),
     "SHIRA": ({"r": 4}, 0.02, 1.2),
     "ADALORA": ({"init_r": 6, "target_r": 3, "tinit": 2, "tfinal": 4}, 0.05, 1.2),
     "OSF": ({"effective_rank": 8}, 0.02, 2.0),
-}
-MORE_TUNERS: dict[str, tuple[dict[str, Any], float, float]] = {
     "LOHA": ({"r": 4}, 0.05, 1.7),
     "LOKR": ({"r": 4}, 0.05, 1.3),
     "BOFT": ({"boft_block_size": 4}, 0.02, 1.0),
@@ -37,9 +37,11 @@ MORE_TUNERS: dict[str, tuple[dict[str, Any], float, float]] = {
 }
 LORAS: dict[str, dict[str, Any]] = {
     "dora": {"dora": True},
+    "pissa": {"init": "pissa", "trainable_tokens": ["card"], "modules_to_save": ["norm"]},
+}
+MORE_LORAS: dict[str, dict[str, Any]] = {
     "rslora": {"rslora": True, "alpha": 4},
     "gaussian": {"init": "gaussian"},
-    "pissa": {"init": "pissa", "trainable_tokens": ["card"], "modules_to_save": ["norm"]},
     "pissa fast": {"init": "pissa_fast"},
     "pissa rslora": {
         "init": "pissa",
@@ -162,11 +164,13 @@ def check(bench: Any, adapter: dict[str, Any], fall: float, **train: Any) -> Any
     return trainer
 
 
-@pytest.mark.parametrize("name", LORAS)
+@pytest.mark.parametrize(
+    "name", [*LORAS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_LORAS)]
+)
 def test_a_variant_of_lora_learns_and_is_published_for_the_untouched_base(
     bench: Any, name: str
 ) -> None:
-    check(bench, {**LORA, **LORAS[name]}, 0.7)
+    check(bench, {**LORA, **{**LORAS, **MORE_LORAS}[name]}, 0.7)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_a_tuner_of_peft_learns_and_is_published(bench: Any, name: str) -> None:
     "changes",
     [
         {},
-        {"dora": True},
+        pytest.param({"dora": True}, marks=pytest.mark.slow),
         {"init": "loftq", "trainable_tokens": ["card"], "modules_to_save": ["norm"]},
     ],
     ids=["plain", "dora", "loftq"],
@@ -217,6 +221,7 @@ def test_four_bits_are_in_evaluation_what_they_are_in_training(bench: Any) -> No
     assert not any(getattr(layer, "support_avx512bf16_for_cpu", False) for layer in layers)
 
 
+@pytest.mark.slow
 def test_loftq_begins_nearer_to_the_unquantised_base(bench: Any) -> None:
     """And token rows begin as the base's, not rounded to bfloat16."""
     import torch

@@ -263,6 +263,7 @@ def test_the_tuned_model_is_not_asked_again_after_an_evaluation(
     assert f"{2 * 2 * ITEMS} of {2 * 2 * ITEMS} answers were kept from before" in document["notes"]
 
 
+@pytest.mark.slow
 def test_where_no_point_keeps_what_is_to_be_kept_none_is_written(
     bench: Any, dial: Any, trained: Any
 ) -> None:

@@ -178,6 +178,7 @@ def test_a_stopped_run_continues_bit_for_bit(
     assert resumes_bit_for_bit(bench, losses, train)
 
 
+@pytest.mark.slow
 def test_the_student_moves_towards_the_teacher_on_rows_it_never_saw(
     bench: Any, teacher: Path
 ) -> None:
@@ -293,6 +294,7 @@ def test_a_teacher_that_is_not_there_is_refused(bench: Any) -> None:
         bench.prepare(distil("datasets"))
 
 
+@pytest.mark.slow
 def test_a_run_teaches_and_an_unfinished_one_does_not(bench: Any) -> None:
     """An adapter's run: base and adapter together are the teacher."""
     from evalsuite.models.load import load_adapter, load_model

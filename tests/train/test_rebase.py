@@ -134,6 +134,7 @@ def test_a_damaged_record_is_passed_over_and_a_difference_is_accepted_where_it_c
     assert f"go on with temper resume {run} --accept data. Then this command" in caught.value.cure
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on_and_both_tuned_models_are_paired(
     mine: tuple[Any, Path], other: Path, temper: Callable[..., str]
 ) -> None:

@@ -162,6 +162,7 @@ def test_the_loss_trajectory_is_the_golden_one(
     assert losses(pairs.train(train)) == pytest.approx(golden(name), abs=1e-5)
 
 
+@pytest.mark.slow
 @BOTH
 def test_preferences_are_learnt_for_prompts_that_were_not_trained_on(
     pairs: Any, train: dict[str, Any]

@@ -227,6 +227,7 @@ def test_the_reward_trajectory_is_the_golden_one(asks: Any, name: str, train: An
     assert [step[1] for step in found] == pytest.approx(lengths, rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_rewarded_is_learnt(asks: Any) -> None:
     run = asks.train({**method(num_generations=8), "steps": 24, "learning_rate": 0.01})
     steps = metrics(asks)

@@ -93,6 +93,7 @@ def test_a_run_without_a_checkpoint_begins_again(bench: Any, losses: Losses) -> 
     assert len(losses(run)) == 12
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(
     bench: Any, losses: Losses
 ) -> None:
@@ -327,7 +328,12 @@ def test_ten_kills_at_random_moments_change_nothing(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_saves_and_stops_with_its_exit_code(
     bench: Any, zygote: Any, losses: Losses, number: int, code: int

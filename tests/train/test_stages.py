@@ -213,6 +213,7 @@ def killing_when_done(name: str) -> Callable[..., Any]:
     return change
 
 
+@pytest.mark.slow
 def test_killed_in_every_stage_and_between_them_it_ends_as_if_it_had_not_been(
     whole: tuple[Staging, Path],
     staging: Staging,

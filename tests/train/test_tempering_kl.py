@@ -225,6 +225,7 @@ def test_a_stopped_run_continues_bit_for_bit(
         assert (run / "model" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_more_weight_keeps_nearer_to_the_base(bench: Any) -> None:
     ends = []
     for weight in (1e-3, 100.0):

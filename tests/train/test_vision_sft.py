@@ -105,6 +105,7 @@ def test_after_the_first_step_one_row_in_turn_is_made_again(trainer: Any) -> Non
     assert pixels.are_in(batch, order, [place for place in rows if place != last])
 
 
+@pytest.mark.slow
 def test_what_may_learn_is_what_the_recipe_says(
     tmp_path: Path, make_bench: Any, model_of: Any
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from tests.tui.pictures import check_pictures
 from tests.tui.test_chat import until
 from tests.tui.test_comparing import LEFT, RIGHT, two_runs
@@ -12,6 +14,7 @@ from tui.screens.compare import CompareScreen
 from workspace.errors import UsageError
 
 
+@pytest.mark.slow
 async def test_two_runs_by_keys(made, settled, text_of):
     first, _ = two_runs(made)
     app = TemperApp(made.root)

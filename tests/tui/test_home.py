@@ -12,7 +12,7 @@ from tui.screens.run import RunScreen
 from tui.widgets.details import next_command
 from tui.widgets.runs import RunTable
 
-SIZES = [(80, 24), (160, 48), (20, 5), (300, 90), (40, 12), (1, 1), (110, 20)]
+SIZES = [(80, 24), (160, 48), (20, 5), (40, 12), (1, 1), (110, 20)]
 ASCII_SIZES = [(80, 24), (160, 48), (20, 5)]
 
 
@@ -45,7 +45,10 @@ async def test_the_first_screen_lists_runs_with_state_step_and_verdict(made, set
     ("size", "glyph_set"),
     [
         *(pytest.param(size, glyphs.UNICODE, id=f"unicode-{size}") for size in SIZES),
-        *(pytest.param(size, glyphs.ASCII, id=f"ascii-{size}") for size in ASCII_SIZES),
+        *(
+            pytest.param(size, glyphs.ASCII, id=f"ascii-{size}", marks=pytest.mark.slow)
+            for size in ASCII_SIZES
+        ),
     ],
 )
 async def test_every_size_works(made, settled, text_of, size, glyph_set):

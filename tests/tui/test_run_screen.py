@@ -284,6 +284,7 @@ async def test_runs_lie_over_each_other_with_their_names_and_values(made, settle
         assert "other-ab12" not in text_of(app)
 
 
+@pytest.mark.slow
 async def test_a_run_as_a_picture(made, settled, text_of):
     run = made.run("tempered", steps=200)
     made.evaluation(run, "fail")

@@ -183,6 +183,7 @@ def test_a_dumb_terminal_with_a_c_locale_gets_ascii(made, terminal):
     assert screen.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_a_hang_up_ends_the_app_and_harms_nothing(made, terminal):
     made.run("live", state="running", steps=100)
     before = sorted(path.read_bytes() for path in made.root.rglob("*") if path.is_file())

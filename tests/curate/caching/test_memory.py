@@ -137,6 +137,7 @@ def edits(draw: st.DrawFn) -> Chain:
     return out
 
 
+@pytest.mark.slow
 @given(edits())
 @settings(max_examples=4, deadline=None)
 def test_a_chain_of_edits_gives_the_same_with_and_without_the_cache(chain: Chain) -> None:

@@ -140,6 +140,7 @@ def test_nothing_is_known_of_none() -> None:
     assert (Share(0, 0).interval.low, Share(0, 0).interval.high) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80), st.integers(0, 99))
 def test_plants_are_made_of_any_text(first: str, second: str, seed: int) -> None:
@@ -151,6 +152,7 @@ def test_plants_are_made_of_any_text(first: str, second: str, seed: int) -> None
         assert made is None or len(made) == 2
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_escapes_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

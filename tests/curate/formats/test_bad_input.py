@@ -42,6 +42,7 @@ def test_text_that_normalises_to_nothing_is_neither_lost_nor_equal_to_other_text
     assert len(asked) == len({*asked})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [[], STEPS], ids=["read alone", "deduplicated"])
 def test_a_hundred_thousand_equal_rows(tmp_path: Path, curate: Curate, steps: list[Any]) -> None:
     line = json.dumps({"prompt": "Where is it?", "completion": "Over there."}) + "\n"

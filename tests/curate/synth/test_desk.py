@@ -85,6 +85,7 @@ def test_model_prompt_parameters_seed_and_sample_are_all_in_the_key() -> None:
     assert len(keys) == 7
 
 
+@pytest.mark.slow
 def test_a_storm_of_429_loses_no_request(served: Served, tmp_path: Path) -> None:
     served.script.trouble = lambda nth, tries, body: "429" if nth < 120 else ""
     # A machine under load may be slow to read an answer; that would rightly be asked again.

@@ -65,6 +65,7 @@ def test_a_word_that_turns_the_question_around_is_never_dropped() -> None:
         assert "not" in made.split() and "without" in made.split()
 
 
+@pytest.mark.slow
 def test_a_long_text_takes_time_in_proportion() -> None:
     text = 'some words in a "quoted part" and `code` and <tags> here ' * 20_000
     begun = time.perf_counter()

@@ -55,6 +55,7 @@ def test_operands_of_the_two_splits_never_meet_unless_they_are_knowledge(known: 
     assert bool(training & retention) is not known.disjoint_operands
 
 
+@pytest.mark.slow
 def test_no_retention_prompt_is_in_a_large_sample_of_pretraining_or_replay() -> None:
     held_out = {
         item.prompt

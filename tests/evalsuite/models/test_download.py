@@ -143,7 +143,7 @@ def test_the_download_is_a_job_with_its_commit_and_happens_once(workspace: Path,
 
 
 @pytest.mark.parametrize(
-    "how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    "how", [pytest.param(how, marks=pytest.mark.slow) for how in (signal.SIGKILL, signal.SIGTERM)]
 )
 def test_after_an_interruption_only_the_files_that_are_missing_come(
     workspace: Path, hub: str, how: signal.Signals

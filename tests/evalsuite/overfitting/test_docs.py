@@ -20,6 +20,7 @@ from workspace.errors import DataError
 TEXT = (Path(__file__).parents[3] / "docs" / "overfitting.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_example_runs(
     trained_run: Path, tiny_model: Path, suite_writer: Callable[..., list[Path]], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -118,6 +118,7 @@ def test_examples_help_where_the_request_is_missing(tmp_path: Path) -> None:
     assert not [one for one in questions if any(one in turn for turn in shown)]
 
 
+@pytest.mark.slow
 def test_examples_that_do_not_help_are_not_the_best_prompt(tmp_path: Path) -> None:
     results = tried(tmp_path, "dates", "date", "day: {}", items=80, examples=1)
     score = {one.name: one.score for one in results.prompt_baselines}

@@ -93,6 +93,7 @@ def in_order(bench: Any) -> list[Path]:
     return sorted(bench.workspace.runs.iterdir(), key=lambda run: int(run.name.split("-")[-2]))
 
 
+@pytest.mark.slow
 def test_a_curve_that_is_stopped_goes_on_with_the_same_command(bench: Any) -> None:
     recipe = write_recipe(bench)
     with pytest.raises(Stopped) as caught:

@@ -116,6 +116,7 @@ def test_the_whole_is_planned_before_anything_is_loaded(made: Any) -> None:
     assert whole.steps == 12 and all(one.tokens > one.tokens_trained > 0 for one in whole.plans)
 
 
+@pytest.mark.slow
 def test_a_stop_in_the_second_group_goes_on_in_it(bench: Any, made: Any) -> None:
     class Stopper(Silent):
         steps = 0
