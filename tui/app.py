@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from tui.browse.deciding import Decisions
     from tui.clipboard import Receipt
     from tui.comparing.comparison import Kind
+    from textual.theme import Theme
+
     from tui.palette import Entry
 
 
@@ -111,11 +113,10 @@ class TemperApp(App[None]):
         self._decisions: dict[Path, Decisions] = {}
         self._is_over = False
         self.snapshot = Snapshot(workspace_root)
+        # Before the style sheet takes its colours: it would be parsed again for another theme.
+        self.set_reactive(App.theme, theme)
         is_web = "TEXTUAL_DRIVER" in os.environ
         super().__init__(driver_class=None if is_web else measuring(self.link))
-        self.register_theme(themes.DARK)
-        self.register_theme(themes.LIGHT)
-        self.theme = theme
         self.set_keymap(keymap.bindings())
         self.animation_level = "none"
         self.set_class(not glyph_set.braille, "-ascii")
@@ -125,12 +126,25 @@ class TemperApp(App[None]):
             lambda update: self.post_message(self.WorkspaceChanged(update)),
         )
 
-        for mode in MODES:
-            self.add_mode(mode.name, partial(mode.make, glyph_set, workspace_root))
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """Textual's themes and those of the app."""
+        return {**super().available_themes, **themes.OWN}
+
+    def get_default_screen(self) -> LiveScreen:
+        """Return the first screen; for one of a mode Textual would parse its style sheet twice."""
+        screen = MODES[0].make(self.glyphs, self.snapshot.root)
+        screen.expect(self.size)
+        return screen
+
+    def on_load(self) -> None:
+        """Begin to look at the workspace, while the first screen is made."""
+        self.poller.start()
 
     def on_mount(self) -> None:
-        """Begin to look at the workspace."""
-        self.poller.start()
+        """Let all screens be shown by their keys."""
+        for mode in MODES:
+            self.add_mode(mode.name, partial(mode.make, self.glyphs, self.snapshot.root))
         self._step(calm=self._wants_calm)
 
     @property

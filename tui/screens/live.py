@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.geometry import Size
 from textual.screen import Screen
 
 from tui.poller import Update
@@ -22,6 +23,14 @@ class LiveScreen(Screen[None]):
     follows_log: ClassVar[bool] = False
     """Whether it takes lines of a log, which come to hidden screens too."""
     _heard: Snapshot | None = None
+
+    def expect(self, size: Size) -> None:
+        """Lay out for a size before Textual tells it, so that the first layout holds."""
+        for edges, cells in (
+            (self.app.HORIZONTAL_BREAKPOINTS, size.width),
+            (self.app.VERTICAL_BREAKPOINTS, size.height),
+        ):
+            self.add_class(max(edge for edge in edges if edge[0] <= cells)[1], update=False)
 
     def on_mount(self) -> None:
         """Put the line of modes on top; Textual calls this beside the `on_mount` of a subclass."""
