@@ -23,7 +23,6 @@ from textual.message import Message
 
 from tui import glyphs, themes
 from tui.actions import Scope, bindings
-from tui.away.digest import Digest, make_digest
 from tui.away.presence import Presence
 from tui.driver import LinkMeasured, measuring
 from tui.keymap import REGISTRY_KEYS, Keymap, keymap_path, read_keymap
@@ -33,18 +32,19 @@ from tui.poller import CALM_SECONDS, PERIOD_SECONDS, Poller, Update
 from tui.reader import Reader
 from tui.screens.live import LiveScreen
 from tui.snapshot import Snapshot, unstamped
-from tui.temper import Outcome, run_temper
 from tui.widgets.hints import Hints
 from tui.widgets.tabs import Tabs
 from workspace.text import plain
 
 if TYPE_CHECKING:
+    from textual.theme import Theme
+
+    from tui.away.digest import Digest
     from tui.browse.deciding import Decisions
     from tui.clipboard import Receipt
     from tui.comparing.comparison import Kind
-    from textual.theme import Theme
-
     from tui.palette import Entry
+    from tui.temper import Outcome
 
 
 class TemperApp(App[None]):
@@ -193,6 +193,7 @@ class TemperApp(App[None]):
         since, snapshot = self.presence.take(), self.snapshot
         if since is None:
             return
+        from tui.away.digest import make_digest
 
         def work() -> None:
             digest = make_digest(snapshot, since)
@@ -238,6 +239,8 @@ class TemperApp(App[None]):
             then: called with the outcome in the app's own thread; by default the outcome is told
                 in a toast, or in a box where the command failed.
         """
+        from tui.temper import run_temper
+
         ended = partial(self.CommandEnded, then=then or self.tell)
         root = self.snapshot.root
 

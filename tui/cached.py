@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from tui.records import UnreadableRecord
 from workspace.errors import TemperError
@@ -18,8 +17,7 @@ Signature = tuple[int, int, int] | None
 """Modification time in nanoseconds, size and inode of a file; None where there is none."""
 
 
-@dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """What a file holds, or why that cannot be said."""
 
     signature: Signature

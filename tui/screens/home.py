@@ -20,7 +20,6 @@ from tui.actions import bindings
 from tui.datasets import DatasetRow
 from tui.evaluations.rows import EvaluationRow
 from tui.glyphs import Glyphs
-from tui.gpus.reading import GpuReport
 from tui.jobs import JobRow
 from tui.next_steps import Step, is_empty, next_steps
 from tui.poller import Update
@@ -41,6 +40,7 @@ from tui.widgets.tables import DatasetTable, EvalTable, JobTable
 if TYPE_CHECKING:
     from tui.app import TemperApp
     from tui.away.digest import Digest
+    from tui.gpus.reading import GpuReport
     from tui.gpus.watch import GpuWatch
 
 _FAR = 1 << 40
@@ -155,6 +155,7 @@ class HomeScreen(LiveScreen):
 
     def _watch_gpus(self) -> None:
         """Begin to ask for the GPUs, if there are signs of any."""
+        from tui.gpus.reading import GpuReport
         from tui.gpus.watch import GpuWatch, may_have_gpus
 
         if self._gpus is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.geometry import Size
@@ -47,7 +46,7 @@ class LiveScreen(Screen[None]):
             self._heard = update.snapshot
             self.show(update)
         elif self.follows_log and update.log_lines and self._heard is not None:
-            self.show(replace(update, snapshot=self._heard))
+            self.show(update._replace(snapshot=self._heard))
 
     def on_screen_resume(self) -> None:
         """Catch up with what the workspace became while another screen was shown."""

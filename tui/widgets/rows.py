@@ -101,7 +101,9 @@ class Rows(Widget):
         if self._drawn_size != self.size:
             self._drawn_size, self._lines = self.size, self._all_lines()
         parts = self._lines[y] if y < len(self._lines) else ()
-        segments = [Segment(plain(text, len(text) + 1), self._style_once(role)) for text, role in parts]
+        segments = [
+            Segment(plain(text, len(text) + 1), self._style_once(role)) for text, role in parts
+        ]
         return Strip(segments).adjust_cell_length(self.size.width, self._style_once(""))
 
     def _style_once(self, role: str) -> Style:
