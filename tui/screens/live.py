@@ -29,7 +29,8 @@ class LiveScreen(Screen[None]):
             (self.app.HORIZONTAL_BREAKPOINTS, size.width),
             (self.app.VERTICAL_BREAKPOINTS, size.height),
         ):
-            self.add_class(max(edge for edge in edges if edge[0] <= cells)[1], update=False)
+            reached = [name for edge, name in sorted(edges or ()) if edge <= cells]
+            self.add_class(*reached[-1:], update=False)
 
     def on_mount(self) -> None:
         """Put the line of modes on top; Textual calls this beside the `on_mount` of a subclass."""
