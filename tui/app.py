@@ -23,7 +23,6 @@ from textual.message import Message
 
 from tui import glyphs, themes
 from tui.actions import Scope, bindings
-from tui.away.digest import Digest, make_digest
 from tui.away.presence import Presence
 from tui.driver import LinkMeasured, measuring
 from tui.keymap import REGISTRY_KEYS, Keymap, keymap_path, read_keymap
@@ -33,16 +32,19 @@ from tui.poller import CALM_SECONDS, PERIOD_SECONDS, Poller, Update
 from tui.reader import Reader
 from tui.screens.live import LiveScreen
 from tui.snapshot import Snapshot, unstamped
-from tui.temper import Outcome, run_temper
 from tui.widgets.hints import Hints
 from tui.widgets.tabs import Tabs
 from workspace.text import plain
 
 if TYPE_CHECKING:
+    from textual.theme import Theme
+
+    from tui.away.digest import Digest
     from tui.browse.deciding import Decisions
     from tui.clipboard import Receipt
     from tui.comparing.comparison import Kind
     from tui.palette import Entry
+    from tui.temper import Outcome
 
 
 class TemperApp(App[None]):
@@ -111,11 +113,10 @@ class TemperApp(App[None]):
         self._decisions: dict[Path, Decisions] = {}
         self._is_over = False
         self.snapshot = Snapshot(workspace_root)
+        # Before the style sheet takes its colours: it would be parsed again for another theme.
+        self.set_reactive(App.theme, theme)
         is_web = "TEXTUAL_DRIVER" in os.environ
         super().__init__(driver_class=None if is_web else measuring(self.link))
-        self.register_theme(themes.DARK)
-        self.register_theme(themes.LIGHT)
-        self.theme = theme
         self.set_keymap(keymap.bindings())
         self.animation_level = "none"
         self.set_class(not glyph_set.braille, "-ascii")
@@ -125,12 +126,25 @@ class TemperApp(App[None]):
             lambda update: self.post_message(self.WorkspaceChanged(update)),
         )
 
-        for mode in MODES:
-            self.add_mode(mode.name, partial(mode.make, glyph_set, workspace_root))
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """Textual's themes and those of the app."""
+        return {**super().available_themes, **themes.OWN}
+
+    def get_default_screen(self) -> LiveScreen:
+        """Return the first screen; for one of a mode Textual would parse its style sheet twice."""
+        screen = MODES[0].make(self.glyphs, self.snapshot.root)
+        screen.expect(self.size)
+        return screen
+
+    def on_load(self) -> None:
+        """Begin to look at the workspace, while the first screen is made."""
+        self.poller.start()
 
     def on_mount(self) -> None:
-        """Begin to look at the workspace."""
-        self.poller.start()
+        """Let all screens be shown by their keys."""
+        for mode in MODES:
+            self.add_mode(mode.name, partial(mode.make, self.glyphs, self.snapshot.root))
         self._step(calm=self._wants_calm)
 
     @property
@@ -179,6 +193,7 @@ class TemperApp(App[None]):
         since, snapshot = self.presence.take(), self.snapshot
         if since is None:
             return
+        from tui.away.digest import make_digest
 
         def work() -> None:
             digest = make_digest(snapshot, since)
@@ -224,6 +239,8 @@ class TemperApp(App[None]):
             then: called with the outcome in the app's own thread; by default the outcome is told
                 in a toast, or in a box where the command failed.
         """
+        from tui.temper import run_temper
+
         ended = partial(self.CommandEnded, then=then or self.tell)
         root = self.snapshot.root
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from tui.records import UnreadableRecord
 from workspace.errors import TemperError
@@ -18,8 +17,7 @@ Signature = tuple[int, int, int] | None
 """Modification time in nanoseconds, size and inode of a file; None where there is none."""
 
 
-@dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """What a file holds, or why that cannot be said."""
 
     signature: Signature
@@ -46,6 +44,7 @@ class CachedFiles(Generic[T]):
         parse: Callable[[Path], T],
         *,
         volatile: Callable[[T], bool] | None = None,
+        older_per_look: int = MOST_PER_LOOK,
     ) -> None:
         """Remember.
 
@@ -54,10 +53,13 @@ class CachedFiles(Generic[T]):
             parse: reads it, given the directory; may raise.
             volatile: says of a value whether it depends on more than the file and must be made
                 anew each time (a job that runs may be lost without a trace in its file).
+            older_per_look: how many of the older directories are looked at, at most; few where a
+                file is written once.
         """
         self._filename = filename
         self._parse = parse
         self._volatile = volatile
+        self._older_per_look = older_per_look
         self._entries: dict[str, Entry[T]] = {}
         self._directories: Sequence[str] = ()
         self._unsteady: list[str] = []
@@ -97,10 +99,14 @@ class CachedFiles(Generic[T]):
 
     def _look_again(self, directories: Sequence[str]) -> None:
         """Look at what is due of the same directories as before."""
+        entries, filename = self._entries, self._filename
+        due = self._due(directories)
+        self.looked_at_count += len(due)
+        moved = [one for one in due if signature(f"{one}/{filename}") != entries[one].signature]
         changed = {}
-        for directory in {*self._due(directories), *self._unsteady}:
+        for directory in {*moved, *self._unsteady}:
             entry = self._get(directory, due=True)
-            if entry is not self._entries.get(directory):
+            if entry is not entries[directory]:
                 changed[directory] = entry
         if changed:
             self._entries = {**self._entries, **changed}
@@ -109,7 +115,7 @@ class CachedFiles(Generic[T]):
     def _due(self, directories: Sequence[str]) -> Sequence[str]:
         """Return the newest directories and, in turns, some of the others."""
         older = max(0, len(directories) - self.NEWEST)
-        turns = max(self.TURNS, -(-older // self.MOST_PER_LOOK))
+        turns = max(self.TURNS, -(-older // self._older_per_look))
         return [*directories[older:], *directories[self._turn % turns : older : turns]]
 
     def _find_unsteady(self) -> list[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.cached import Entry
 from tui.records import UnreadableRecord, read_record, whole, words
@@ -18,8 +17,7 @@ LEDGER = "current/ledger.json"
 """What is looked at in `datasets/NAME`; the link `current` is swapped when there are new rows."""
 
 
-@dataclass(frozen=True)
-class DatasetRecord:
+class DatasetRecord(NamedTuple):
     """What the ledger of the newest rows says."""
 
     digest: str
@@ -36,8 +34,7 @@ class DatasetRecord:
     """`train 2,723`, with the rows of each."""
 
 
-@dataclass(frozen=True)
-class DatasetRow:
+class DatasetRow(NamedTuple):
     """One name below `datasets/` as a screen shows it. Texts are as found on disk."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.datasets import DatasetRow
@@ -82,7 +81,7 @@ def _ask_for_rows(app: TemperApp, step: Step) -> None:
         def with_task(place: int | None) -> None:
             if place is not None:
                 arguments = (*step.arguments, "--task", _TASKS[place][0], *given)
-                _run(app, replace(step, arguments=arguments))
+                _run(app, step._replace(arguments=arguments))
 
         shown = [f"{name:<9} {about}" for name, about in _TASKS]
         app.push_screen(Choose("What are the answers in these rows?", shown), with_task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STATES = {
     "running": "it is training now",
@@ -34,8 +34,7 @@ ROLES = {
 """The colour role of each state and verdict, and of a value that is not finite."""
 
 
-@dataclass(frozen=True)
-class Glyphs:
+class Glyphs(NamedTuple):
     """One set of characters."""
 
     marks: Mapping[str, str]

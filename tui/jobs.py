@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.cached import Entry
 from tui.records import number, words
@@ -19,8 +18,7 @@ _RANK = {"running": 2, "queued": 1}
 _GOES_ON = ("stopped", "failed", "lost")
 
 
-@dataclass(frozen=True)
-class JobRow:
+class JobRow(NamedTuple):
     """One long command. Texts are as found on disk: make them plain when drawing."""
 
     id: str

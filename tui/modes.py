@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tui.glyphs import Glyphs
     from tui.screens.live import LiveScreen
 
 
-@dataclass(frozen=True)
-class Mode:
+class Mode(NamedTuple):
     """One screen that a key leads to from everywhere."""
 
     name: str

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tui.evaluations.rows import EvaluationRecord
 from tui.figures import count
@@ -22,8 +21,7 @@ Work = tuple[str, frozenset[str]]
 """The kind of a job and the recipe files that it names."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One thing to do."""
 
     words: str

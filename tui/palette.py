@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tui.actions import HELPED, Scope, of_scope
 from tui.actions.common import LISTS
@@ -17,10 +17,11 @@ from workspace.text import plain
 MOST = 50
 """Entries shown at once: nobody reads more, and the rest is found by another letter."""
 _MOST_DATASETS = 10_000
+_MOST_SCORED = 1000
+"""Entries that are held against the letters one by one, which takes long: more letters, fewer."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the palette."""
 
     kind: Literal["action", "run", "dataset"]
@@ -83,7 +84,7 @@ def matching(entries: Sequence[Entry], typed: str) -> list[Entry]:
     search = FuzzySearch()
     query = typed.strip()
     scored = []
-    for place, entry in enumerate(entries):
+    for place, entry in enumerate(_holding(entries, query.lower())):
         score = search.match(query, entry.title)[0]
         # What an action does is searched too, but what it is called comes first.
         score = score or search.match(query, entry.detail)[0] / 100
@@ -91,3 +92,17 @@ def matching(entries: Sequence[Entry], typed: str) -> list[Entry]:
             scored.append((-score, place, entry))
     scored.sort(key=lambda one: one[:2])
     return [entry for _, _, entry in scored[:MOST]]
+
+
+def _holding(entries: Sequence[Entry], query: str) -> list[Entry]:
+    """Return the first entries called so, then the first that hold the letters in their order."""
+    in_order = re.compile(".*?".join(map(re.escape, query)), re.DOTALL).search
+    whole: list[Entry] = []
+    scattered: list[Entry] = []
+    for entry in entries:
+        title = entry.title.lower()
+        if query in title:
+            whole.append(entry)
+        elif in_order(title) or in_order(entry.detail.lower()):
+            scattered.append(entry)
+    return [*whole, *scattered][:_MOST_SCORED]

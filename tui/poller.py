@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tui.reader import Reader
 from tui.snapshot import Snapshot
@@ -20,8 +19,7 @@ _LOG_BYTES = 64 << 10
 """How much of a log is read at first, and at most at each look."""
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """What one look found."""
 
     snapshot: Snapshot
@@ -106,7 +104,7 @@ class Poller(threading.Thread):
                 has_news = _read_all(followed)
             except Exception as error:  # a bug in reading must be seen, not end the thread
                 has_news, trouble = True, f"what is shown cannot be read: {error!r}"
-                update = replace(update, snapshot=replace(update.snapshot, trouble=trouble))
+                update = update._replace(snapshot=update.snapshot._replace(trouble=trouble))
             self.looks += 1
             if update.snapshot is not self._delivered or update.log_lines or has_news:
                 self._delivered = update.snapshot
@@ -122,7 +120,7 @@ class Poller(threading.Thread):
         except Exception as error:  # a bug in reading must be seen, not end the thread
             known = self._delivered or Snapshot(self._reader.root)
             trouble = f"the workspace cannot be read: {error!r}"
-            snapshot = known if known.trouble == trouble else replace(known, trouble=trouble)
+            snapshot = known if known.trouble == trouble else known._replace(trouble=trouble)
         if tail is None:
             return Update(snapshot)
         lines = tail.read(_LOG_BYTES).lines

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,8 +15,7 @@ _SHOWN_ELSEWHERE = {"kind", "time", "attempt", "schema_version"}
 _LONGEST_EVENT_TEXT = 200
 
 
-@dataclass(frozen=True)
-class Metrics:
+class Metrics(NamedTuple):
     """The latest training step."""
 
     step: int | None = None

@@ -8,7 +8,7 @@ half-written or newer file is a row that says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ EVENT_BYTES_PER_POLL = 2 << 20
 """Old curves fill in over a few polls, so that no poll takes long."""
 FIRST_EVENT_BYTES = 128 << 10
 """What the first poll reads of them: the table should be there at once."""
+_WRITTEN_ONCE = 64
+"""Old files looked at in a poll where hardly any is ever written again."""
 _RANK = {"running": 2, "queued": 1}
 
 
@@ -68,8 +70,8 @@ class Reader:
         self.root = root
         self._listings = _Listings(Workspace(root))
         self._jobs = CachedFiles("job.json", _read_job, volatile=_may_be_lost)
-        self._records = CachedFiles("run.json", read_run)
-        self._evals = CachedFiles("results.json", read_evaluation)
+        self._records = CachedFiles("run.json", read_run, older_per_look=_WRITTEN_ONCE)
+        self._evals = CachedFiles("results.json", read_evaluation, older_per_look=_WRITTEN_ONCE)
         self._datasets = CachedFiles(LEDGER, read_dataset)
         self._recipes = Recipes(root)
         self._disk = DiskGauge(root)
@@ -78,6 +80,8 @@ class Reader:
         self._job_of: dict[str, str] = {}
         self._verdict_of: dict[str, Verdict] = {}
         self._followed: dict[str, _Followed] = {}
+        self._unfinished: list[str] = []
+        """Runs whose events may grow, or are not read to their end yet."""
         self._last = Snapshot(root)
         self._is_first = True
         self.event_bytes_read = 0
@@ -107,7 +111,7 @@ class Reader:
         if not are_same:
             self._inputs = inputs
             self._match(jobs, records, evals)
-        has_news, pending = self._follow_events(jobs)
+        has_news, pending = self._follow_events(jobs, self._unfinished if are_same else records)
         pending = pending or any(cache.pending for cache in self._caches)
         recipes, disk = self._recipes.get(), self._disk.get()
         rest = (datasets, recipes, self._recipes.demo_place, disk)
@@ -149,8 +153,12 @@ class Reader:
                 )
             self._followed[run] = state
 
-    def _follow_events(self, jobs: _Jobs) -> tuple[bool, bool]:
+    def _follow_events(self, jobs: _Jobs, runs: Iterable[str]) -> tuple[bool, bool]:
         """Read what is new in the event files, of the jobs that go on and of the newest first.
+
+        Args:
+            jobs: their records.
+            runs: those to be looked at: all of them, or while no record changed the unfinished.
 
         Returns:
             Whether anything was new, and whether there is more to read at once.
@@ -158,7 +166,8 @@ class Reader:
         budget = FIRST_EVENT_BYTES if self._is_first else EVENT_BYTES_PER_POLL
         self._is_first = False
         due: list[tuple[bool, str, Progress]] = []
-        for run, state in self._followed.items():
+        for run in runs:
+            state = self._followed[run]
             if state.progress is None:
                 continue
             entry = jobs[state.job]
@@ -178,6 +187,7 @@ class Reader:
                 progress.pending = True
             has_news |= progress.version != version
         pending = any(progress.pending for _, _, progress in due)
+        self._unfinished = [run for is_active, run, one in due if is_active or one.pending]
         return has_news or pending != self._last.pending, pending
 
     def _row(self, run: str, state: _Followed, record: Entry[RunRecord], jobs: _Jobs) -> RunRow:

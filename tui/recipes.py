@@ -7,9 +7,9 @@ in a recipe says `temper check`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from tui.cached import Signature, signature
 
@@ -18,8 +18,7 @@ _MOST_BYTES = 256 << 10
 _MOST_FILES = 64
 
 
-@dataclass(frozen=True)
-class RecipeNote:
+class RecipeNote(NamedTuple):
     """One recipe file in the root of a workspace."""
 
     file: str

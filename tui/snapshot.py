@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.cached import Entry
 from tui.datasets import DatasetRow
@@ -29,8 +28,7 @@ def unstamped(identifier: str) -> str:
     return _STAMP.sub("", identifier) or identifier
 
 
-@dataclass(frozen=True)
-class RunRow:
+class RunRow(NamedTuple):
     """One run as a screen shows it. Texts are as found on disk: make them plain when drawing."""
 
     id: str
@@ -66,16 +64,14 @@ class RunRow:
         return self.state in ("running", "queued")
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(NamedTuple):
     """The disk that the workspace is on."""
 
     free_bytes: int
     total_bytes: int
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A workspace at one moment."""
 
     root: Path
@@ -147,7 +143,7 @@ def make_row(
 def _metrics(progress: Progress | None, record: RunRecord) -> Metrics:
     """Return the latest step; before the first event the record knows how many there will be."""
     metrics = progress.metrics if progress is not None else NO_METRICS
-    return metrics if metrics.max_steps else replace(metrics, max_steps=record.steps)
+    return metrics if metrics.max_steps else metrics._replace(max_steps=record.steps)
 
 
 def _state_without_job(path: Path) -> str:

@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from workspace.text import plain
 
@@ -20,8 +20,7 @@ TOO_LATE = 124
 _LOOK_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a command ended."""
 
     arguments: tuple[str, ...]

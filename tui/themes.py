@@ -36,6 +36,8 @@ LIGHT = Theme(
     dark=False,
 )
 
+OWN = {theme.name: theme for theme in (DARK, LIGHT)}
+
 NAMES = (DARK.name, LIGHT.name, "ansi-dark", "ansi-light")
 """In the order in which the theme key goes through them."""
 

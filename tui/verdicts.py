@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tui.records import number, words
 
 _WORST_FIRST = {"fail": 0, "not measured": 1, "inconclusive": 2}
 
 
-@dataclass(frozen=True)
-class Ability:
+class Ability(NamedTuple):
     """One ability before and after tuning; scores and differences in the unit of the score."""
 
     name: str
@@ -29,8 +27,7 @@ class Ability:
     """Upper end of it."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one evaluation said of one run."""
 
     run: str

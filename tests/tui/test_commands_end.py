@@ -34,7 +34,7 @@ async def test_leaving_waits_for_no_command_and_ends_those_that_only_answer(made
         ended[arguments[0]] = is_unwanted()
         return Outcome(tuple(arguments), 0, "", "")
 
-    monkeypatch.setattr("tui.app.run_temper", run)
+    monkeypatch.setattr("tui.temper.run_temper", run)
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = WorkingScreen(app.glyphs, made.root)

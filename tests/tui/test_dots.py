@@ -1,3 +1,4 @@
+import random
 from itertools import pairwise
 
 from tui.glyphs import ASCII, UNICODE
@@ -32,6 +33,20 @@ def test_a_spike_of_one_step_is_seen_however_long_the_run():
     values[33_333] = 1.0
     rows = drawn(values, glyphs=UNICODE)
     assert rows[0].strip()
+
+
+def test_a_column_shows_the_first_lowest_highest_and_last_of_what_falls_into_it():
+    chosen = random.Random(7)
+    for _ in range(50):
+        steps = tuple(sorted(chosen.sample(range(400), chosen.randrange(1, 200))))
+        values = tuple(chosen.uniform(-1, 1) for _ in steps)
+        spans = columns(Series(steps, values), width=30, height=9, last_step=350, low=-1, high=1)
+        rows: dict[int, list[int]] = {}
+        for step, value in zip(steps, values, strict=True):
+            rows.setdefault(min(29, round(step * 29 / 350)), []).append(round((value + 1) * 4))
+        assert {x: span for x, span in enumerate(spans) if span is not None} == {
+            x: (seen[0], min(seen), max(seen), seen[-1]) for x, seen in rows.items()
+        }
 
 
 def test_a_value_outside_the_range_stays_inside_the_picture():

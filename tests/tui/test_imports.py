@@ -44,3 +44,42 @@ def test_help_imports_nothing_heavy() -> None:
 )
 def test_each_floor_imports_only_what_it_may(module: str, forbidden: set[str]) -> None:
     assert not imported_by(f"import {module}") & forbidden
+
+
+PAINT = """
+import sys
+from pathlib import Path
+from textual.css.stylesheet import Stylesheet
+from tui.app import TemperApp
+calls = {"paint": 0, "reparse": 0}
+shown, reparse = TemperApp._display, Stylesheet.reparse
+def display(app, screen, update):
+    shown(app, screen, update)
+    if update is not None and not app._exit:
+        lines = [strip.text for strip in screen._compositor.render_strips()]
+        print(sorted(sys.modules), lines, calls["reparse"], sep="\\n")
+        app.exit()
+def count(sheet):
+    calls["reparse"] += 1
+    reparse(sheet)
+TemperApp._display, Stylesheet.reparse = display, count
+TemperApp(Path(sys.argv[1])).run(headless=True, size=(80, 24))
+"""
+
+
+def test_the_first_paint_is_whole_and_needs_no_other_screen_and_nothing_else_of_the_house(made):
+    made.run("first", steps=20)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PAINT, str(made.root)],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    modules, lines, reparsed = (eval(line) for line in done.stdout.splitlines())
+    tops = {name.partition(".")[0] for name in modules}
+    assert not tops & (HEAVY | {"pydantic", "typer", "jinja2", "ruamel"})
+    assert not tops & {"evalsuite", "curate", "train"}
+    screens = {name for name in modules if name.startswith("tui.screens.")}
+    assert screens == {"tui.screens.home", "tui.screens.live"}
+    later = ("tui.away.digest", "tui.away.events", "tui.gpus", "tui.palette", "tui.temper")
+    assert not [name for name in modules if name.startswith(later)]
+    assert "1 home" in lines[0] and "runs" in lines[2] and "help" in lines[-1]
+    assert reparsed == 0

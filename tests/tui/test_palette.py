@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from textual.fuzzy import FuzzySearch
 
 from tests.tui.pictures import check_pictures
 from tui import disk, figures
@@ -108,6 +109,26 @@ def test_the_nearest_comes_first_and_a_hundred_thousand_are_found_quickly():
     many = [Entry("run", str(n), f"go to run 2026-{n:06}") for n in range(10_000)]
     assert len(matching(many, "")) == len(matching(many, "run")) == MOST
     assert matching(many, "009999")[0].value == "9999"
+
+
+def test_a_letter_is_held_against_a_bounded_number_of_entries(monkeypatch):
+    held: list[str] = []
+    match = FuzzySearch.match
+
+    def counted(search: FuzzySearch, query: str, candidate: str):
+        held.append(candidate)
+        return match(search, query, candidate)
+
+    monkeypatch.setattr(FuzzySearch, "match", counted)
+    entries = of_actions("home", REGISTRY_KEYS)
+    runs = [Entry("run", f"{n}", f"go to run {n:05}-alpha", "finished") for n in range(10_000)]
+    for typed in ("r", "run", "r0a", "quit", "finished"):
+        held.clear()
+        found = matching([*entries, *runs], typed)
+        assert found and len(held) <= 2000
+    assert matching([*entries, *runs], "quit")[0].value == "app.quit"
+    assert [one.value for one in matching(runs, "09999")] == ["9999"]
+    assert matching(runs, "0.9") == []
 
 
 def test_datasets_are_read_from_the_directories(tmp_path):

@@ -20,16 +20,19 @@ from tests.tui.pictures import check_pictures
 from tests.tui.test_terminals import Terminal
 from tui.app import TemperApp
 from tui.batches import BatchRow
+from tui.curves import frontier
 from tui.curves.record import RunCurves
 from tui.glyphs import UNICODE
 from tui.palette import Entry
 from tui.poller import Poller, Update
 from tui.reader import Reader
+from tui.records import read_record
 from tui.screens.batch import BatchScreen
 from tui.screens.home import HomeScreen
 from tui.screens.run import RunScreen
 from tui.temper import Outcome
 from workspace import machine
+from workspace.files import publish_directory
 
 
 @asynccontextmanager
@@ -421,7 +424,9 @@ def probe_events(run, made):
     log.append("alarm", step=60, alarm="forgetting", what="copying fell \x1b[31m")
 
 
-async def test_learnt_against_forgotten_as_it_forms_and_after_a_dial(made, settled, text_of):
+async def test_learnt_against_forgotten_as_it_forms_and_after_a_dial(
+    made, settled, text_of, monkeypatch
+):
     run = made.run("probed", steps=60)
     probe_events(run, made)
     broken = made.workspace.evals / "20261109-130000-dial-x"
@@ -450,14 +455,25 @@ async def test_learnt_against_forgotten_as_it_forms_and_after_a_dial(made, settl
                 {"point": "bad"}, None,
             ],
         }  # fmt: skip
+        read: list[Path] = []
+
+        def counted(path: Path, *, kind: str) -> dict[str, object]:
+            read.append(path)
+            return read_record(path, kind=kind)
+
+        monkeypatch.setattr(frontier, "read_record", counted)
         newer = made.workspace.evals / "20261108-130000-dial-y"
-        newer.mkdir()
-        (newer / "dial.json").write_text(json.dumps(dial))
+        with publish_directory(newer) as directory:
+            (directory / "dial.json").write_text(json.dumps(dial))
         made.log_of(run).append("probe", step="x")
         await pilot.press("escape", "p")
         assert "scale 0.5      0.600  -0.010  dates  best" in await shown(
             pilot, text_of, "scale 0.5"
         )
+        made.train(run, range(61, 64))
+        (made.workspace.evals / "20261107-130000-other").mkdir()
+        await settled(pilot)
+        assert read == [newer / "dial.json"]
 
 
 @pytest.mark.slow

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Scope = Literal[
     "app", "home", "run", "data", "train", "eval", "chat", "duel", "compare", "doctor", "help",
@@ -16,8 +15,7 @@ Scope = Literal[
 """Where an action works: everywhere, or on one screen."""
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """Something a key does. The same key means the same everywhere."""
 
     action: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tui.figures import nice_step
 
@@ -55,8 +55,7 @@ def _round_log(value: float, *, up: bool) -> float:
     return fitting[0 if up else -1]
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """Where a value lies on a vertical axis."""
 
     low: float

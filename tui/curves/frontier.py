@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,15 @@ def _base_target(scores: dict[str, float], curves: RunCurves) -> float | None:
     return sum(found) / len(found) if found else None
 
 
-def dialled(evals: Path, run: str) -> list[Standing]:
-    """Return the points of the newest dial of a run; none where there is none or it is broken."""
-    for path in sorted(evals.glob("*/dial.json"), reverse=True):
+def dialled(dials: Iterable[Path]) -> list[Standing]:
+    """Return the points of the first of these directories of dials that can be read."""
+    for directory in dials:
         try:
-            record = read_record(path, kind="dial")
+            record = read_record(directory / "dial.json", kind="dial")
         except UnreadableRecord:
             continue
         points = record.get("points")
-        if record.get("run") == run and isinstance(points, list):
+        if isinstance(points, list):
             chosen = _dictionary(_dictionary(record.get("recommendation")).get("point"))
             found = (_point(_dictionary(one), words(chosen.get("name"))) for one in points)
             return [one for one in found if one is not None]

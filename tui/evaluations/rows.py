@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.cached import Entry
 from tui.records import read_record, whole, words
@@ -23,8 +22,7 @@ _WORST_FIRST = ("invalid", "fail", "inconclusive", "pass")
 _ENDED_WELL = "finished"
 
 
-@dataclass(frozen=True)
-class EvaluationRecord:
+class EvaluationRecord(NamedTuple):
     """`results.json`, as far as the list needs it."""
 
     verdicts: tuple[Verdict, ...]
@@ -54,8 +52,7 @@ class EvaluationRecord:
         return next((one for one in _WORST_FIRST if one in found), NO_VERDICT)
 
 
-@dataclass(frozen=True)
-class EvaluationRow:
+class EvaluationRow(NamedTuple):
     """An evaluation as the list shows it. Texts are as on disk: make them plain when drawing."""
 
     id: str

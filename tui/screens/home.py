@@ -13,13 +13,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.events import Resize, ScreenSuspend
+from textual.geometry import Size
 from textual.message import Message
 
 from tui.actions import bindings
 from tui.datasets import DatasetRow
 from tui.evaluations.rows import EvaluationRow
 from tui.glyphs import Glyphs
-from tui.gpus.reading import GpuReport
 from tui.jobs import JobRow
 from tui.next_steps import Step, is_empty, next_steps
 from tui.poller import Update
@@ -40,6 +40,7 @@ from tui.widgets.tables import DatasetTable, EvalTable, JobTable
 if TYPE_CHECKING:
     from tui.app import TemperApp
     from tui.away.digest import Digest
+    from tui.gpus.reading import GpuReport
     from tui.gpus.watch import GpuWatch
 
 _FAR = 1 << 40
@@ -60,7 +61,7 @@ class HomeScreen(LiveScreen):
         report: GpuReport
 
     def __init__(self, glyphs: Glyphs, root: Path) -> None:
-        super().__init__()
+        super().__init__(classes="-pane-runs")
         self._header = Header(glyphs)
         self._pane_tabs = PaneTabs(glyphs, id="pane-tabs")
         self._digest = DigestRows(glyphs)
@@ -76,7 +77,7 @@ class HomeScreen(LiveScreen):
         self._hints = Hints(glyphs, "home")
         tables: list[Table[Any]] = [self._runs, self._datasets, self._evals, self._jobs]
         for table in tables:
-            table.add_class("pane")
+            table.add_class("pane", update=False)
         self._panes: list[tuple[str, Pane]] = [
             ("runs", self._runs),
             ("datasets", self._datasets),
@@ -112,10 +113,16 @@ class HomeScreen(LiveScreen):
         """Begin with the runs."""
         self._activate(0)
 
+    def expect(self, size: Size) -> None:
+        """Lay out for a size: with all panes where there is room."""
+        super().expect(size)
+        self.set_class(_has_room(size), "-all", update=False)
+
     def on_resize(self, event: Resize) -> None:
         """Show all panes where there is room."""
-        self.set_class(event.size.width >= _WIDE and event.size.height >= _TALL, "-all")
-        self._activate(self._place)
+        if self.has_class("-all") != _has_room(event.size):
+            self.toggle_class("-all")
+            self._activate(self._place)
 
     def show(self, update: Update) -> None:
         """Show what is new."""
@@ -148,6 +155,7 @@ class HomeScreen(LiveScreen):
 
     def _watch_gpus(self) -> None:
         """Begin to ask for the GPUs, if there are signs of any."""
+        from tui.gpus.reading import GpuReport
         from tui.gpus.watch import GpuWatch, may_have_gpus
 
         if self._gpus is not None:
@@ -189,9 +197,9 @@ class HomeScreen(LiveScreen):
         if self.has_class("-all") and self._panes[place][1] is self._machine:
             place = 0  # it has no cursor, and is shown anyway
         self._place = place
-        for name, pane in self._panes:
+        for _, pane in self._panes:
             pane.activate(pane is self._pane)
-            self.set_class(pane is self._pane, f"-pane-{name}")
+        self.update_classes({f"-pane-{name}": pane is self._pane for name, pane in self._panes})
         self._name_tabs()
         self._show_selected()
 
@@ -327,3 +335,7 @@ class HomeScreen(LiveScreen):
             name = row.job.name if row.job is not None else ""
             return next((job for job in self._snapshot.jobs if job.id == name), None)
         return row if isinstance(row, JobRow) else None
+
+
+def _has_room(size: Size) -> bool:
+    return size.width >= _WIDE and size.height >= _TALL

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.geometry import Size
 from textual.screen import Screen
 
 from tui.poller import Update
@@ -23,6 +23,15 @@ class LiveScreen(Screen[None]):
     """Whether it takes lines of a log, which come to hidden screens too."""
     _heard: Snapshot | None = None
 
+    def expect(self, size: Size) -> None:
+        """Lay out for a size before Textual tells it, so that the first layout holds."""
+        for edges, cells in (
+            (self.app.HORIZONTAL_BREAKPOINTS, size.width),
+            (self.app.VERTICAL_BREAKPOINTS, size.height),
+        ):
+            reached = [name for edge, name in sorted(edges or ()) if edge <= cells]
+            self.add_class(*reached[-1:], update=False)
+
     def on_mount(self) -> None:
         """Put the line of modes on top; Textual calls this beside the `on_mount` of a subclass."""
         app = cast("TemperApp", self.app)
@@ -38,7 +47,7 @@ class LiveScreen(Screen[None]):
             self._heard = update.snapshot
             self.show(update)
         elif self.follows_log and update.log_lines and self._heard is not None:
-            self.show(replace(update, snapshot=self._heard))
+            self.show(update._replace(snapshot=self._heard))
 
     def on_screen_resume(self) -> None:
         """Catch up with what the workspace became while another screen was shown."""

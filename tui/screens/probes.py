@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,6 +14,7 @@ from tui.actions import bindings
 from tui.answers import answer_lines
 from tui.curves.frontier import Standing, dialled, probed
 from tui.curves.record import RunCurves
+from tui.evaluations.rows import EvaluationRow
 from tui.figures import duration, moment
 from tui.glyphs import Glyphs
 from tui.poller import Update
@@ -42,10 +42,12 @@ class ProbesScreen(LiveScreen):
 
         standings: list[Standing]
 
-    def __init__(self, glyphs: Glyphs, row: RunRow, curves: RunCurves, evals: Path) -> None:
+    def __init__(self, glyphs: Glyphs, row: RunRow, curves: RunCurves) -> None:
         super().__init__()
         self._glyphs = glyphs
-        self._row, self._curves, self._evals = row, curves, evals
+        self._row, self._curves = row, curves
+        self._evals: tuple[EvaluationRow, ...] = ()
+        self._dials: tuple[EvaluationRow, ...] = ()
         self._dialled: list[Standing] = []
         self._at, self._count = _FAR, 0
         self._shows_answers = False
@@ -65,14 +67,24 @@ class ProbesScreen(LiveScreen):
         yield self._hints
 
     def on_mount(self) -> None:
-        """Show what is known, and look for a dial."""
+        """Show what is known; dials come with the first update."""
         self._title.show(self._row)
         self._draw()
-        self._look_for_dial()
 
-    def _look_for_dial(self) -> None:
+    def _look_for_dials(self, evals: tuple[EvaluationRow, ...]) -> None:
+        """Read the newest dial of the run, where there is another than before."""
+        if evals is self._evals:
+            return
+        self._evals, before = evals, self._dials
+        self._dials = tuple(
+            row for row in evals if row.record is not None and row.record.dialled == self._row.id
+        )
+        if self._dials == before:
+            return
+        places = [row.path for row in self._dials]
+
         def read() -> None:
-            self.post_message(self.Dialled(dialled(self._evals, self._row.id)))
+            self.post_message(self.Dialled(dialled(places)))
 
         self.run_worker(read, thread=True, exclusive=True, group="dial", exit_on_error=False)
 
@@ -88,7 +100,7 @@ class ProbesScreen(LiveScreen):
         self._row = row or self._row
         self._title.show(self._row, is_gone=row is None)
         self._draw()
-        self._look_for_dial()
+        self._look_for_dials(update.snapshot.evals)
 
     def _draw(self) -> None:
         with self._curves.lock:

@@ -157,8 +157,7 @@ class RunScreen(RunCommanding):
         """Show what was learnt against what was forgotten, and what went wrong."""
         from tui.screens.probes import ProbesScreen
 
-        evals = self.temper.snapshot.root / "evals"
-        self.app.push_screen(ProbesScreen(self._glyphs, self.row, self._curves, evals))
+        self.app.push_screen(ProbesScreen(self._glyphs, self.row, self._curves))
 
     def action_log(self) -> None:
         """Show the log at full size."""

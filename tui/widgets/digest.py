@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from tui.away.digest import Digest
+from typing import TYPE_CHECKING
+
 from tui.figures import moment
 from tui.glyphs import ROLES, Glyphs
 from tui.widgets.rows import Line, Rows, fit
+
+if TYPE_CHECKING:
+    from tui.away.digest import Digest
 
 
 class DigestRows(Rows):

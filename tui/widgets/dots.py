@@ -6,6 +6,7 @@ step is seen however long the run.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from tui.glyphs import Glyphs
@@ -34,11 +35,21 @@ def columns(
     spans: list[Span | None] = [None] * width
     across = (width - 1) / max(1, last_step)
     up = (height - 1) / (high - low) if high > low else 0.0
-    for step, value in zip(series.steps, series.values, strict=True):
-        x = min(width - 1, round(step * across))
-        y = min(height - 1, max(0, round((value - low) * up)))
-        span = spans[x]
-        spans[x] = (y, y, y, y) if span is None else (span[0], min(span[1], y), max(span[2], y), y)
+
+    def column(step: int) -> int:
+        return min(width - 1, round(step * across))
+
+    def row(value: float) -> int:
+        return min(height - 1, max(0, round((value - low) * up)))
+
+    # Columns rise with steps and rows with values: of each column a few points say it all.
+    start = 0
+    while start < len(series):
+        x = column(series.steps[start])
+        end = bisect_right(series.steps, x, lo=start, key=column)
+        inside = series.values[start:end]
+        spans[x] = (row(inside[0]), row(min(inside)), row(max(inside)), row(inside[-1]))
+        start = end
     return spans
 
 

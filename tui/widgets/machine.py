@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tui.figures import duration, moment
 from tui.glyphs import Glyphs
-from tui.gpus.reading import Gauge, GpuReport, Waiter
 from tui.jobs import JobRow
 from tui.snapshot import Disk, unstamped
 from tui.widgets.rows import Line, Part, Rows, fit, right
+
+if TYPE_CHECKING:
+    from tui.gpus.reading import Gauge, GpuReport, Waiter
 
 _GIB = 1024**3
 _BAR = 10

@@ -6,16 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.segment import Segment
-from rich.style import Style
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
-from textual.strip import Strip
 
 from tui.figures import count
 from tui.glyphs import Glyphs
 from tui.widgets.rows import Line, Part, Rows, fit, right
-from workspace.text import plain
 
 if TYPE_CHECKING:
     from tui.browse.table import Row, Table
@@ -72,7 +68,6 @@ class RowTable(Rows, can_focus=True):
         """The selected row was clicked once more."""
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
-        self._styles: dict[str, Style] = {}
         super().__init__(glyphs, id=id)
         self._table: Table | None = None
         self._order: Any = None
@@ -183,22 +178,6 @@ class RowTable(Rows, can_focus=True):
             self._titles(columns, digits, text),
             *(self._known(line, columns, digits, text) for line in shown),
         ]
-
-    def render_line(self, y: int) -> Strip:
-        """Return one line for the screen, as `Rows` does, with each style made once."""
-        parts = self._lines[y] if y < len(self._lines) else ()
-        segments = [Segment(plain(text, len(text) + 1), self._style(role)) for text, role in parts]
-        return Strip(segments).adjust_cell_length(self.size.width, self._style(""))
-
-    def _style(self, role: str) -> Style:
-        if role not in self._styles:
-            self._styles[role] = super()._style(role)
-        return self._styles[role]
-
-    def notify_style_update(self) -> None:
-        """Forget the styles: the theme is another."""
-        self._styles.clear()
-        super().notify_style_update()
 
     def _fitting(self, width: int) -> list[Column]:
         kept = sorted(self._columns, key=lambda column: column.importance)

@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Resize
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -57,41 +57,65 @@ class Rows(Widget):
     ALLOW_SELECT = False
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
+        self._styles: dict[str, Style] = {}
         super().__init__(id=id)
         self.glyphs = glyphs
         self._lines: list[Line] = []
+        self._drawn_size: Size | None = None
+        """For which size they are; None before they are first painted."""
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Return the lines to show on `width` x `height` cells, top first."""
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Ask for the lines anew and send those that changed."""
-        width, height = self.size
-        lines = self.lines(width, height)[:height] if width and height else []
-        lines += [()] * (height - len(lines))
-        before, self._lines = self._lines, lines
-        if len(before) != len(lines):
+        """Ask for the lines anew and send those that changed.
+
+        Lines for a size that was not painted yet are not asked for before they are.
+        """
+        if self._drawn_size != self.size:
             self.refresh()
             return
+        width = self.size.width
+        before, self._lines = self._lines, self._all_lines()
         changed = [
             changed_region(y, old, new, width)
-            for y, (old, new) in enumerate(zip(before, lines, strict=True))
+            for y, (old, new) in enumerate(zip(before, self._lines, strict=True))
             if old != new
         ]
         if changed:
             self.refresh(*changed)
 
+    def _all_lines(self) -> list[Line]:
+        """Return a line for every line of the widget."""
+        width, height = self.size
+        lines = self.lines(width, height)[:height] if width and height else []
+        return [*lines, *[()] * (height - len(lines))]
+
     def on_resize(self, event: Resize) -> None:
-        """Draw for the new size."""
-        self._lines = []
+        """Draw for the new size, unless that was painted already."""
         self.redraw()
 
     def render_line(self, y: int) -> Strip:
         """Return one line for the screen; every segment has a style, or NO_COLOR would crash."""
+        if self._drawn_size != self.size:
+            self._drawn_size, self._lines = self.size, self._all_lines()
         parts = self._lines[y] if y < len(self._lines) else ()
-        segments = [Segment(plain(text, len(text) + 1), self._style(role)) for text, role in parts]
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        segments = [
+            Segment(plain(text, len(text) + 1), self._style_once(role)) for text, role in parts
+        ]
+        return Strip(segments).adjust_cell_length(self.size.width, self._style_once(""))
+
+    def _style_once(self, role: str) -> Style:
+        """Return the style of a role, made once."""
+        if role not in self._styles:
+            self._styles[role] = self._style(role)
+        return self._styles[role]
+
+    def notify_style_update(self) -> None:
+        """Forget the styles: the theme, or what lies below, is another."""
+        self._styles.clear()
+        super().notify_style_update()
 
     def _style(self, role: str) -> Style:
         """Return the style of a role, its colours blended with what lies below.

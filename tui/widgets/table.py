@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
@@ -29,8 +28,7 @@ class HasId(Protocol):
 Row = TypeVar("Row", bound=HasId)
 
 
-@dataclass(frozen=True)
-class Column(Generic[Row]):
+class Column(NamedTuple, Generic[Row]):
     """One column and how much it is worth: the least important go first on a narrow screen."""
 
     title: str
@@ -50,23 +48,21 @@ class Table(Rows, Generic[Row]):
     EMPTY: ClassVar[str] = ""
     """What is said where there is none."""
 
-    @dataclass
-    class Selected(Message):
+    class Told(Message):
+        """Something happened in a table."""
+
+        def __init__(self, table: Table[HasId]) -> None:
+            super().__init__()
+            self.table = table
+
+    class Selected(Told):
         """Another row is selected, or the selected one changed."""
 
-        table: Table[HasId]
-
-    @dataclass
-    class Opened(Message):
+    class Opened(Told):
         """The selected row was clicked once more."""
 
-        table: Table[HasId]
-
-    @dataclass
-    class Touched(Message):
+    class Touched(Told):
         """The mouse wants this table."""
-
-        table: Table[HasId]
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         super().__init__(glyphs, id=id)
