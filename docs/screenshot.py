@@ -23,14 +23,14 @@ sys.path.append(str(Path(__file__).parent))
 
 from screenshots.sample import write_workspace
 from screenshots.shots import SHOTS, Shot
-from screenshots.steps import rest, take
+from screenshots.steps import NeverShown, rest, take
 
 from tui.app import TemperApp
 
 IMAGES = Path(__file__).with_name("images")
-_BAR = re.compile(r'<text class="(\S+)" x="(\S+)" y="(\S+)" textLength="(\S+)"[^>]*>█+</text>')
-_RISE, _CELL = 18.5, 24.4
-"""From the line that letters stand on to the top of their cell, and the height of a cell."""
+_BAR = re.compile(r'<text class="(\S+)" x="(\S+)" y="(\S+)"[^>]*>(█+)(?:&#160;)*</text>')
+_RISE, _WIDTH, _HEIGHT = 18.5, 12.2, 24.4
+"""From the line that letters stand on to the top of their cell, and the size of a cell."""
 
 
 async def draw(workspace: Path, shot: Shot) -> str:
@@ -48,8 +48,10 @@ def solid(svg: str) -> str:
     A browser spaces the letters of a font that is narrower than the cells of the picture.
     """
     return _BAR.sub(
-        lambda found: f'<rect class="{found[1]}" x="{found[2]}" y="{float(found[3]) - _RISE:g}" '
-        f'width="{found[4]}" height="{_CELL}" shape-rendering="crispEdges"/>',
+        lambda found: (
+            f'<rect class="{found[1]}" x="{found[2]}" y="{float(found[3]) - _RISE:g}" '
+            f'width="{len(found[4]) * _WIDTH:g}" height="{_HEIGHT}" shape-rendering="crispEdges"/>'
+        ),
         svg,
     )
 
@@ -68,21 +70,29 @@ def main() -> None:
         _live_in(workspace.resolve().parent, Path(directory) / "state")
         if options.workspace is None:
             write_workspace(workspace)
-        for shot in SHOTS:
-            if shot.name in options.only:
-                _draw_one(workspace.resolve(), shot, options.out / f"{shot.name}.svg")
+        wanted = [shot for shot in SHOTS if shot.name in options.only]
+        failed = [shot for shot in wanted if not _draw_one(workspace.resolve(), shot, options.out)]
+    sys.exit(1 if failed else 0)
 
 
-def _draw_one(workspace: Path, shot: Shot, path: Path) -> None:
+def _draw_one(workspace: Path, shot: Shot, out: Path) -> bool:
+    """Draw a picture; return whether it was drawn, or there is nothing to draw."""
+    path = out / f"{shot.name}.svg"
     if not shot.fits(workspace):
         print(f"{path}: left as it is, {workspace.name} has nothing to show there")
-        return
+        return True
     duels = workspace / "duels"
     before = {*duels.iterdir()} if duels.is_dir() else set()
-    path.write_text(asyncio.run(draw(workspace, shot)), encoding="utf-8")
-    for duel in {*duels.iterdir()} - before if duels.is_dir() else ():
-        shutil.rmtree(duel)  # it was begun for the picture
+    try:
+        path.write_text(asyncio.run(draw(workspace, shot)), encoding="utf-8")
+    except NeverShown as error:
+        print(f"{path}: {error}", flush=True)
+        return False
+    finally:
+        for duel in {*duels.iterdir()} - before if duels.is_dir() else ():
+            shutil.rmtree(duel)  # it was begun for the picture
     print(path, flush=True)
+    return True
 
 
 def _live_in(home: Path, state: Path) -> None:

@@ -15,9 +15,7 @@ def write_workspace(root: Path) -> None:
     """Curate, train and evaluate in `root`, which is made; minutes on two cores."""
     write_demo(root)
     lanes = Lanes(root)
-    lanes.run(
-        [Command("general", ("curate", "general.yaml"))], [Command("tickets", ("curate",))]
-    )
+    lanes.run([Command("general", ("curate", "general.yaml"))], [Command("tickets", ("curate",))])
     lanes.run(
         [_train("naive", rate="1e-3", steps=40, replay="null"), _eval("naive")],
         [_train("tempered", rate="2.8e-4", steps=60), _eval("tempered")],

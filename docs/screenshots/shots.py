@@ -8,7 +8,7 @@ from pathlib import Path
 
 from screenshots.steps import Picks, Shows, Step, Types
 
-_WIDE, _TALL = (120, 30), (120, 36)
+_LOW, _WIDE, _TALL = (120, 20), (120, 30), (120, 36)
 """120 columns are read without effort at the width that a README has."""
 
 
@@ -40,18 +40,19 @@ _ROWS: tuple[Step, ...] = (*_TRIAGE, "enter", Shows("2,866 rows"))
 _FUNNEL: tuple[Step, ...] = (*_TRIAGE, "d", Shows("near_duplicates"))
 _CHAT: tuple[Step, ...] = ("5", "i", Types("What is 17 plus 25?"), "enter", Shows("tokens"))
 _DUEL: tuple[Step, ...] = ("5", "b", Picks("suite"), "enter", Types("builtin:triage"), "enter")
+_RUNS: tuple[Step, ...] = ("6", "c", "enter", Picks("naive"), "enter", Picks("tempered"), "enter")
 
 SHOTS = (
     Shot("home", (), _TALL),
     Shot("data", _TRIAGE),
     Shot("data-rows", _ROWS),
-    Shot("data-row", (*_ROWS, "enter", Shows("assistant"))),
-    Shot("data-tokens", (*_ROWS, "enter", "tab", "tab", Shows("of them with loss"))),
+    Shot("data-row", (*_ROWS, "enter", Shows("assistant")), _LOW),
+    Shot("data-tokens", (*_ROWS, "enter", "tab", "tab", Shows("of them with loss")), _LOW),
     Shot("data-dropped", (*_FUNNEL, Picks("near_duplicate"), "enter", Shows("rows"), "enter")),
     Shot("data-funnel", _FUNNEL),
-    Shot("data-try", (*_FUNNEL, Picks("near_duplicates"), "c", "plus", Shows("keep"))),
+    Shot("data-try", (*_FUNNEL, Picks("near_duplicates"), "c", "plus", Shows("changed")), _LOW),
     Shot("data-pairs", (*_FUNNEL, Picks("near_duplicates"), "p", Shows("[+"))),
-    Shot("data-balance", (*_TRIAGE, "v", Shows("times the rows of the smallest"))),
+    Shot("data-balance", (*_TRIAGE, "v", Shows("times the rows of the smallest")), _LOW),
     Shot("train", ("3", Shows("tokens")), _TALL),
     Shot("train-proofs", ("3", "c", Shows("⟧")), _TALL),
     Shot("run", _run("tempered"), _TALL),
@@ -59,12 +60,11 @@ SHOTS = (
     Shot("run-rows", (*_run("tempered"), *["left"] * 3, "enter", Shows("┃")), _TALL),
     Shot("run-log", (*_run("tempered"), "L", Shows("training"))),
     Shot("eval", _evaluation("naive"), _TALL),
-    Shot("eval-list", ("4", Shows("verdict"))),
+    Shot("eval-list", ("4", Shows("verdict")), _LOW),
     Shot("eval-answers", (*_evaluation("naive"), "f", Shows("gold"))),
-    Shot("eval-trends", ("4", "v", Shows("triage"))),
     Shot("chat", _CHAT),
     Shot("duel", (*_DUEL, Shows("of 50 votes"))),
-    Shot("compare", ("6", Shows("learning_rate"))),
+    Shot("compare", (*_RUNS, Shows("verdicts differ")), _TALL),
     Shot("doctor", ("7", Shows("log-out"))),
     Shot("help", (*_ROWS, "question_mark")),
     Shot("palette", ("ctrl+p", Types("go"))),

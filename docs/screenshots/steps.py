@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from tui.app import TemperApp
 
 _PATIENCE_SECONDS = 180.0
-"""Models are loaded and recipes planned by processes of their own: on a busy machine that is long."""
+"""Models are loaded and recipes planned by processes of their own: that takes long at times."""
 _AT_REST_SECONDS = 0.3
 """An app that shows the same for so long, and waits for nothing, has drawn what it has."""
 
@@ -86,20 +87,28 @@ async def rest(pilot: Pilot[None]) -> None:
 
 
 async def _pick(pilot: Pilot[None], text: str) -> None:
-    assert isinstance(pilot.app, TemperApp)
-    mark = pilot.app.glyphs.cursor
-    await pilot.press("g")
+    if not pilot.app.screen.query(OptionList):
+        await pilot.press("g")
     seen = ""
     while True:
         await rest(pilot)
-        lines = shown(pilot.app).splitlines()
-        line = next((one for one in lines if mark in one[:3] and text in one), None)
-        if line is not None:
+        line = _picked(pilot.app)
+        if text in line:
             return
-        if "\n".join(lines) == seen:
-            raise NeverShown(f"no line has {text!r}:\n{seen}")
-        seen = "\n".join(lines)
+        if line == seen:
+            raise NeverShown(f"no line has {text!r}:\n{shown(pilot.app)}")
+        seen = line
         await pilot.press("j")
+
+
+def _picked(app: object) -> str:
+    """Return the line under the cursor, of a box or of the screen."""
+    assert isinstance(app, TemperApp)
+    for options in app.screen.query(OptionList):
+        place = options.highlighted
+        return "" if place is None else str(options.get_option_at_index(place).prompt)
+    lines = shown(app).splitlines()
+    return next((line for line in lines if app.glyphs.cursor in line[:3]), "")
 
 
 async def _until(pilot: Pilot[None], holds: Callable[[], bool], wanted: str) -> None:
