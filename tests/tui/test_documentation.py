@@ -14,7 +14,10 @@ from tui.modes import MODES
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("examples/**/*.md")])
+_FOLDERS = ("docs", "examples", "bench")
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for one in _FOLDERS for page in (ROOT / one).rglob("*.md"))]
+)
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 
 
