@@ -56,7 +56,7 @@ SHOTS = (
     Shot("train", ("3", Shows("tokens")), (132, 36)),
     Shot("train-proofs", ("3", "c", Shows("turns trained")), _TALL),
     Shot("run", _run("tempered"), (132, 28)),
-    Shot("run-probes", (*_run("probed"), "p", Shows("margin")), _TALL, _has_probes),
+    Shot("run-probes", (*_run("probed"), "p", Shows("best")), _TALL, _has_probes),
     Shot("run-rows", (*_run("tempered"), *["left"] * 3, "enter", Shows("┃")), _TALL),
     Shot("eval", _evaluation("naive"), _TALL),
     Shot("eval-list", ("4", Shows("verdict")), _LOW),

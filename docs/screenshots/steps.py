@@ -12,7 +12,7 @@ from textual.widgets import OptionList
 
 from tui.app import TemperApp
 
-_PATIENCE_SECONDS = 180.0
+_PATIENCE_SECONDS = 120.0
 """Models are loaded and recipes planned by processes of their own: that takes long at times."""
 _AT_REST_SECONDS = 0.3
 """An app that shows the same for so long, and waits for nothing, has drawn what it has."""

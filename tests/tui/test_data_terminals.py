@@ -80,7 +80,7 @@ async def test_without_colours_all_that_matters_is_a_character(root, monkeypatch
     texts: list[str] = []
     async with app.run_test(size=(100, 36)) as pilot:
         await walk(pilot, texts.append)
-    datasets, rows, row, funnel, pairs, trying, balance = texts
+    datasets, rows, row, funnel, _pairs, trying, balance = texts
     for text in (datasets, rows, funnel, trying, balance):
         body = text.split("\n")[1:]  # above is the line of modes
         if text is not datasets:
