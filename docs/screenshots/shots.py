@@ -38,7 +38,12 @@ def _evaluation(name: str) -> tuple[Step, ...]:
 _TRIAGE: tuple[Step, ...] = ("2", Shows("triage"), Picks("triage"))
 _ROWS: tuple[Step, ...] = (*_TRIAGE, "enter", Shows("2,866 rows"))
 _FUNNEL: tuple[Step, ...] = (*_TRIAGE, "d", Shows("near_duplicates"))
-_CHAT: tuple[Step, ...] = ("5", "i", Types("What is 17 plus 25?"), "enter", Shows("tokens"))
+_TICKET = "My parcel with the printer has not arrived. It is urgent."
+_CHAT: tuple[Step, ...] = (
+    *("5", "i", Types("What is 17 plus 25?"), "enter", Shows("42"), "escape", "i"),
+    *(Types("Triage this ticket as JSON."), "ctrl+j", "ctrl+j", Types(_TICKET), "enter"),
+    Shows('"team"'),
+)
 _DUEL: tuple[Step, ...] = ("5", "b", Picks("suite"), "enter", Types("builtin:triage"), "enter")
 _RUNS: tuple[Step, ...] = ("6", "c", "enter", Picks("naive"), "enter", Picks("tempered"), "enter")
 
@@ -61,8 +66,8 @@ SHOTS = (
     Shot("eval", _evaluation("naive"), _TALL),
     Shot("eval-list", ("4", Shows("verdict")), _LOW),
     Shot("eval-answers", (*_evaluation("naive"), "f", Shows("gold"))),
-    Shot("chat", _CHAT),
-    Shot("duel", (*_DUEL, Shows("0 of 500 votes"), Shows("{"))),
+    Shot("chat", _CHAT, (132, 26)),
+    Shot("duel", (*_DUEL, Shows("0 of 500 votes"), Shows("{")), (132, 20)),
     Shot("compare", (*_RUNS, Shows("verdicts differ")), _TALL),
     Shot("doctor", ("7", Shows("log-out"))),
     Shot("help", (*_ROWS, "question_mark")),

@@ -23,8 +23,9 @@ from tui.snapshot import RunRow
 from tui.widgets.frontier import Frontier, Standings
 from tui.widgets.hints import Hints
 from tui.widgets.pages import Pages
-from tui.widgets.rows import Line, fit
+from tui.widgets.rows import Line
 from tui.widgets.title import Title
+from workspace.text import plain
 
 _FAR = 1 << 40
 
@@ -98,13 +99,13 @@ class ProbesScreen(LiveScreen):
             if self._shows_answers:
                 lines = answer_lines(self._curves, step, width, self._glyphs)
             else:
-                lines = self._told(width)
+                lines = self._told()
         self._frontier.show(standings, at)
         self._table.show(standings, at)
         self._alarms.show(lines)
         self._count = len(standings)
 
-    def _told(self, width: int) -> list[Line]:
+    def _told(self) -> list[Line]:
         """Return what a step costs, and the alarms, the latest first."""
         lines: list[Line] = [(("  ".join(self._costs()) or "Nothing was measured yet.", "muted"),)]
         if not self._curves.alarms:
@@ -114,9 +115,9 @@ class ProbesScreen(LiveScreen):
             when = moment(alarm.time) if alarm.time is not None else ""
             role = "muted" if alarm.name.endswith(" over") else "warn"
             what = f"{alarm.name}: {alarm.what}" if alarm.what else alarm.name
-            begin = (f"{step:<12}", "strong"), (f"{when}  ", "muted")
-            room = max(0, width - sum(len(text) for text, _ in begin))
-            lines.append((*begin, (fit(what, room, self._glyphs.ellipsis), role)))
+            lines.append(
+                ((f"{step:<12}", "strong"), (f"{when}  ", "muted"), (plain(what, 400), role))
+            )
         return lines
 
     def _costs(self) -> list[str]:
