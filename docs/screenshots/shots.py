@@ -40,7 +40,7 @@ _ROWS: tuple[Step, ...] = (*_TRIAGE, "enter", Shows("2,866 rows"))
 _FUNNEL: tuple[Step, ...] = (*_TRIAGE, "d", Shows("near_duplicates"))
 _TICKET = "My parcel with the printer has not arrived. It is urgent."
 _CHAT: tuple[Step, ...] = (
-    *("5", "i", Types("What is 17 plus 25?"), "enter", Shows("42"), "escape", "i"),
+    *("5", "i", Types("What is 17 plus 25?"), "enter", Shows("42")),
     *(Types("Triage this ticket as JSON."), "ctrl+j", "ctrl+j", Types(_TICKET), "enter"),
     Shows('"team"'),
 )

@@ -80,6 +80,7 @@ async def rest(pilot: Pilot[None]) -> None:
         await pilot.pause(0.05)
         text = shown(app)
         is_busy = app.commands_running or any(not one.is_finished for one in app.workers)
+        is_busy = is_busy or getattr(app.screen, "is_answering", False)
         if is_busy or app.snapshot.pending or text != before:
             before, since = text, time.monotonic()
         if time.monotonic() - begun > _PATIENCE_SECONDS:
