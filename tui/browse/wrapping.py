@@ -24,8 +24,8 @@ def wrapped(lines: Iterable[Part], width: int, marks: tuple[str, ...] = ()) -> l
 
     >>> wrapped([("one two three", "")], 8)
     [(('one two ', ''),), (('three', ''),)]
-    >>> wrapped([("| one two", "")], 8, ("| ",))
-    [(('| one ', ''),), (('| two', ''),)]
+    >>> wrapped([("| one two three", "")], 10, ("| ",))
+    [(('| one two ', ''),), (('| three', ''),)]
     """
     found: list[Line] = []
     for text, role in lines:
