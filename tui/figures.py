@@ -34,13 +34,13 @@ def measure(value: float) -> str:
 def count(value: float) -> str:
     """Return a count in at most five characters.
 
-    >>> count(987), count(12_345), count(3_100_000)
-    ('987', '12.3k', '3.1M')
+    >>> count(987), count(2_866), count(12_345), count(3_100_000)
+    ('987', '2,866', '12.3k', '3.1M')
     """
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= limit:
             return f"{value / (1e3 if unit == 'k' else limit):.1f}{unit}"
-    return f"{value:.0f}"
+    return f"{value:,.0f}"
 
 
 def moment(seconds: float, now: float | None = None) -> str:

@@ -14,7 +14,7 @@ def test_durations_have_two_units_at_most(seconds, text):
 
 
 def test_counts_stay_short():
-    assert [count(n) for n in (0, 9999, 12_345, 3_100_000)] == ["0", "9999", "12.3k", "3.1M"]
+    assert [count(n) for n in (0, 9999, 12_345, 3_100_000)] == ["0", "9,999", "12.3k", "3.1M"]
 
 
 def test_measures_have_four_digits():

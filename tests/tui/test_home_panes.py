@@ -107,7 +107,7 @@ async def test_all_panes_are_there_at_once_or_by_tab(made, settled, text_of, mon
         text = text_of(app)
         for seen in (
             "stopped-ab12",
-            "2866   198.7k",
+            "2,866   198.7k",
             "539  16%",
             "▲ begun",
             "copying -54.9",

@@ -26,8 +26,10 @@ async def opened(root):
     async with app.run_test(size=(100, 30)) as pilot:
         await app.open_dataset(root / "rows.jsonl")
         await says(pilot, "5 rows")
-        assert isinstance(app.screen, RowsScreen)
-        yield pilot, app.screen
+        screen = app.screen
+        assert isinstance(screen, RowsScreen)
+        await until(pilot, lambda: screen.table is not None)  # while it is read, 5 rows are told
+        yield pilot, screen
 
 
 async def test_digits_are_a_number_first_and_a_hidden_row_is_told(tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def _instead(chosen: WayName, here: Sequence[Cell]) -> str:
 def _fits(cell: Cell) -> str:
     tight = ", which is tight" if cell.is_tight else ""
     time = f", {span(cell.hours)} h" if cell.hours else ""
-    money = f", ${span(cell.money)}" if cell.money else ""
+    money = f", {span(cell.money, '$')}" if cell.money else ""
     name = _NAMES[cell.way]
     return (
         f"{name} on {cell.gpu.name}: {cell.memory.total / GIB:.1f} of "
@@ -78,14 +78,15 @@ def _cost(cell: Cell) -> tuple[bool, bool, float]:
     return cell.is_tight, cell.money is None, money
 
 
-def span(value: Hours) -> str:
-    """Return a range with two figures at most.
+def span(value: Hours, unit: str = "") -> str:
+    """Return a range with two figures at most, behind a unit.
 
-    >>> span(Hours(1.234, 2.345))
-    '1.2–2.3'
+    >>> span(Hours(1.234, 2.345)), span(Hours(0.001, 0.002), "$")
+    ('1.2–2.3', '<$0.01')
     """
     low, high = _rounded(value.low), _rounded(value.high)
-    return low if low == high else f"{low}–{high}"
+    shown = low if low == high else f"{low}–{high}"
+    return f"<{unit}{shown[1:]}" if shown.startswith("<") else f"{unit}{shown}"
 
 
 def _rounded(value: float) -> str:

@@ -91,7 +91,7 @@ def _cell(cell: Cell) -> str:
         return f"no: {memory}"
     tight = " (tight)" if cell.is_tight else ""
     time = f", {span(cell.hours)} h" if cell.hours else ""
-    money = f", ${span(cell.money)}" if cell.money else ""
+    money = f", {span(cell.money, '$')}" if cell.money else ""
     return f"{_rows(cell.micro_batch)}, {memory}{tight}{time}{money}"
 
 

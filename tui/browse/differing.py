@@ -63,19 +63,32 @@ def repeated_lines(dataset: Path, row: Mapping[str, Any], width: int) -> list[Li
     other, split = found
     state = "dropped too" if split == "dropped" else f"kept in {split}"
     head: list[Part] = [(f"It repeats {partner}, {state}.", "warn"), ("", "")]
-    return wrapped(head, width) + differences(text_of(other), text_of(row), width)
+    names = (f"{partner}  {state}", f"{row.get('id')}  this row")
+    return wrapped(head, width) + differences(text_of(other), text_of(row), width, names)
 
 
-def differences(first: str, second: str, width: int) -> list[Line]:
-    """Return two texts, one below the other, with the words that only one of them has marked."""
+def differences(
+    first: str, second: str, width: int, names: tuple[str, str] | None = None
+) -> list[Line]:
+    """Return two texts, one below the other, with the words that only one of them has marked.
+
+    Args:
+        first: a text.
+        second: the other.
+        width: cells of a line.
+        names: what stands above each of them.
+    """
     from curate.report.words import compare_words
 
     compared = compare_words(first, second, _TEXT)
+    above = [wrapped([(name, "muted")], width) for name in names or ()] or [[], []]
     if compared.same:
-        return wrapped([("Both say the same.", "muted")], width)
+        return [*above[0], *above[1], *wrapped([("Both say the same.", "muted")], width)]
     return [
+        *above[0],
         *flowed(_marked(compared.first, "-", "bad"), width),
         (("", ""),),
+        *above[1],
         *flowed(_marked(compared.second, "+", "good"), width),
     ]
 
@@ -87,25 +100,31 @@ def _marked(parts: Sequence[Piece], mark: str, role: str) -> Iterator[Part]:
 
 
 def flowed(parts: Iterator[Part], width: int) -> list[Line]:
-    """Return texts with roles that follow one another, cut into lines of `width` cells."""
+    """Return texts with roles that follow one another, cut into lines of `width` cells.
+
+    What is cut goes on below where its line began.
+    """
     lines: list[list[Part]] = [[]]
-    used = 0
+    used = indent = 0
     for text, role in parts:
         for number, line in enumerate(text.split("\n")):
             if number:
                 lines.append([])
                 used = 0
             shown = plain(line).replace("\n", "⏎").replace("\t", " ")
-            for piece in _filling(shown, width, used):
-                if used and used + cell_len(piece) > width:
-                    lines.append([])
-                    used = 0
+            if not used:
+                indent = len(shown) - len(shown.lstrip(" "))
+                indent = indent if indent < width // 2 else 0
+            for piece in _filling(shown, width - indent):
+                if used > indent and used + cell_len(piece) > width:
+                    lines.append([(" " * indent, "")] if indent else [])
+                    used = indent
                 lines[-1].append((piece, role))
                 used += cell_len(piece)
     return [tuple(line) or (("", ""),) for line in lines]
 
 
-def _filling(text: str, width: int, used: int) -> Iterator[str]:
+def _filling(text: str, width: int) -> Iterator[str]:
     """Yield words with the space behind them, those longer than a line in pieces."""
     begin = 0
     while begin < len(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,13 @@ class Table:
                 self._starts.append(count)
                 count += batch.num_rows
         self.count = count
+
+    @cached_property
+    def has_labels(self) -> bool:
+        """Whether any row has a label or a topic."""
+        names = ("label", "topic")
+        found = [batch.column(name) for batch in self._batches for name in names]
+        return any(len(column) > column.null_count for column in found)
 
     def row(self, number: int) -> Row:
         """Return one row.

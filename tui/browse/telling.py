@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tui.temper import Outcome
 
 Text = tuple[str, str]
+TRAINED, NOT_TRAINED = "+ ", "| "
+"""What stands before each line of a text that carries loss, and of one that does not."""
 
 
 def story_command(row: str, dataset: str) -> list[str]:
@@ -72,9 +74,12 @@ def _token_row(row: Mapping[str, Any]) -> Iterator[Text]:
         if one["sequence"] != sequence and sequence is not None:
             yield f"---- sequence {one['sequence'] + 1} ----", "accent"
         sequence = one["sequence"]
-        mark, role = ("+", "good") if one["trained"] else ("|", "muted")
-        for line in one["text"].split("\n"):
-            yield f"{mark} {line}", role
+        mark, role = (TRAINED, "good") if one["trained"] else (NOT_TRAINED, "muted")
+        lines = one["text"].split("\n")
+        if len(lines) > 1 and not lines[-1]:  # else an empty line stood where there is none
+            lines[-2:] = [f"{lines[-2]}⏎"]
+        for line in lines:
+            yield f"{mark}{line}", role
     cut = row.get("cut_tokens") or 0
     if cut:
         yield f"==== truncated here: {cut:,} tokens more are not trained on ====", "bad"

@@ -14,20 +14,28 @@ _LONGEST = 4_000_000
 """Characters of one line that are looked at; what is behind is counted."""
 
 
-def wrapped(lines: Iterable[Part], width: int) -> list[Line]:
+def wrapped(lines: Iterable[Part], width: int, marks: tuple[str, ...] = ()) -> list[Line]:
     """Return lines of (text, role) made plain and cut to `width` cells, at spaces where possible.
+
+    Args:
+        lines: the lines.
+        width: cells that there are.
+        marks: beginnings of lines that each piece of such a line has, too.
 
     >>> wrapped([("one two three", "")], 8)
     [(('one two ', ''),), (('three', ''),)]
+    >>> wrapped([("| one two three", "")], 10, ("| ",))
+    [(('| one two ', ''),), (('| three', ''),)]
     """
     found: list[Line] = []
     for text, role in lines:
         left = len(text) - _LONGEST
         shown = plain(text[:_LONGEST]).replace("\n", "⏎").replace("\t", "    ")
-        indent = len(shown) - len(shown.lstrip(" "))
-        indent = indent if indent < width // 2 else 0
-        for piece in pieces(shown[indent:], max(1, width - indent)):
-            found.append(((" " * indent + piece, role),))
+        before = next((mark for mark in marks if shown.startswith(mark)), "")
+        before = before or " " * (len(shown) - len(shown.lstrip(" ")))
+        before = before if len(before) < width // 2 else ""
+        for piece in pieces(shown[len(before) :], max(1, width - len(before))):
+            found.append(((before + piece, role),))
         if left > 0:
             found.append(((f"({left:,} more characters)", "muted"),))
     return found

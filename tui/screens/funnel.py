@@ -70,11 +70,13 @@ class FunnelScreen(WorkingScreen):
         if place is None:
             return
         if place.reason is not None:
-            self.said.show(f"enter: the {place.reason.rows:,} rows dropped as this", "muted")
+            count = place.reason.rows
+            rows = f"{count:,} rows" if count != 1 else "row"
+            self.said.show(f"enter: the {rows} dropped as this", "muted")
         elif place.step.notes:
             self.said.show(place.step.notes[0], "warn")
         else:
-            self.said.show(f"{place.step.seconds:.1f} s", "muted")
+            self.said.show(f"{place.step.name} took {place.step.seconds:.1f} s", "muted")
 
     def on_funnel_rows_opened(self) -> None:
         """Open the line that was clicked twice."""

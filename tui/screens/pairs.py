@@ -15,7 +15,6 @@ from tui.glyphs import Glyphs
 from tui.screens.working import Check, Tell, WorkingScreen
 from tui.temper import Outcome
 from tui.widgets.hints import Hints
-from tui.widgets.rows import Line
 from tui.widgets.said import Said
 from tui.widgets.text_lines import TextLines
 
@@ -132,13 +131,11 @@ class PairsScreen(WorkingScreen):
 
         def work(tell: Tell, check: Check) -> None:
             from tui.browse.differing import differences
-            from tui.browse.wrapping import wrapped
 
-            head: list[Line] = wrapped([(f"{pair.partner}  stays", "muted"), ("", "")], width)
-            head += differences(pair.partner_text, pair.row_text, width)
-            head += wrapped([("", ""), (f"{pair.row}  goes, if one goes", "muted")], width)
+            names = (f"{pair.partner}  stays", f"{pair.row}  goes, if one goes")
+            lines = differences(pair.partner_text, pair.row_text, width, names)
             check()
-            self.done(lambda: self._text.show(head))
+            self.done(lambda: self._text.show(lines))
 
         self.later("pair", work)
 

@@ -13,10 +13,12 @@ from textual.timer import Timer
 from tui.actions import bindings
 from tui.browse.deciding import short_name
 from tui.browse.table import Table
+from tui.browse.telling import NOT_TRAINED, TRAINED
 from tui.browse.wrapping import wrapped
 from tui.glyphs import Glyphs
 from tui.screens.working import Check, Tell, WorkingScreen, is_overtaken
 from tui.widgets.hints import Hints
+from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.rows import Line, Part
 from tui.widgets.said import Said
 from tui.widgets.text_lines import TextLines
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tui.app import TemperApp
 
 VIEWS = ("chat", "json", "tokens", "story")
+MARKS = (TRAINED, NOT_TRAINED)
 _FAR = 1 << 40
 _ASK_SECONDS = 0.15
 """A pause after which a command is asked about the row: not while rows are leafed through."""
@@ -45,7 +48,7 @@ class RowScreen(WorkingScreen):
         """What commands said of a row in a view; asked once."""
         self._pause: Timer | None = None
         self._title = Said(glyphs, id="title")
-        self._tabs = Said(glyphs, id="views")
+        self._tabs = PaneTabs(glyphs, id="views")
         self._text = TextLines(glyphs, id="text")
         self._hints = Hints(glyphs, "row")
 
@@ -84,8 +87,7 @@ class RowScreen(WorkingScreen):
         )
         if self._pause is not None:
             self._pause.stop()
-        tabs = "   ".join(f"[{name}]" if name == self._view else f" {name} " for name in VIEWS)
-        self._tabs.show(tabs, "accent")
+        self._tabs.show([(name, "") for name in VIEWS], VIEWS.index(self._view))
         if self._view in ("chat", "json"):
             self._show_own()
         else:
@@ -130,7 +132,7 @@ class RowScreen(WorkingScreen):
             return
         known = self._known.get((view, row))
         if known is not None:
-            self._wrap(lambda width: wrapped(known, width))
+            self._wrap(lambda width: wrapped(known, width, MARKS))
             return
         self._text.show([])
         self._pause = self.set_timer(
@@ -158,7 +160,7 @@ class RowScreen(WorkingScreen):
         def shown() -> None:
             if (self._view, self._table.row(self._number).id) == (view, row):
                 self.said.show(command, "muted")
-                self._wrap(lambda width: wrapped(lines, width))
+                self._wrap(lambda width: wrapped(lines, width, MARKS))
 
         self.done(shown)
 
@@ -166,7 +168,11 @@ class RowScreen(WorkingScreen):
 
     def action_view(self, by: int) -> None:
         """Go to the next view of the row."""
-        self._view = VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)]
+        self.action_show_pane((VIEWS.index(self._view) + by) % len(VIEWS))
+
+    def action_show_pane(self, place: int) -> None:
+        """Show a view by its place."""
+        self._view = VIEWS[place]
         self.said.show("", "", "")
         self._read()
 

@@ -123,6 +123,7 @@ class RunScreen(RunCommanding):
             self._shown = (Shown(row.label, RunCurves(row.job)), *self._shown[1:])
             self._read_shown()
         self.row = row
+        self.set_class(row.state == "finished", "-finished")
         self._title.show(row)
         self._details.show(row)
         self._abilities.show(row)

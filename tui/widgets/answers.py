@@ -128,7 +128,7 @@ def _facts(answer: Answer, dot: str) -> str:
     if not answer.tokens:
         return ""
     speed = f" {dot} {answer.tokens / answer.seconds:.0f}/s" if answer.seconds > 0 else ""
-    return f"{answer.tokens} tokens{speed}"
+    return f"{answer.tokens} {'token' if answer.tokens == 1 else 'tokens'}{speed}"
 
 
 def _parts(text: str, start: int, end: int, marks: Marks) -> list[Part]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.events import Click
+from textual.geometry import Size
 from textual.message import Message
 
 from tui.browse.datasets import DatasetRow
@@ -36,6 +37,8 @@ class DatasetList(Rows, can_focus=True):
     def show(self, rows: Sequence[DatasetRow]) -> None:
         """Show these; the cursor stays on its dataset while that is there."""
         before = self.selected.name if self.selected else None
+        if len(rows) != len(self._rows):
+            self.refresh(layout=True)
         self._rows = rows
         place = [y for y, row in enumerate(rows) if row.name == before]
         self.move_to(place[0] if place else self._cursor)
@@ -49,6 +52,10 @@ class DatasetList(Rows, can_focus=True):
         self._cursor = max(0, min(len(self._rows) - 1, line))
         self.redraw()
         self.post_message(self.Moved())
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many lines all of them and the titles take."""
+        return len(self._rows) + 1
 
     def on_click(self, event: Click) -> None:
         """Select the clicked dataset; open it if it was selected already."""

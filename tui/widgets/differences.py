@@ -55,20 +55,21 @@ class Differences(Rows):
         return whole[self._top : self._top + height]
 
     def _whole(self, found: Comparison, width: int) -> Iterator[Line]:
-        key, value = _widths(width)
+        room = max(20, width - _CHANGE - 1) if found.abilities else width
+        key, value = _widths(room)
         more = self.glyphs.ellipsis
         names = (fit(found.names[0], value, more), fit(found.names[1], value, more))
         yield ((" " * key, ""), (f"  {names[0]}  {names[1]}", "strong"))
         for note in found.notes:
             yield ((fit(f" {note}", width, more), "warn"),)
         first, *rest = found.parts
-        yield from self._part(first, width)
+        yield from self._part(first, room)
         if found.abilities:
             yield from self._abilities(found.abilities, width)
         if found.rows or found.rows_equal is not None:
             yield from self._rows(found, width)
         for part in rest:
-            yield from self._part(part, width)
+            yield from self._part(part, room)
 
     def _part(self, part: Part, width: int) -> Iterator[Line]:
         more = self.glyphs.ellipsis
@@ -102,8 +103,7 @@ class Differences(Rows):
     def _abilities(self, abilities: tuple[Abilities, ...], width: int) -> Iterator[Line]:
         more = self.glyphs.ellipsis
         differing = sum(one.differs for one in abilities)
-        key, value = _widths(width)
-        cell = max(8, value - _CHANGE // 2 - 1)
+        key, value = _widths(max(20, width - _CHANGE - 1))
         yield ()
         told = f"{differing} of {len(abilities)} verdicts differ"
         head = fit(f" abilities  {told}", max(0, width - _CHANGE - 1), more)
@@ -114,8 +114,8 @@ class Differences(Rows):
             yield (
                 (f" {mark} ", "warn"),
                 (fit(one.name, key - 3, more), "" if one.differs else "muted"),
-                *self._verdict(one.left, cell),
-                *self._verdict(one.right, cell),
+                *self._verdict(one.left, value),
+                *self._verdict(one.right, value),
                 (right(change, _CHANGE, more), ""),
             )
 

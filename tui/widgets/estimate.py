@@ -93,12 +93,12 @@ class EstimatePane(Rows):
     def _lengths(self, one: Estimate) -> str:
         shares = dict(one.lengths)
         told = [
-            f"{share} {shares[share]:,}"
+            f"{share}: {shares[share]:,}"
             for share in ("50%", "90%", "99%", "100%")
             if share in shares
         ]
         limit = f"max_length {one.max_length:,}" if one.max_length else ""
-        return self._joined(f"{self._bars(shares)} {' '.join(told)}".strip(), limit)
+        return self._joined(f"{self._bars(shares)} {', '.join(told)}".strip(), limit)
 
     def _bars(self, shares: dict[str, int]) -> str:
         """Return the lengths at growing shares of the rows as bars."""

@@ -15,6 +15,7 @@ from workspace.text import plain
 ORDERS = ("newest first", "worst first", "by model")
 _WORST = ("broken", "invalid", "fail", "failed", "lost", "inconclusive")
 _VERDICT, _WHEN, _ID = 16, 14, 24
+_LONGEST_NAMES = 24
 _WIDE = 110
 _WORDS = {"inconclusive": "undecided"}
 
@@ -26,6 +27,7 @@ class EvaluationTable(Picking):
         super().__init__(glyphs, id=id)
         self._all: Sequence[EvaluationRow] | None = None
         self._rows: Sequence[EvaluationRow] = ()
+        self._names_width = 0
         self.order = 0
         self.wanted = ""
         """Only rows with this text are shown."""
@@ -67,6 +69,8 @@ class EvaluationTable(Picking):
         if self.order in keys:
             kept.sort(key=keys[self.order])  # type: ignore[arg-type]
         self._rows = kept
+        longest = max((len(_names(row)) for row in kept), default=0)
+        self._names_width = min(longest, _LONGEST_NAMES)
         ids = [row.id for row in kept]
         self.replaced(ids.index(before.id) if before is not None and before.id in ids else None)
 
@@ -80,7 +84,7 @@ class EvaluationTable(Picking):
             text += fit("evaluation", _ID, "")
         room = max(0, width - len(text))
         about = (
-            fit("model", room - len(told) - 1, "") + " " + told if room > len(told) + 8 else told
+            fit("model", room - len(told) - 2, "") + f" {told} " if room > len(told) + 8 else told
         )
         return [((text, "muted"), (fit(about, room, self.glyphs.ellipsis), "muted"))]
 
@@ -101,10 +105,15 @@ class EvaluationTable(Picking):
         if width >= _WIDE:
             parts.append((fit(unstamped(row.id), _ID - 1, more) + " ", ""))
             used += _ID
-        names = row.title or ", ".join(row.models) or unstamped(row.id)
-        told = f"{names}   {row.headline}" if width >= _WIDE else names
+        told = _names(row)
+        if width >= _WIDE:
+            told = f"{fit(told, self._names_width, more)}  {row.headline}"
         parts.append((fit(told, max(0, width - used), more), "strong" if is_cursor else ""))
         return marked(tuple(parts), is_cursor=is_cursor)
+
+
+def _names(row: EvaluationRow) -> str:
+    return row.title or ", ".join(row.models) or unstamped(row.id)
 
 
 def _searched(row: EvaluationRow) -> str:

@@ -55,7 +55,5 @@ class PageNames(Rows):
         parts: list[Part] = []
         for number, name in enumerate(self._names):
             is_shown = number == self._shown
-            parts.append(
-                (f"[{name}]" if is_shown else f" {name} ", "accent" if is_shown else "muted")
-            )
+            parts.append((f"[{name}]", "strong cursor") if is_shown else (f" {name} ", "muted"))
         return [tuple(parts)]

@@ -117,8 +117,9 @@ class Forest(Sectioned):
         hint = part.hint.replace("dashed line", self._marks.limit)
         if number:
             is_new = hint != self._parts[number - 1].hint.replace("dashed line", self._marks.limit)
-            told = fit(f"  {hint}" if is_new else "", max(0, width - len(part.title)), "")
-            return ((fit(part.title, min(width, len(part.title)), ""), "strong"), (told, "muted"))
+            told = fit(f"  {hint}" if is_new else "", max(0, width - len(part.title) - 1), "")
+            title = fit(f" {part.title}", min(width, len(part.title) + 1), "")
+            return ((title, "strong"), (told, "muted"))
         name, plot, columns = self._widths(width)
         before = "".join(right(one.title, one.width, "") for one in columns if one.title in _FIRST)
         after = "".join(
@@ -126,7 +127,7 @@ class Forest(Sectioned):
         )
         more = self.glyphs.ellipsis
         return (
-            (fit(part.title, 3 + name, more), "strong"),
+            (fit(f" {part.title}", 3 + name, more), "strong"),
             (before, "muted"),
             (fit(f" {hint}", plot, more), "muted"),
             (after, "muted"),

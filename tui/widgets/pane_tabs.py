@@ -11,7 +11,10 @@ from tui.widgets.rows import Line, Part, Rows
 
 
 class PaneTabs(Rows):
-    """Names of panes with how much is in each; a click leads there."""
+    """Names of panes with how much is in each; a click leads there.
+
+    The open one stands in brackets, so that no colour is needed to tell it.
+    """
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:
         super().__init__(glyphs, id=id)
@@ -25,12 +28,13 @@ class PaneTabs(Rows):
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Return the one line; remarks give way where it is narrow."""
-        shown = [f" {name} {remark}".rstrip() + " " for name, remark in self._tabs]
-        if sum(map(len, shown)) > width:
-            shown = [f" {name} " for name, _ in self._tabs]
+        shown = [f"{name} {remark}".rstrip() for name, remark in self._tabs]
+        if sum(len(text) + 2 for text in shown) > width:
+            shown = [name for name, _ in self._tabs]
         parts: list[Part] = []
-        for place, text in enumerate(shown):
-            role = "strong cursor" if place == self._active else "muted"
+        for place, name in enumerate(shown):
+            is_open = place == self._active
+            text, role = (f"[{name}]", "strong cursor") if is_open else (f" {name} ", "muted")
             parts.append((text, f"{role} @{place}"))
         return [tuple(parts)]
 

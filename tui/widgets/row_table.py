@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 
@@ -39,7 +40,7 @@ def _number(value: int | None) -> str:
 COLUMNS = (
     Column("id", 8, 3, lambda row: row.id or ""),
     Column("split", 5, 6, lambda row: row.split or ""),
-    Column("source", 16, 4, lambda row: _place(row), title="source:row"),
+    Column("source", 20, 4, lambda row: _place(row), title="source:row"),
     Column("label", 12, 7, lambda row: row.label or row.topic or ""),
     Column("turns", 5, 2, lambda row: _number(row.turns), is_number=True),
     Column("tokens", 7, 8, lambda row: _number(row.tokens), is_number=True),
@@ -56,6 +57,17 @@ DROPPED_COLUMNS = (
 
 def _place(row: Row) -> str:
     return f"{row.source}:{row.place}" if row.place is not None else row.source or ""
+
+
+def _end(text: str, width: int, ellipsis: str) -> str:
+    """Return a path as `fit` does, without its beginning: the row's number is at its end."""
+    tail = plain(text[-4 * width :])
+    if len(text) <= 4 * width and cell_len(tail) <= width:
+        return fit(tail, width, "")
+    room = width - cell_len(ellipsis)
+    while cell_len(tail) > room:
+        tail = tail[1:]
+    return ellipsis + fit(tail, room, "")
 
 
 class RowTable(Rows, can_focus=True):
@@ -185,6 +197,7 @@ class RowTable(Rows, can_focus=True):
             first = self._table.row(self._number(self._top))
             absent = {"tokens"} if first.tokens is None else set()
             absent |= {"split"} if not first.split else set()
+            absent |= {"label"} if not self._table.has_labels else set()
             kept = [column for column in kept if column.name not in absent]
         while kept and sum(column.width + 2 for column in kept) + _NARROWEST_TEXT > width:
             kept.pop(0)
@@ -227,7 +240,8 @@ class RowTable(Rows, can_focus=True):
             (right(number, digits, ""), "muted"),
         ]
         for column in columns:
-            shown = (right if column.is_number else fit)(column.cell(row), column.width, more)
+            cut = _end if column.name == "source" else right if column.is_number else fit
+            shown = cut(column.cell(row), column.width, more)
             parts += [("  ", ""), (shown, "warn" if column.name == "reason" else "")]
         parts += [("  ", ""), (fit(row.start or "", text, more), "strong" if is_cursor else "")]
         if is_cursor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.events import Click
+from textual.geometry import Size
 
 from tui.glyphs import Glyphs
 from tui.widgets.picking import Picking
@@ -23,8 +24,14 @@ class Sectioned(Picking):
 
     def lay_out(self, layout: Sequence[tuple[str, int]], place: int | None = None) -> None:
         """Show other lines: each with its kind, and its number among those of the kind."""
+        if len(layout) != len(self._layout):
+            self.refresh(layout=True)
         self._layout = layout
         self.replaced(place)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many lines there are."""
+        return len(self._layout)
 
     def length(self) -> int:
         """Return how many lines can be picked."""
