@@ -27,6 +27,7 @@ def sections(scope: Scope) -> list[tuple[str, list[Action]]]:
     An action that several screens have is told once.
     """
     here = [action for action in of_scope(scope) if action in HELPED]
+    here.sort(key=lambda action: action in MOVES)  # what is another on each screen comes first
     everywhere = [action for action in of_scope("app") if action in HELPED]
     told = {*here, *everywhere}
     found = [("On this screen", here), ("Everywhere", everywhere)]
