@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from tui.actions import HELPED, SCOPES, Action, Scope, bindings, of_scope
+from tui.actions.common import MOVES
 from tui.glyphs import ROLES, STATES, Glyphs
 from tui.keymap import Keymap
 from tui.widgets.rows import Line, Rows, fit
