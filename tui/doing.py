@@ -75,6 +75,19 @@ def _tell(app: TemperApp, outcome: Outcome) -> None:
         app.tell(outcome)
 
 
+async def open_job(app: TemperApp, job: JobRow) -> None:
+    """Open what a job made, a run, a dataset or an evaluation; where nothing is, show its log."""
+    path = app.snapshot.root / job.result
+    if not job.result or not path.exists():
+        app.run_temper(["logs", unstamped(job.id)], lambda outcome: _tell(app, outcome))
+    elif job.result.startswith("evals/"):
+        app.open_eval(path)
+    elif job.result.startswith("datasets/"):
+        await app.open_dataset(path)
+    else:
+        app.open_run(path.name)
+
+
 def stop_job(app: TemperApp, job: JobRow | None) -> None:
     """Ask a job to stop, after asking whether that is meant."""
     if job is None or not job.is_active:

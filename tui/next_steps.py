@@ -12,6 +12,7 @@ from typing import Literal
 from tui.evaluations.rows import EvaluationRecord
 from tui.figures import count
 from tui.jobs import JobRow
+from tui.recipes import RecipeNote
 from tui.snapshot import RunRow, Snapshot, unstamped
 
 MOST = 8
@@ -117,11 +118,27 @@ def _datasets(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
             continue
         if ("curate", frozenset(recipe.arguments)) in at_work:
             continue
+        failed = _failed_curation(snapshot, recipe)
+        if failed is not None:
+            why = f": {failed.reason}" if failed.reason else ""
+            yield Step(
+                f"Curating {recipe.name} failed{why.rstrip('.')}. Read why, and what to do.",
+                ("logs", unstamped(failed.id)),
+                role="bad",
+                about=recipe.name,
+            )
         yield Step(
             f"The recipe {recipe.name} has no dataset yet. Curate its rows.",
             ("curate", *recipe.arguments, "--detach"),
             about=recipe.name,
         )
+
+
+def _failed_curation(snapshot: Snapshot, recipe: RecipeNote) -> JobRow | None:
+    """Return the newest curation of a recipe, if it failed."""
+    work = ("curate", frozenset(recipe.arguments))
+    newest = next((job for job in snapshot.jobs if _work_of(job) == work), None)
+    return newest if newest is not None and newest.state in ("failed", "lost") else None
 
 
 def _runs(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:

@@ -19,7 +19,7 @@ from tui.app import TemperApp
 from tui.away.digest import Digest, News
 from tui.beginning import likely_rows
 from tui.gpus.reading import parse_report
-from tui.screens.dialog import Ask, Choose, Confirm
+from tui.screens.dialog import Ask, Choose, Confirm, Notice
 from tui.screens.evaluation import EvaluationScreen
 from tui.screens.home import HomeScreen
 from tui.screens.rows import RowsScreen
@@ -153,6 +153,20 @@ async def test_enter_opens_what_is_selected(made, settled):
         await pilot.press("1", "tab", "j", "enter")
         await settled(pilot)
         assert isinstance(app.screen, RunScreen)
+
+
+async def test_a_job_that_made_nothing_shows_its_log(made, settled, text_of):
+    job = made.other_job("curate", state="failed", error="no rows", result="datasets/gone/1a")
+    (job / "log.txt").write_text("curating\n[red]no rows\n  do  add some\n")
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("shift+tab", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, Notice)
+        assert "[red]no rows" in text_of(app) and "do  add some" in text_of(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, HomeScreen)
 
 
 async def test_a_job_is_stopped_after_a_question_and_stays_without_one(made, settled, text_of):
@@ -331,6 +345,9 @@ async def test_bad_files_and_a_vanished_workspace_are_rows_and_words(made, settl
             await pilot.press("j")
             await settled(pilot)
         await pilot.press("tab", "x", "R", "y", "tab", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, Notice)
+        await pilot.press("escape")
         shutil.rmtree(made.root)
         await settled(pilot)
         assert "Nothing is here yet" in text_of(app)

@@ -95,7 +95,8 @@ async def test_a_recipe_is_changed_by_form_and_yaml(made, recipe, settled, text_
         await pilot.press("escape")
         await until(pilot, lambda: understood(app))
         assert app.screen.draft.text.endswith("  steps: 4")
-        assert "either steps or epochs" in text_of(app) or "1 problem" in text_of(app)
+        why = "cannot start: line 4: train: expected either steps or epochs, not both"
+        assert why in text_of(app) and "1 problem" in text_of(app)
         await find(pilot, "epochs")
         before = app.screen.draft.text
         await pilot.press("x")

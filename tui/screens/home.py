@@ -296,23 +296,15 @@ class HomeScreen(LiveScreen):
             case RunRow() as run:
                 self._temper.open_run(run.id)
             case JobRow() as job:
-                await self._open_result(job.result)
+                from tui.doing import open_job
+
+                await open_job(self._temper, job)
             case DatasetRow() as dataset if dataset.record is not None:
                 await self._temper.open_dataset(dataset.version)
             case EvaluationRow() as evaluation:
                 self._temper.open_eval(evaluation.path)
             case Step():
                 self.action_do()
-
-    async def _open_result(self, result: str) -> None:
-        """Open what a job made: a run, a dataset or an evaluation."""
-        path = self._temper.snapshot.root / result
-        if result.startswith("evals/"):
-            self._temper.open_eval(path)
-        elif result.startswith("datasets/"):
-            await self._temper.open_dataset(path)
-        else:
-            self._temper.open_run(path.name)
 
     def action_do(self) -> None:
         """Run what is proposed."""
