@@ -120,9 +120,10 @@ def _datasets(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
             continue
         failed = _failed_curation(snapshot, recipe)
         if failed is not None:
-            why = f": {failed.reason}" if failed.reason else ""
+            why = failed.reason.partition(". ")[0].rstrip(".")
+            told = f"Curating {recipe.name} failed{': ' if why else ''}{why}"
             yield Step(
-                f"Curating {recipe.name} failed{why.rstrip('.')}. Read why, and what to do.",
+                f"{told}. Read why, and what to do.",
                 ("logs", unstamped(failed.id)),
                 role="bad",
                 about=recipe.name,
