@@ -42,7 +42,7 @@ async def type_value(pilot: Pilot[None], value: str) -> None:
     """Open the selected field, give it a value, and wait until that is understood."""
     app = pilot.app
     assert isinstance(app, TemperApp)
-    before = app.screen.draft.text
+    before = draft_of(app)
     await pilot.press("enter")
     await until(pilot, lambda: isinstance(app.focused, Input))
     assert isinstance(app.screen, Ask)
@@ -53,4 +53,11 @@ async def type_value(pilot: Pilot[None], value: str) -> None:
 def changed(app: TemperApp, before: str) -> bool:
     """Whether the draft is another than `before`, and checked."""
     screen = app.screen
-    return isinstance(screen, TrainScreen) and screen.draft.text != before and understood(app)
+    return isinstance(screen, TrainScreen) and draft_of(app) != before and understood(app)
+
+
+def draft_of(app: TemperApp) -> str:
+    """Return the text of the recipe that is shown, saved or not."""
+    screen = app.screen
+    assert isinstance(screen, TrainScreen) and screen.draft is not None
+    return screen.draft.text

@@ -57,7 +57,9 @@ def test_the_loop_is_walked_step_by_step(made):
 def test_a_curation_that_failed_is_told_with_its_reason_before_it_is_proposed_again(made):
     made.recipe()
     made.recipe("other.yaml", name="other")
-    job = made.other_job("curate", state="failed", error="20 of 70 rows cannot be used. For example:")
+    job = made.other_job(
+        "curate", state="failed", error="20 of 70 rows cannot be used. For example:"
+    )
     first, second, third = steps(made)
     assert first.words == (
         "Curating triage failed: 20 of 70 rows cannot be used. Read why, and what to do."

@@ -252,4 +252,5 @@ def _line(text: str, words: str, after: str = "") -> str:
 def _last_metrics(job: Path) -> dict[str, Any]:
     """Return the last step that a job recorded."""
     events = map(json.loads, (job / "events.jsonl").read_text().splitlines())
-    return [event for event in events if event["kind"] == "metrics"][-1]
+    metrics: list[dict[str, Any]] = [event for event in events if event["kind"] == "metrics"]
+    return metrics[-1]
