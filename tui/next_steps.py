@@ -64,7 +64,7 @@ def next_steps(snapshot: Snapshot) -> tuple[Step, ...]:
         _gone_on(newest),
         _datasets(snapshot, at_work),
         _runs(snapshot, at_work),
-        _verdicts(snapshot, newest, _judged_now(active)),
+        _verdicts(snapshot, newest, _judged_now(active, newest)),
     )
     return tuple(islice(found, MOST)) or (_nothing(snapshot),)
 
@@ -275,10 +275,16 @@ def _work_of(job: JobRow) -> Work:
     return job.kind, frozenset(Path(part).name for part in named)
 
 
-def _judged_now(active: list[JobRow]) -> set[str]:
+def _judged_now(active: list[JobRow], runs: list[RunRow]) -> set[str]:
     """Return every word of the evaluations, dials and exports at work: runs are named in them."""
-    judging = (job for job in active if job.kind in ("eval", "dial", "export"))
-    return {word for job in judging for word in _arguments(job)}
+    known = {word for run in runs for word in (run.id, run.label, run.name)}
+    latest = next((run.id for run in runs if run.state == "finished"), "")
+    found: set[str] = set()
+    for job in active:
+        if job.kind in ("eval", "dial", "export"):
+            words = set(_arguments(job))
+            found |= {latest} if job.kind == "eval" and known.isdisjoint(words) else words
+    return found
 
 
 def _was_exported(snapshot: Snapshot, run: RunRow) -> bool:

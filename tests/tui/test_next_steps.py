@@ -49,6 +49,8 @@ def test_the_loop_is_walked_step_by_step(made):
     job = made.workspace.jobs / "20261102-110000-eval-ef56"
     made.job(job, state="running", kind="eval", argv=["temper", "eval", "triage"])
     assert commands(made) == [""]
+    made.job(job, state="running", kind="eval", argv=["temper", "eval", "--suite", "target"])
+    assert commands(made) == [""]  # that is the latest run
     made.job(job, state="finished", kind="eval")
     made.evaluation(run, "pass")
     assert commands(made) == ["temper export triage-ab12 exported/triage-ab12 --to merged"]
