@@ -106,6 +106,8 @@ class TemperApp(App[None]):
         self.link = Link()
         self.commands_running = 0
         """Commands whose outcome is still to come; one whose screen is gone is not waited for."""
+        self.steps_begun: set[tuple[str, ...]] = set()
+        """Arguments of the proposed steps whose command has not ended yet."""
         self.is_calm = False
         """Whether little is sent: sixteen colours, a look in two seconds."""
         self._wants_calm = calm
@@ -279,7 +281,8 @@ class TemperApp(App[None]):
             title = f"{outcome.command}  (exit code {outcome.code})"
             self.push_screen(Notice(title, outcome.said or outcome.output))
         else:
-            self.notify(plain(outcome.command, limit=200), markup=False)
+            title = "started" if "--detach" in outcome.arguments else "done"
+            self.notify(plain(outcome.command, limit=200), title=title, markup=False)
 
     async def open_recipe(self, path: Path) -> None:
         """Show a recipe as a form."""

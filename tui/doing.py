@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
+from tui.beginning import ask_for_rows
 from tui.datasets import DatasetRow
 from tui.evaluations.rows import EvaluationRow
 from tui.jobs import JobRow
 from tui.next_steps import Step
-from tui.screens.dialog import Ask, Choose, Confirm, Notice
+from tui.screens.dialog import Confirm, Notice
 from tui.snapshot import RunRow, unstamped
 from tui.temper import Outcome
 from tui.widgets.details import next_command
 
 if TYPE_CHECKING:
     from tui.app import TemperApp
-
-_TASKS = (
-    ("chat", "short free answers"),
-    ("classify", "one label as the whole answer"),
-    ("json", "JSON objects, compared key by key"),
-    ("maths", "worked solutions whose last number counts"),
-)
 
 
 def command_of(row: RunRow | DatasetRow | EvaluationRow | JobRow | Step | None) -> str:
@@ -45,7 +40,7 @@ def command_of(row: RunRow | DatasetRow | EvaluationRow | JobRow | Step | None) 
 def do_step(app: TemperApp, step: Step) -> None:
     """Run a proposed step, after asking for what it needs and whether it may take long."""
     if step.asks == "rows":
-        _ask_for_rows(app, step)
+        ask_for_rows(app, step, partial(_run, app))
     elif not step.arguments:
         app.notify("There is no command for this: it is yours to decide.")
     elif step.takes_long:
@@ -58,8 +53,18 @@ def do_step(app: TemperApp, step: Step) -> None:
 
 
 def _run(app: TemperApp, step: Step) -> None:
+    """Run a step, once: until it is begun it is still proposed, and keys are pressed twice."""
+    if step.arguments in app.steps_begun:
+        app.notify("It is being started already.")
+        return
+    app.steps_begun.add(step.arguments)
     app.notify(step.command, title="running", markup=False)
-    app.run_temper(step.arguments, lambda outcome: _tell(app, outcome))
+
+    def told(outcome: Outcome) -> None:
+        app.steps_begun.discard(step.arguments)
+        _tell(app, outcome)
+
+    app.run_temper(step.arguments, told)
 
 
 def _tell(app: TemperApp, outcome: Outcome) -> None:
@@ -70,24 +75,17 @@ def _tell(app: TemperApp, outcome: Outcome) -> None:
         app.tell(outcome)
 
 
-def _ask_for_rows(app: TemperApp, step: Step) -> None:
-    """Ask for a file of rows and what the answers in it are, then run."""
-
-    def with_file(file: str | None) -> None:
-        if file is None:
-            return
-        given = ("--data", file.strip()) if file.strip() else ()
-
-        def with_task(place: int | None) -> None:
-            if place is not None:
-                arguments = (*step.arguments, "--task", _TASKS[place][0], *given)
-                _run(app, step._replace(arguments=arguments))
-
-        shown = [f"{name:<9} {about}" for name, about in _TASKS]
-        app.push_screen(Choose("What are the answers in these rows?", shown), with_task)
-
-    question = "Which file has your rows? JSONL, CSV, Parquet; empty: those in raw/."
-    app.push_screen(Ask(question, hint="raw/rows.jsonl"), with_file)
+async def open_job(app: TemperApp, job: JobRow) -> None:
+    """Open what a job made, a run, a dataset or an evaluation; where nothing is, show its log."""
+    path = app.snapshot.root / job.result
+    if not job.result or not path.exists():
+        app.run_temper(["logs", unstamped(job.id)], lambda outcome: _tell(app, outcome))
+    elif job.result.startswith("evals/"):
+        app.open_eval(path)
+    elif job.result.startswith("datasets/"):
+        await app.open_dataset(path)
+    else:
+        app.open_run(path.name)
 
 
 def stop_job(app: TemperApp, job: JobRow | None) -> None:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from tui.evaluations.rows import EvaluationRecord
 from tui.figures import count
 from tui.jobs import JobRow
+from tui.recipes import RecipeNote
 from tui.snapshot import RunRow, Snapshot, unstamped
 
 MOST = 8
@@ -61,7 +62,7 @@ def next_steps(snapshot: Snapshot) -> tuple[Step, ...]:
         _gone_on(newest),
         _datasets(snapshot, at_work),
         _runs(snapshot, at_work),
-        _verdicts(snapshot, newest, _judged_now(active)),
+        _verdicts(snapshot, newest, _judged_now(active, newest)),
     )
     return tuple(islice(found, MOST)) or (_nothing(snapshot),)
 
@@ -115,11 +116,28 @@ def _datasets(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
             continue
         if ("curate", frozenset(recipe.arguments)) in at_work:
             continue
+        failed = _failed_curation(snapshot, recipe)
+        if failed is not None:
+            why = failed.reason.partition(". ")[0].rstrip(".")
+            told = f"Curating {recipe.name} failed{': ' if why else ''}{why}"
+            yield Step(
+                f"{told}. Read why, and what to do.",
+                ("logs", unstamped(failed.id)),
+                role="bad",
+                about=recipe.name,
+            )
         yield Step(
             f"The recipe {recipe.name} has no dataset yet. Curate its rows.",
             ("curate", *recipe.arguments, "--detach"),
             about=recipe.name,
         )
+
+
+def _failed_curation(snapshot: Snapshot, recipe: RecipeNote) -> JobRow | None:
+    """Return the newest curation of a recipe, if it failed."""
+    work = ("curate", frozenset(recipe.arguments))
+    newest = next((job for job in snapshot.jobs if _work_of(job) == work), None)
+    return newest if newest is not None and newest.state in ("failed", "lost") else None
 
 
 def _runs(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
@@ -255,10 +273,16 @@ def _work_of(job: JobRow) -> Work:
     return job.kind, frozenset(Path(part).name for part in named)
 
 
-def _judged_now(active: list[JobRow]) -> set[str]:
+def _judged_now(active: list[JobRow], runs: list[RunRow]) -> set[str]:
     """Return every word of the evaluations, dials and exports at work: runs are named in them."""
-    judging = (job for job in active if job.kind in ("eval", "dial", "export"))
-    return {word for job in judging for word in _arguments(job)}
+    known = {word for run in runs for word in (run.id, run.label, run.name)}
+    latest = next((run.id for run in runs if run.state == "finished"), "")
+    found: set[str] = set()
+    for job in active:
+        if job.kind in ("eval", "dial", "export"):
+            words = set(_arguments(job))
+            found |= {latest} if job.kind == "eval" and known.isdisjoint(words) else words
+    return found
 
 
 def _was_exported(snapshot: Snapshot, run: RunRow) -> bool:

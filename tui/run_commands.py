@@ -31,9 +31,9 @@ def commands_of(row: RunRow) -> list[RunCommand]:
     if row.state == "broken" or row.is_active:
         return []
     if row.state != "finished":
-        return [RunCommand("resume", ("resume", row.id, "--detach"))]
+        return [RunCommand("resume", ("resume", row.label, "--detach"))]
     return [
-        RunCommand("evaluate", ("eval", row.id, "--detach")),
-        RunCommand("dial: how strong should it be", ("dial", row.id, "--detach")),
-        RunCommand("export", ("export", row.id)),
+        RunCommand("evaluate", ("eval", row.label, "--detach")),
+        RunCommand("dial", ("dial", row.label, "--detach")),
+        RunCommand("export", ("export", row.label)),
     ]

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from textual.pilot import Pilot
 from textual.widgets import OptionList
@@ -47,6 +48,10 @@ Step = str | Shows | Types | Picks
 """One of these, or a key as Textual names it."""
 
 
+def _is_shown(pilot: Pilot[None], text: str) -> bool:
+    return text in shown(pilot.app)
+
+
 async def take(pilot: Pilot[None], steps: Sequence[Step]) -> None:
     """Do what a person would, waiting after each step until the app is at rest.
 
@@ -55,7 +60,7 @@ async def take(pilot: Pilot[None], steps: Sequence[Step]) -> None:
     """
     for step in steps:
         if isinstance(step, Shows):
-            await _until(pilot, lambda text=step.text: text in shown(pilot.app), step.text)
+            await _until(pilot, partial(_is_shown, pilot, step.text), step.text)
         elif isinstance(step, Types):
             await pilot.press(*("space" if one == " " else one for one in step.text))
         elif isinstance(step, Picks):

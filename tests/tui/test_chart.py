@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import pytest
 
+from tui import glyphs
+from tui.progress import Metrics
 from tui.series import Series
-from tui.widgets.chart import widened
+from tui.snapshot import RunRow
+from tui.widgets.chart import Chart, widened
 
 
 def series(*values: float) -> Series:
@@ -50,3 +55,13 @@ def test_a_single_value_has_a_range_around_it(value):
     low, high = widened(None, series(value))
     assert low <= value <= high
     assert low < high
+
+
+@pytest.mark.parametrize(
+    ("steps", "labels"),
+    [(1, "0 1"), (3, "0 1 2 3"), (30, "0 8 15 22 30"), (200, "0 50 100 150 200")],
+)
+def test_no_two_labels_of_the_steps_are_alike(steps, labels):
+    row = RunRow("a", Path("a"), "finished", metrics=Metrics(step=steps, max_steps=steps))
+    _, below = Chart(glyphs.UNICODE)._axis(row, 70)
+    assert "".join(text for text, _ in below).split() == labels.split()

@@ -315,3 +315,29 @@ async def test_pairs_are_judged_by_keys_and_the_threshold_follows(root, text_of)
         await says(pilot, "temper curate undecide")
         assert "(0 judged)" in text_of(app)
         assert json.loads(decisions.read_text().splitlines()[-1])["decision"] == "undecided"
+
+
+async def test_a_recipe_is_curated_by_its_name_that_of_the_dataset_first(
+    made, settled, text_of, monkeypatch
+):
+    app = TemperApp(made.root)
+    ran = []
+    monkeypatch.setattr(app, "run_temper", lambda arguments, then: ran.append(arguments))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "No recipe here curates rows" in text_of(app))
+        made.recipe()
+        made.recipe("other.yaml", name="general")
+        made.recipe("late.yaml", name="late", train="{}")
+        made.dataset("general")
+        await settled(pilot)
+        await until(pilot, lambda: "▌ ✓ general" in text_of(app))
+        await pilot.press("c")
+        await until(pilot, lambda: "general  other.yaml" in text_of(app))
+        assert "triage   temper.yaml" in text_of(app) and "late" not in text_of(app)
+        await pilot.press("enter")
+        await pilot.press("c", "k", "enter")
+        await pilot.pause()
+        assert ran == [["curate", "other.yaml", "--detach"], ["curate", "--detach"]]

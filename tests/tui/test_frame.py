@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tui.actions import ACTIONS
+from tui.actions.common import MOVES
 from tui.app import TemperApp
 from tui.modes import MODES
 from tui.screens.dialog import Ask, Choose, Confirm, Notice
+from tui.screens.help import sections
 from tui.temper import Outcome, run_temper, typed
 
 
@@ -81,3 +83,11 @@ async def test_every_mode_leads_to_every_other(made, settled):
             await pilot.press(key)
             await pilot.pause()
             assert app.current_mode == next(mode.name for mode in MODES if mode.key == key)
+
+
+def test_the_help_tells_what_a_screen_does_before_how_to_move_in_it():
+    for scope in ("home", "data", "train", "eval"):
+        (title, here), (everywhere, _), *_ = sections(scope)
+        assert (title, everywhere) == ("On this screen", "Everywhere")
+        moves = [action in MOVES for action in here]
+        assert moves == sorted(moves) and any(moves) and not moves[0]

@@ -16,12 +16,15 @@ import pytest
 from tests.tui.pictures import check_pictures
 from tui import disk, figures
 from tui.app import TemperApp
+from tui.away.digest import Digest, News
+from tui.beginning import likely_rows
 from tui.gpus.reading import parse_report
-from tui.screens.dialog import Ask, Choose, Confirm
+from tui.screens.dialog import Ask, Choose, Confirm, Notice
 from tui.screens.evaluation import EvaluationScreen
 from tui.screens.home import HomeScreen
 from tui.screens.rows import RowsScreen
 from tui.screens.run import RunScreen
+from tui.temper import Outcome
 from tui.widgets.steps import Steps
 from tui.widgets.tables import EvalTable, JobTable
 from workspace.jobs import read_job
@@ -152,6 +155,20 @@ async def test_enter_opens_what_is_selected(made, settled):
         assert isinstance(app.screen, RunScreen)
 
 
+async def test_a_job_that_made_nothing_shows_its_log(made, settled, text_of):
+    job = made.other_job("curate", state="failed", error="no rows", result="datasets/gone/1a")
+    (job / "log.txt").write_text("curating\n[red]no rows\n  do  add some\n")
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("shift+tab", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, Notice)
+        assert "[red]no rows" in text_of(app) and "do  add some" in text_of(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, HomeScreen)
+
+
 @pytest.mark.slow
 async def test_a_job_is_stopped_after_a_question_and_stays_without_one(made, settled, text_of):
     directory = made.other_job("eval", state="queued")
@@ -173,7 +190,7 @@ async def test_a_job_is_stopped_after_a_question_and_stays_without_one(made, set
         app = TemperApp(made.root)
         async with app.run_test(size=(80, 24)) as pilot:
             await settled(pilot)
-            await pilot.press("tab", "tab", "tab")
+            await pilot.press("shift+tab")  # without runs it begins at what to do next
             assert app.screen.query_one(JobTable).selected.state == "running"
             await pilot.press("x")
             assert isinstance(app.screen, Confirm)
@@ -223,24 +240,92 @@ async def test_what_is_proposed_is_run_after_a_question_where_it_is_long(
 
 
 async def test_the_first_start_begins_a_workspace_by_keys(made, settled, text_of):
-    rows = made.root / "mine.jsonl"
-    rows.write_text('{"prompt": "a", "completion": "b"}\n')
+    (made.root / "notes.json").write_text("{}")
+    (made.root / "mine.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         assert app.screen.query_one(Steps).selected.arguments[0] == "init"
+        assert "▌ · Begin with rows of your own" in text_of(app)
         await pilot.press("j", "d")
         assert isinstance(app.screen, Confirm)
         await pilot.press("n", "k", "enter")
         assert isinstance(app.screen, Ask)
+        assert "mine.jsonl" in text_of(app) and "esc  leave" in text_of(app)
+        await pilot.press(*"yours", "enter")  # what is typed replaces what was proposed
+        await pilot.pause()
+        assert "There is no file yours in" in text_of(app)
+        await pilot.press(*["backspace"] * 5, "enter")
+        await pilot.pause()
+        assert "There is no raw/" in text_of(app)
         await pilot.press(*"mine.jsonl", "enter")
         assert isinstance(app.screen, Choose)
         await pilot.press("j", "enter")
-        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "Which model" in text_of(app) and "builtin" in text_of(app)
+        await pilot.press("enter")
         await settled(pilot)
         assert "mine.jsonl" in (made.root / "temper.yaml").read_text()
+        assert "path: builtin" in (made.root / "temper.yaml").read_text()
         assert "scorer: {kind: exact}" in (made.root / "suites/target.yaml").read_text()
-        assert "temper curate" in text_of(app)
+        assert "▌ · The recipe project has no dataset yet" in text_of(app)
+        made.run("first", steps=5)
+        await settled(pilot)
+        assert "▌ ✓ first-ab12" in text_of(app)
+
+
+def test_likely_rows_are_proposed(tmp_path):
+    assert likely_rows(tmp_path / "gone") == ""
+    assert likely_rows(tmp_path) == ""
+    for name in ("b.csv", "a.json", ".hidden.jsonl", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    assert likely_rows(tmp_path) == "b.csv"
+    (tmp_path / "Z.JSONL").write_text("x")
+    assert likely_rows(tmp_path) == "Z.JSONL"
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/rows.jsonl").write_text("x")
+    assert likely_rows(tmp_path) == ""
+
+
+async def test_another_model_is_named_in_the_command(made, settled, monkeypatch):
+    (made.root / "rows.csv").write_text("prompt,completion\na,b\n")
+    app = TemperApp(made.root)
+    ran = []
+    monkeypatch.setattr(app, "run_temper", lambda arguments, then=None: ran.append(arguments))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("d", "enter", "enter", *"org/base", "enter")
+        await pilot.pause()
+        assert ran == [("init", ".", "--task", "chat", "--data", "rows.csv", "--model", "org/base")]
+
+
+async def test_a_step_is_begun_once_however_often_its_key_is_pressed(made, settled, monkeypatch):
+    made.recipe()
+    app = TemperApp(made.root)
+    ran = []
+    monkeypatch.setattr(
+        app, "run_temper", lambda arguments, then=None: ran.append((arguments, then))
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("d", "enter", "d")
+        await pilot.pause()
+        assert [arguments for arguments, _ in ran] == [("curate", "--detach")]
+        assert "It is being started already." in [note.message for note in app._notifications]
+        ran[0][1](Outcome(("curate", "--detach"), 2, "", "no"))
+        await pilot.press("escape", "d")
+        assert len(ran) == 2
+
+
+async def test_news_leave_room_for_what_to_do_next(made, settled, text_of):
+    fill(made)
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("tab", "tab", "tab", "tab")
+        app.screen.show_digest(Digest(0.0, (News("pass", "it passed"),)))
+        await pilot.pause()
+        assert "it passed" in text_of(app) and "▌   ❯ temper resume" in text_of(app)
 
 
 async def test_bad_files_and_a_vanished_workspace_are_rows_and_words(made, settled, text_of):
@@ -261,6 +346,9 @@ async def test_bad_files_and_a_vanished_workspace_are_rows_and_words(made, settl
             await pilot.press("j")
             await settled(pilot)
         await pilot.press("tab", "x", "R", "y", "tab", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, Notice)
+        await pilot.press("escape")
         shutil.rmtree(made.root)
         await settled(pilot)
         assert "Nothing is here yet" in text_of(app)

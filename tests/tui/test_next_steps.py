@@ -49,9 +49,30 @@ def test_the_loop_is_walked_step_by_step(made):
     job = made.workspace.jobs / "20261102-110000-eval-ef56"
     made.job(job, state="running", kind="eval", argv=["temper", "eval", "triage"])
     assert commands(made) == [""]
+    made.job(job, state="running", kind="eval", argv=["temper", "eval", "--suite", "target"])
+    assert commands(made) == [""]  # that is the latest run
     made.job(job, state="finished", kind="eval")
     made.evaluation(run, "pass")
     assert commands(made) == ["temper export triage-ab12 exported/triage-ab12 --to merged"]
+
+
+def test_a_curation_that_failed_is_told_with_its_reason_before_it_is_proposed_again(made):
+    made.recipe()
+    made.recipe("other.yaml", name="other")
+    job = made.other_job(
+        "curate", state="failed", error="20 of 70 rows cannot be used. For example:"
+    )
+    first, second, third = steps(made)
+    assert first.words == (
+        "Curating triage failed: 20 of 70 rows cannot be used. Read why, and what to do."
+    )
+    assert (first.command, first.role) == ("temper logs curate-ef56", "bad")
+    assert second.command == "temper curate --detach"
+    assert third.command == "temper curate other.yaml --detach"
+    made.job(job, state="running", kind="curate", argv=["temper", "curate"])
+    assert commands(made) == ["temper curate other.yaml --detach"]
+    made.job(job, state="finished", kind="curate", argv=["temper", "curate"])
+    assert commands(made)[0] == "temper curate --detach"
 
 
 def test_among_files_of_ones_own_init_comes_first_and_the_demo_gets_a_new_directory(made):

@@ -506,7 +506,7 @@ async def test_what_a_run_can_be_told_is_a_command(made, settled, text_of, monke
             app.open_run("20261102-120000-stopped-ab12")
             await settled(pilot)
             await pilot.press("a")
-            assert "temper resume 20261102-120000-stopped-ab12 --detach" in text_of(app)
+            assert "resume    temper resume stopped-ab12 --detach" in text_of(app)
             await pilot.press("enter")
             await shown(pilot, text_of, "(exit code 2)")
     finally:

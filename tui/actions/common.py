@@ -16,6 +16,16 @@ LISTS: tuple[Scope, ...] = (
 )  # fmt: skip
 """The screens on which the keys that move work."""
 
+MOVES = (
+    Action("move(1)", ("down", "j"), "j down", "down", "One line down.", LISTS),
+    Action("move(-1)", ("up", "k"), "k up", "up", "One line up.", LISTS),
+    Action("page(1)", ("pagedown", "ctrl+d"), "ctrl+d", "page down", "One page down.", LISTS),
+    Action("page(-1)", ("pageup", "ctrl+u"), "ctrl+u", "page up", "One page up.", LISTS),
+    Action("first", ("home", "g"), "g home", "first", "To the first line.", LISTS),
+    Action("last", ("end", "G"), "G end", "last", "To the last line.", LISTS),
+)  # fmt: skip
+"""How to go through any list."""
+
 ACTIONS = (
     Action("quit", ("q",), "q", "quit", "Leave. Jobs go on without this screen.", _APP, True),
     Action("help", ("question_mark",), "?", "help", "The keys, this screen's first.", _APP, True),
@@ -42,10 +52,5 @@ ACTIONS = (
     Action("copy", ("y",), "y", "copy", "Copy what this screen offers.", _APP),
     Action("refresh", ("r",), "r", "refresh", "Look at the disk at once.", _APP, True),
     Action("theme", ("t",), "t", "theme", "Dark, light, or the terminal's colours.", _APP, True),
-    Action("move(1)", ("down", "j"), "j down", "down", "One line down.", LISTS),
-    Action("move(-1)", ("up", "k"), "k up", "up", "One line up.", LISTS),
-    Action("page(1)", ("pagedown", "ctrl+d"), "ctrl+d", "page down", "One page down.", LISTS),
-    Action("page(-1)", ("pageup", "ctrl+u"), "ctrl+u", "page up", "One page up.", LISTS),
-    Action("first", ("home", "g"), "g home", "first", "To the first line.", LISTS),
-    Action("last", ("end", "G"), "G end", "last", "To the last line.", LISTS),
+    *MOVES,
 )  # fmt: skip

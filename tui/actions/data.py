@@ -20,6 +20,7 @@ ACTIONS = (
         "dropped", ("d",), "d", "funnel",
         "What each step kept, dropped and changed, and why.", ("data", *_ROWS), True,
     ),
+    Action("curate", ("c",), "c", "curate", "Curate a recipe, as a job.", ("data",), True),
     Action(
         "balance", ("v",), "v", "balance", "Rows by label, source, split and length, as bars.",
         ("data", *_ROWS), True,
@@ -33,7 +34,6 @@ ACTIONS = (
         ("data", *_ROWS, "funnel", "balance"),
     ),
     Action("open_file", ("o",), "o", "file", "Open any file of rows.", ("data",), True),
-    Action("curate", ("c",), "c", "curate", "Curate a recipe, as a job.", ("data",), True),
     Action("refresh", ("r",), "r", "refresh", "Read it anew.", ("data", *_DEEPER)),
     Action("search", ("slash",), "/", "search", "Search the whole text of all rows.", _ROWS, True),
     Action("next(1)", ("n",), "n", "next", "To the next row found.", _ROWS),

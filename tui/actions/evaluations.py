@@ -40,6 +40,7 @@ ACTIONS = (
            _TRENDS, True),
     Action("open", ("enter", "l", "right"), "enter l", "choose", "Choose a line, or start.",
            _MEASURE, True),
+    Action("start", ("S",), "S", "start", "Start it as shown, detached.", _MEASURE, True),
     Action("measure", ("e",), "e", "evaluate", "Evaluate a run.", ("eval", "evaluation"), True),
     Action("filter", ("slash",), "/", "filter", "Show only what has a text.",
            ("eval", "answers"), True),

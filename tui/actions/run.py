@@ -12,9 +12,14 @@ _PROBES: tuple[Scope, ...] = ("probes",)
 
 ACTIONS = (
     Action("back", ("escape", "h"), "esc h", "back", "Go back.", _RUN, True),
+    Action("do", ("a",), "a", "do", "Resume, evaluate, dial or export it.", _RUN, True),
+    Action("log", ("L",), "L", "log", "The log: follow, search, filter.", _RUN, True),
     Action(
         "open", ("enter", "l"), "enter l", "rows", "The rows that the step was learnt from.", _RUN,
         True,
+    ),
+    Action(
+        "probes", ("p",), "p", "probes", "Learnt against forgotten, and the alarms.", _RUN, True
     ),
     Action(
         "move(1)", ("down", "j"), "j down", "metric", "The chart's next metric.", _RUN, True
@@ -51,14 +56,9 @@ ACTIONS = (
         _RUN, True,
     ),
     Action("scale", ("v",), "v", "log scale", "A logarithmic axis, or an even one.", _RUN, True),
-    Action("do", ("a",), "a", "do", "Resume, evaluate, dial or export it.", _RUN, True),
     Action("stop", ("x",), "x", "stop", "Have it save and stop.", _RUN),
     Action("verdict", ("d",), "d", "verdict", "The evaluation that judged it.", _RUN),
     Action("chat", ("c",), "c", "talk", "Talk to it and its base.", _RUN),
-    Action(
-        "probes", ("p",), "p", "probes", "Learnt against forgotten, and the alarms.", _RUN, True
-    ),
-    Action("log", ("L",), "L", "log", "The log: follow, search, filter.", _RUN, True),
     Action(
         "overlay", ("o",), "o", "other runs", "Lay other runs over it, or take them off.", _RUN,
         True,

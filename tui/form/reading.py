@@ -147,7 +147,9 @@ def _fault(problem: Problem) -> Fault:
     parts = problem.where.rsplit(":", 2)
     has_line = len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit()
     hint = f" {problem.hint}" if problem.hint else ""
-    told = f"found {problem.found}; expected {problem.expected}.{hint}"
+    # Of a whole block the first words of its YAML say nothing, and take the line's room.
+    found = "" if problem.found.startswith("{") else f"found {problem.found}; "
+    told = f"{found}expected {problem.expected}.{hint}"
     if not has_line:
         return Fault(problem.key, told)
     return Fault(problem.key, told, int(parts[1]), int(parts[2]))

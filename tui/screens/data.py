@@ -171,19 +171,27 @@ class DataScreen(LiveScreen):
         self.app.push_screen(Ask("Open which file or directory?", hint="rows.jsonl"), opened)
 
     def action_curate(self) -> None:
-        """Ask which recipe to curate, and start that as a job."""
-        from tui.screens.dialog import Ask
+        """Ask which recipe to curate, that of the selected dataset first; start it as a job."""
+        from tui.app import TemperApp
+        from tui.screens.dialog import Choose
 
-        def started(recipe: str | None) -> None:
-            if recipe is None:
-                return
-            from tui.app import TemperApp
+        app = cast(TemperApp, self.app)
+        recipes = [one for one in app.snapshot.recipes if "curate" in one.sections]
+        if not recipes:
+            self._said.show("No recipe here curates rows. 1 and then d writes one.", "warn")
+            return
 
-            arguments = ["curate", *([recipe.strip()] if recipe.strip() else []), "--detach"]
-            cast(TemperApp, self.app).run_temper(arguments, self._told)
+        def started(place: int | None) -> None:
+            if place is not None:
+                app.run_temper(["curate", *recipes[place].arguments, "--detach"], self._told)
 
+        names = [one.name for one in recipes]
+        wanted = self._list.selected.name if self._list.selected is not None else ""
+        width = max(map(len, names))
+        shown = [f"{one.name:<{width}}  {one.file}" for one in recipes]
         question = "Curate which recipe? It runs as a job of its own."
-        self.app.push_screen(Ask(question, "temper.yaml"), started)
+        place = names.index(wanted) if wanted in names else 0
+        app.push_screen(Choose(question, shown, place), started)
 
     def _told(self, outcome: Outcome) -> None:
         from tui.app import TemperApp

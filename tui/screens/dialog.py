@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -48,21 +48,44 @@ class Ask(Dialog[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("ask")]
 
-    def __init__(self, question: str, value: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        question: str,
+        value: str = "",
+        hint: str = "",
+        check: Callable[[str], str] | None = None,
+    ) -> None:
+        """Make the question.
+
+        Args:
+            question: what is asked.
+            value: what stands in the line; the first letter that is typed replaces it.
+            hint: shown in an empty line.
+            check: says what is wrong with an answer, which is then asked for again; empty where
+                it will do.
+        """
         super().__init__()
-        self._question, self._value, self._hint = question, value, hint
+        self._question, self._value, self._hint, self._check = question, value, hint, check
 
     def compose(self) -> ComposeResult:
         """Put the question over the line."""
         with Container(id="box"):
             yield _text(self._question, "question")
-            line = PlainInput(self._value, placeholder=plain(self._hint), select_on_focus=False)
+            line = PlainInput(self._value, placeholder=plain(self._hint))
             line.cursor_blink = False
             yield line
+            yield _text("", "lost")
+            yield _text("enter  take it      esc  leave", "keys")
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Answer with the line."""
-        self.dismiss(message.value)
+        """Answer with the line, or say what is wrong with it."""
+        trouble = self._check(message.value) if self._check is not None else ""
+        if not trouble:
+            self.dismiss(message.value)
+            return
+        shown = self.query_one(".lost", Static)
+        shown.update(Content(plain(trouble, limit=400)))
+        shown.add_class("-said")
 
 
 class Choose(Dialog[int]):
@@ -80,6 +103,7 @@ class Choose(Dialog[int]):
             yield _text(self._question, "question")
             shown = [Option(Content(plain(option, limit=400))) for option in self._options]
             yield OptionList(*shown, markup=False)
+            yield _text("j k  move      enter  take it      esc  leave", "keys")
 
     def on_mount(self) -> None:
         """Begin at the selected one."""
@@ -132,3 +156,4 @@ class Notice(Dialog[None]):
             yield _text(self._title, "question")
             with VerticalScroll():
                 yield _text(self._shown, "text")
+            yield _text("esc  leave", "keys")

@@ -70,9 +70,10 @@ class EvalsScreen(MovingScreen):
         glyphs = self._glyphs
         if row is None:
             wanted = self._table.wanted
-            told = f"No evaluation has {wanted!r}." if wanted else "There is no evaluation yet."
+            none = "There is no evaluation yet. e chooses a run and suites, and starts one."
+            told = f"No evaluation has {wanted!r}." if wanted else none
             yield Paragraph(told, "strong")
-            yield Paragraph("temper eval", "accent", glyphs.prompt, "accent")
+            yield Paragraph("temper eval --detach", "accent", glyphs.prompt, "accent")
             return
         mark = glyphs.marks.get(row.state, "-")
         yield Paragraph(row.headline or row.state, "strong", mark, ROLES.get(row.state, "muted"))

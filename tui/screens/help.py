@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from tui.actions import HELPED, SCOPES, Action, Scope, bindings, of_scope
+from tui.actions.common import MOVES
 from tui.glyphs import ROLES, STATES, Glyphs
 from tui.keymap import Keymap
 from tui.widgets.rows import Line, Rows, fit
@@ -27,6 +28,7 @@ def sections(scope: Scope) -> list[tuple[str, list[Action]]]:
     An action that several screens have is told once.
     """
     here = [action for action in of_scope(scope) if action in HELPED]
+    here.sort(key=lambda action: action in MOVES)  # what is another on each screen comes first
     everywhere = [action for action in of_scope("app") if action in HELPED]
     told = {*here, *everywhere}
     found = [("On this screen", here), ("Everywhere", everywhere)]

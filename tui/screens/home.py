@@ -87,6 +87,8 @@ class HomeScreen(LiveScreen):
             ("machine", self._machine),
         ]
         self._place = 0
+        self._is_chosen = False
+        """Whether somebody went to the pane that is shown."""
         self._snapshot = Snapshot(root)
         self._gpus: GpuWatch | None = None
 
@@ -129,7 +131,7 @@ class HomeScreen(LiveScreen):
         if self._gpus is None:  # not before what is on disk is painted
             self.call_after_refresh(self._watch_gpus)
         self._snapshot = snapshot = update.snapshot
-        self.set_class(is_empty(snapshot), "-empty")
+        self._find_place(snapshot)
         self._header.show(snapshot)
         self._runs.show(snapshot.runs)
         self._datasets.show(snapshot.datasets)
@@ -203,6 +205,18 @@ class HomeScreen(LiveScreen):
         self._name_tabs()
         self._show_selected()
 
+    def _find_place(self, snapshot: Snapshot) -> None:
+        """Until somebody goes to a pane: the runs, or what to do next while there is none."""
+        was_empty, place = self.has_class("-empty"), self._place
+        self.set_class(is_empty(snapshot), "-empty")
+        if not self._is_chosen:
+            place = 0 if snapshot.runs else self._place_of(self._steps)
+        if place != self._place or was_empty != self.has_class("-empty"):
+            self._activate(place)
+
+    def _place_of(self, pane: Pane) -> int:
+        return next(place for place, (_, one) in enumerate(self._panes) if one is pane)
+
     def _name_tabs(self) -> None:
         snapshot = self._snapshot
         remarks = {
@@ -227,15 +241,19 @@ class HomeScreen(LiveScreen):
     def action_pane(self, by: int) -> None:
         """Go to another pane."""
         count = len(self._panes) - self.has_class("-all")
-        self._activate((self._place + by) % count)
+        self._go_to((self._place + by) % count)
 
     def action_show_pane(self, place: int) -> None:
         """Go to the pane that was clicked."""
+        self._go_to(place)
+
+    def _go_to(self, place: int) -> None:
+        self._is_chosen = True
         self._activate(place)
 
     def on_table_touched(self, message: Table.Touched) -> None:
         """Go to the table that was clicked."""
-        self._activate(next(y for y, (_, one) in enumerate(self._panes) if one is message.table))
+        self._go_to(self._place_of(message.table))
 
     def on_table_selected(self, message: Table.Selected) -> None:
         """Show the selected row beside the tables."""
@@ -286,23 +304,15 @@ class HomeScreen(LiveScreen):
             case RunRow() as run:
                 self._temper.open_run(run.id)
             case JobRow() as job:
-                await self._open_result(job.result)
+                from tui.doing import open_job
+
+                await open_job(self._temper, job)
             case DatasetRow() as dataset if dataset.record is not None:
                 await self._temper.open_dataset(dataset.version)
             case EvaluationRow() as evaluation:
                 self._temper.open_eval(evaluation.path)
             case Step():
                 self.action_do()
-
-    async def _open_result(self, result: str) -> None:
-        """Open what a job made: a run, a dataset or an evaluation."""
-        path = self._temper.snapshot.root / result
-        if result.startswith("evals/"):
-            self._temper.open_eval(path)
-        elif result.startswith("datasets/"):
-            await self._temper.open_dataset(path)
-        else:
-            self._temper.open_run(path.name)
 
     def action_do(self) -> None:
         """Run what is proposed."""

@@ -24,6 +24,7 @@ from tui.widgets.hints import Hints
 from tui.widgets.picking import Picking
 from tui.widgets.reading import Reading
 
+_KEYS = "enter chooses, S starts"
 _JOB = re.compile(r"\b\d{8}-\d{6}-[a-z0-9._-]+")
 
 
@@ -62,7 +63,7 @@ class MeasureScreen(MovingScreen):
 
     def on_mount(self) -> None:
         """Read what there is in a worker."""
-        self._title.show("Evaluate", "", "enter chooses; the last line starts")
+        self._title.show("Evaluate", "", _KEYS)
         runs = self.temper.snapshot.runs
 
         def work() -> None:
@@ -94,14 +95,15 @@ class MeasureScreen(MovingScreen):
         if choice is None:
             return
         if choice.kind == "start":
-            self._start()
+            self.action_start()
         elif not choice.is_usable:
             self._show_command(f"{choice.value} cannot be chosen: {choice.about}")
         else:
             self._list.choose(self._list.chosen.toggled(choice))
             self._show_command()
 
-    def _start(self) -> None:
+    def action_start(self) -> None:
+        """Start what is chosen, as a job."""
         if self._is_starting:
             return
         self._is_starting = True
@@ -110,7 +112,7 @@ class MeasureScreen(MovingScreen):
 
     def _started(self, outcome: Outcome) -> None:
         self._is_starting = False
-        self._title.show("Evaluate", "", "enter chooses; the last line starts")
+        self._title.show("Evaluate", "", _KEYS)
         if outcome.code:
             self.temper.tell(outcome)
             return

@@ -134,7 +134,7 @@ class RowScreen(WorkingScreen):
         if known is not None:
             self._wrap(lambda width: wrapped(known, width, MARKS))
             return
-        self._text.show([])
+        self._text.show([((" Asking `temper` …", "muted"),)])
         self._pause = self.set_timer(
             _ASK_SECONDS, lambda: self.later(view, lambda tell, check: self._ask(view, row, check))
         )

@@ -168,7 +168,8 @@ class RowsScreen(DecidingScreen):
 
     def _show_title(self) -> None:
         dot = f" {self.glyphs.dot} "
-        name = self.table.opened.name if self.table is not None else self.path.name
+        opening = "/".join(self.path.parts[-2:])  # of a dataset its name and version
+        name = self.table.opened.name if self.table is not None else opening
         facts = [name, self._what or ("dropped rows" if self.view == "dropped" else "")]
         if self._wish.filter:
             facts.append(self._wish.filter)

@@ -53,7 +53,7 @@ class RunCommanding(LiveScreen):
             told = "x stops it" if self.row.is_active else "its files cannot be read"
             self.notify(f"Nothing else can be done with it now: {told}.", timeout=3)
             return
-        options = [f"{one.title}    {typed(one.arguments)}" for one in commands]
+        options = [f"{one.title:<8}  {typed(one.arguments)}" for one in commands]
 
         def answered(place: int | None) -> None:
             if place is None:

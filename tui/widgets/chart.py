@@ -89,9 +89,8 @@ class Chart(Rows):
         corner, ahead, done = tuple(self.glyphs.axis[2:])
         end = last_step(row)
         reached = min(width, round(width * (row.metrics.step or 0) / max(1, end)))
-        steps = (
-            [f"{round(end * part / 4)}" for part in range(5)] if width >= 40 else ["0", str(end)]
-        )
+        count = min(4, end) if width >= 40 else 1  # no more labels than steps
+        steps = [f"{round(end * part / count)}" for part in range(count + 1)]
         line = [" "] * width
         for place, text in enumerate(steps):
             start = round((width - 1) * place / (len(steps) - 1)) - len(text) // 2

@@ -228,7 +228,8 @@ class CurvePane(Rows):
         for step, character, role in self._marks():
             if window.first <= step <= window.last:
                 row[min(columns - 1, max(0, window.column(step, columns)))] = (character, role)
-        count = 4 if columns >= 40 else 1
+        # No more labels than steps: else two would say the same.
+        count = max(1, min(4, int(window.width))) if columns >= 40 else 1
         line = [" "] * columns
         for place in range(count + 1):
             text = f"{window.first + window.width * place / count:.0f}"

@@ -13,6 +13,7 @@ from textual.message import Message
 from tui.figures import count
 from tui.glyphs import Glyphs
 from tui.widgets.rows import Line, Part, Rows, fit, right
+from workspace.text import plain
 
 if TYPE_CHECKING:
     from tui.browse.table import Row, Table

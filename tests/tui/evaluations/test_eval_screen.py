@@ -183,7 +183,9 @@ async def test_broken_and_hostile_evaluations_are_rows_and_open(made, evaluation
 
 
 @pytest.mark.slow
-async def test_the_command_of_an_evaluation_is_chosen_by_keys(made, evaluation, settled, text_of):
+async def test_the_command_of_an_evaluation_is_chosen_by_keys(
+    made, evaluation, settled, text_of, monkeypatch
+):
     made.run("tempered", steps=3)
     made.run("live", state="running", steps=3)
     (made.root / "suites").mkdir()
@@ -209,6 +211,10 @@ async def test_the_command_of_an_evaluation_is_chosen_by_keys(made, evaluation, 
         command = "temper eval tempered-ab12 --suite mine --against good --detach"
         assert command in text_of(app)
         assert app.screen.copy_text() == command
+        ran = []
+        monkeypatch.setattr(app, "run_temper", lambda arguments, then: ran.append(arguments))
+        await pilot.press("S", "S")
+        assert ran == [command.split()[1:]]
 
 
 async def test_a_job_is_followed_until_its_verdict_opens(made, evaluation, settled, text_of):
@@ -258,6 +264,30 @@ async def test_the_log_of_a_job_is_followed_again_after_another_one_was(made, se
         (job / "log.txt").write_text("answering: 10/600 answers\nanswering: 600/600 answers\n")
         await press(pilot, settled, "4")
         assert text_of(app).count("10/600") == 1 and "600/600" in text_of(app)
+
+
+async def test_a_growing_log_is_followed_to_its_end_unless_one_reads_above(made, settled, text_of):
+    job = made.workspace.jobs / "20261122-000000-eval-tempered"
+    job.mkdir(parents=True)
+    made.job(job, state="running", kind="eval", argv=["temper", "eval", "tempered"])
+    log = job / "log.txt"
+    log.write_text("answering: 0/600 answers\n")
+
+    async def write(first: int, last: int) -> None:
+        with log.open("a") as stream:
+            stream.writelines(f"answering: {one}/600 answers\n" for one in range(first, last))
+        await settled(pilot)
+
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await press(pilot, settled, "4", "enter")
+        for first in range(1, 60, 15):
+            await write(first, first + 15)
+            assert f" {first + 14}/600" in text_of(app)
+        await press(pilot, settled, *["k"] * 3)
+        await write(61, 70)
+        assert " 57/600" in text_of(app) and " 69/600" not in text_of(app)
 
 
 @pytest.mark.slow
