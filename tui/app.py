@@ -7,13 +7,9 @@ reading happens in one thread, which never touches a widget: it posts one messag
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from threading import Thread
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
@@ -22,32 +18,28 @@ from textual.events import Event, Key
 from textual.message import Message
 
 from tui import glyphs, themes
-from tui.actions import Scope, bindings
+from tui.actions import bindings
 from tui.away.presence import Presence
+from tui.commanding import Commanding
 from tui.driver import LinkMeasured, measuring
 from tui.keymap import REGISTRY_KEYS, Keymap, keymap_path, read_keymap
 from tui.link import Link
 from tui.modes import MODES
+from tui.opening import Opening
 from tui.poller import CALM_SECONDS, PERIOD_SECONDS, Poller, Update
 from tui.reader import Reader
 from tui.screens.live import LiveScreen
-from tui.snapshot import Snapshot, unstamped
-from tui.widgets.hints import Hints
+from tui.snapshot import Snapshot
 from tui.widgets.tabs import Tabs
-from workspace.text import plain
 
 if TYPE_CHECKING:
     from textual.theme import Theme
 
     from tui.away.digest import Digest
     from tui.browse.deciding import Decisions
-    from tui.clipboard import Receipt
-    from tui.comparing.comparison import Kind
-    from tui.palette import Entry
-    from tui.temper import Outcome
 
 
-class TemperApp(App[None]):
+class TemperApp(Opening, Commanding):
     """The screens of `temper`."""
 
     TITLE = "temper"
@@ -78,20 +70,6 @@ class TemperApp(App[None]):
 
         digest: Digest
 
-    @dataclass
-    class CommandEnded(Message):
-        """A `temper` command that a screen asked for has ended."""
-
-        outcome: Outcome
-        then: Callable[[Outcome], object]
-
-    @dataclass
-    class Copied(Message):
-        """A text was taken to a clipboard, or is to be given to the terminal's."""
-
-        text: str
-        receipt: Receipt
-
     def __init__(
         self,
         workspace_root: Path,
@@ -105,7 +83,6 @@ class TemperApp(App[None]):
         self.keymap = keymap
         self.link = Link()
         self.commands_running = 0
-        """Commands whose outcome is still to come; one whose screen is gone is not waited for."""
         self.steps_begun: set[tuple[str, ...]] = set()
         """Arguments of the proposed steps whose command has not ended yet."""
         self.is_calm = False
@@ -113,7 +90,7 @@ class TemperApp(App[None]):
         self._wants_calm = calm
         self._lively_theme = theme
         self._decisions: dict[Path, Decisions] = {}
-        self._is_over = False
+        self.is_over = False
         self.snapshot = Snapshot(workspace_root)
         # Before the style sheet takes its colours: it would be parsed again for another theme.
         self.set_reactive(App.theme, theme)
@@ -177,7 +154,7 @@ class TemperApp(App[None]):
 
     def on_unmount(self) -> None:
         """Let the threads end."""
-        self._is_over = True
+        self.is_over = True
         self.poller.stop()
         self.presence.write()
 
@@ -223,130 +200,6 @@ class TemperApp(App[None]):
                 screen.hear(update, is_seen=is_seen)
             is_seen = is_seen and screen.is_modal
 
-    async def action_mode(self, name: str) -> None:
-        """Show one of the screens that stand side by side, as it was left."""
-        await self.switch_mode(name)
-
-    def run_temper(
-        self, arguments: Sequence[str], then: Callable[[Outcome], object] | None = None
-    ) -> None:
-        """Run a `temper` command without holding the screen.
-
-        What takes long is to be started with `--detach`: it is then a job that outlives the app.
-        What only answers (`--json`) is killed when its screen or the app ends. Any other command
-        then goes on by itself, and nothing waits for it.
-
-        Args:
-            arguments: of `temper`.
-            then: called with the outcome in the app's own thread; by default the outcome is told
-                in a toast, or in a box where the command failed.
-        """
-        from tui.temper import run_temper
-
-        ended = partial(self.CommandEnded, then=then or self.tell)
-        root = self.snapshot.root
-
-        is_answer = "--json" in arguments
-
-        asked_on = next(screen for screen in reversed(self.screen_stack) if not screen.is_modal)
-
-        def is_unwanted() -> bool:
-            return is_answer and (self._is_over or not asked_on.is_running)
-
-        def work() -> None:
-            outcome = run_temper(arguments, root, is_unwanted=is_unwanted)
-            if is_unwanted():
-                self.commands_running -= 1
-            else:
-                with suppress(RuntimeError):  # the app has ended meanwhile
-                    self.post_message(ended(outcome))
-
-        self.commands_running += 1
-        if is_answer:
-            self.run_worker(work, thread=True, group="commands", exit_on_error=False)
-        else:
-            Thread(target=copy_context().run, args=(work,), daemon=True).start()
-
-    def on_temper_app_command_ended(self, message: CommandEnded) -> None:
-        """Hand the outcome to who asked for it, and look at what the command left."""
-        self.commands_running -= 1
-        self.poller.look_now()
-        message.then(message.outcome)
-
-    def tell(self, outcome: Outcome) -> None:
-        """Tell how a command ended, in a box where it failed."""
-        if outcome.code:
-            from tui.screens.dialog import Notice
-
-            title = f"{outcome.command}  (exit code {outcome.code})"
-            self.push_screen(Notice(title, outcome.said or outcome.output))
-        else:
-            title = "started" if "--detach" in outcome.arguments else "done"
-            self.notify(plain(outcome.command, limit=200), title=title, markup=False)
-
-    async def open_recipe(self, path: Path) -> None:
-        """Show a recipe as a form."""
-        from tui.screens.train import TrainScreen  # its widgets are not needed for the first paint
-
-        await self._to_mode("train")
-        if isinstance(self.screen, TrainScreen):
-            self.screen.leave_for(path)
-
-    def open_run(self, run_id: str) -> None:
-        """Show one run on a screen of its own."""
-        from tui.screens.run import RunScreen  # its widgets are not needed for the first paint
-
-        row = next((row for row in self.snapshot.runs if row.id == run_id), None)
-        if row is not None:
-            log = row.job / "log.txt" if row.job is not None else None
-            screen = RunScreen(self.glyphs, self.snapshot, row)
-            self.push_screen(screen, partial(self._close_run, log))
-            self.poller.follow(log)
-
-    def open_eval(self, path: Path) -> None:
-        """Show the evaluation in `path` in the mode of evaluations."""
-        self.call_next(self._open_eval, path)
-
-    async def _open_eval(self, path: Path) -> None:
-        from tui.screens.evaluation import EvaluationScreen
-
-        await self._to_mode("eval")
-        await self.push_screen(EvaluationScreen(self.glyphs, self.snapshot.root, path))
-
-    async def open_dataset(self, path: Path) -> None:
-        """Show the rows of a dataset, or of any file of rows, on the data screen.
-
-        Args:
-            path: the directory of a dataset, or a file.
-        """
-        from tui.screens.data import DataScreen
-
-        await self._to_mode("data")
-        if isinstance(self.screen, DataScreen):
-            self.screen.open_rows(path)
-
-    def _close_run(self, log: Path | None, _: object) -> None:
-        """Follow the log of the run no longer, unless another one is followed by now."""
-        if self.poller.follows == log:
-            self.poller.follow(None)
-
-    async def open_chat(self, run_id: str, against: str = "base") -> None:
-        """Talk to a run, beside its base or another model."""
-        from tui.screens.chat import ChatScreen
-
-        await self._to_mode("chat")
-        if isinstance(self.screen, ChatScreen):
-            self.screen.ask_for_pair(against, unstamped(run_id))
-
-    async def open_compare(self, left: str, right: str, kind: Kind = "runs") -> None:
-        """Compare two things of one kind, named as `temper compare` takes them."""
-        from tui.screens.compare import CompareScreen
-
-        await self._to_mode("compare")
-        if isinstance(self.screen, CompareScreen):
-            names = (unstamped(left), unstamped(right)) if kind == "runs" else (left, right)
-            self.screen.open_pair(kind, *names)
-
     async def action_quit(self) -> None:
         """Leave; where something would be lost, having asked."""
         lost = self._unsaved()
@@ -379,96 +232,6 @@ class TemperApp(App[None]):
             name = short_name(path, self.snapshot.root)
             self._decisions[path] = Decisions(name, self.run_temper)
         return self._decisions[path]
-
-    def action_help(self) -> None:
-        """Show or hide the help."""
-        from tui.screens.help import HelpScreen
-
-        if isinstance(self.screen, HelpScreen):
-            self.pop_screen()
-        else:
-            self.push_screen(HelpScreen(self.glyphs, self.scope))
-
-    @property
-    def scope(self) -> Scope:
-        """Whose keys work on the screen that is shown: those in its footer."""
-        hints = self.screen.query(Hints)
-        return hints.first().scope if hints else "app"
-
-    def action_palette(self) -> None:
-        """Offer whatever can be done or opened here."""
-        from tui.palette import of_actions, of_runs
-        from tui.screens.palette import Palette
-
-        entries = of_actions(self.scope, self.keymap, self._is_enabled)
-        entries += of_runs(self.snapshot.runs)
-        self.push_screen(Palette(self.glyphs, entries, self.snapshot.root), self._take)
-
-    def _is_enabled(self, call: str) -> bool:
-        owner, _, action = call.partition(".")
-        node = self if owner == "app" else self.screen
-        name, _, given = action.partition("(")
-        return bool(node.check_action(name, tuple(given.rstrip(")").split(",")) if given else ()))
-
-    async def _take(self, entry: Entry | None) -> None:
-        """Do what was chosen in the palette."""
-        if entry is None:
-            return
-        if entry.kind == "action":
-            await self.run_action(entry.value, self.screen)
-        elif entry.kind == "run":
-            await self._to_mode("home")
-            self.open_run(entry.value)
-        else:
-            await self._open_named(entry.value)
-
-    async def _open_named(self, dataset: str) -> None:
-        from workspace.errors import TemperError
-        from workspace.layout import Workspace
-
-        try:
-            path = Workspace(self.snapshot.root).dataset(dataset)
-        except TemperError as error:
-            self.notify(plain(f"{error.title}. {error.cause}", limit=400), markup=False)
-        else:
-            await self.open_dataset(path)
-
-    async def _to_mode(self, name: str) -> None:
-        """Show the first screen of a mode, without those that lie above it."""
-        await self.action_mode(name)
-        while len(self.screen_stack) > 1:
-            getattr(self.screen, "hand_back", self.pop_screen)()
-
-    def action_copy(self) -> None:
-        """Copy what the screen offers."""
-        screen = self.screen
-        text = screen.copy_text() if isinstance(screen, LiveScreen) else ""
-        if text:
-            self.copy_to_clipboard(text)
-        elif text is not None:
-            self.notify("There is nothing to copy here.", markup=False)
-
-    def copy_to_clipboard(self, text: str) -> None:
-        """Copy a text by the route that reaches the person, and tell which it was."""
-        from tui.clipboard import carry, inert
-
-        shown, is_terminal = inert(text), not self.is_web
-
-        def work() -> None:
-            self.post_message(self.Copied(shown, carry(shown, is_terminal=is_terminal)))
-
-        self.run_worker(work, thread=True, group="clipboard", exit_on_error=False)
-
-    def on_temper_app_copied(self, message: Copied) -> None:
-        """Give the text to the terminal where that is the route, and show the receipt."""
-        if message.receipt.route == "osc52":
-            super().copy_to_clipboard(message.text)
-        is_lost = message.receipt.route == "nowhere"
-        self.notify(
-            plain(message.receipt.said, limit=400),
-            severity="error" if is_lost else "information",
-            markup=False,
-        )
 
     def action_refresh(self) -> None:
         """Look at the disk now."""
