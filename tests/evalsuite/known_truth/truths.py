@@ -233,7 +233,8 @@ _TASK = """\
     few_shot: {{data: {name}-examples.jsonl, count: 2}}
 """
 _SUITE = "schema_version: 1\nname: {name}\npurpose: {purpose}\nmargin: 0.1\nmin_items: 30\ntasks:\n"
-_KEPT = ("addition", "capitals", "reversing", "copying", "counting", "uppercase")
+KEPT = ("addition", "capitals", "reversing", "copying", "counting", "uppercase")
+"""The abilities of `kept`."""
 
 
 def write_suites(directory: Path) -> None:
@@ -248,7 +249,7 @@ def write_suites(directory: Path) -> None:
     target = _SUITE.format(name="last", purpose="target") + _TASK.format(name="last")
     (directory / "last.yaml").write_text(target)
     kept = _SUITE.format(name="kept", purpose="retention")
-    for name in _KEPT:
+    for name in KEPT:
         source = suite_path("retention").parent / f"{name}.jsonl"
         lines = source.read_text(encoding="utf-8").splitlines()[: ITEMS + 8]
         _write_items(directory, name, [json.loads(line) for line in lines])

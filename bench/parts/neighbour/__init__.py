@@ -1,0 +1,1 @@
+"""Parts of `eval_neighbours_truths.py`."""
