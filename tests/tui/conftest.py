@@ -13,6 +13,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tui.app import TemperApp
+from tui.screens.live import LiveScreen
 from workspace import machine
 from workspace.events import EventLog
 from workspace.files import write_json
@@ -232,14 +233,26 @@ def made(tmp_path: Path) -> Made:
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Wait until the app has looked at the disk once more and has shown what it found."""
+    """Wait until the app has looked at the disk once more and has shown what it found.
+
+    Textual's own wait ends early where other processes have the processor.
+    """
     app = pilot.app
     assert isinstance(app, TemperApp)
     wanted = app.poller.looks + 2
     while app.poller.looks < wanted or app.snapshot.pending or app.commands_running:
         app.poller.look_now()
         await pilot.pause(0.01)
+    while not _is_told(app):
+        await pilot.pause(0.01)
     await pilot.pause()
+
+
+def _is_told(app: TemperApp) -> bool:
+    """Return whether the newest look has reached the screen."""
+    shown = next((one for one in reversed(app.screen_stack) if not one.is_modal), None)
+    is_heard = not isinstance(shown, LiveScreen) or shown._heard is app.snapshot
+    return app.poller._delivered is app.snapshot and is_heard
 
 
 def screen_text(app: TemperApp) -> str:
