@@ -155,6 +155,16 @@ async def test_enter_opens_what_is_selected(made, settled):
         assert isinstance(app.screen, RunScreen)
 
 
+async def test_a_first_look_that_comes_before_the_first_layout_is_not_undone_by_it(made, settled):
+    made.other_job("curate", state="failed")
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert app.screen.has_class("-pane-next")
+        app.screen.on_mount()
+        assert app.screen.has_class("-pane-next")
+
+
 async def test_a_job_that_made_nothing_shows_its_log(made, settled, text_of):
     job = made.other_job("curate", state="failed", error="no rows", result="datasets/gone/1a")
     (job / "log.txt").write_text("curating\n[red]no rows\n  do  add some\n")

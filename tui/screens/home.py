@@ -112,8 +112,8 @@ class HomeScreen(LiveScreen):
         yield self._hints
 
     def on_mount(self) -> None:
-        """Begin with the runs."""
-        self._activate(0)
+        """Begin with the runs, or where the first look at the disk, if that was sooner, led."""
+        self._activate(self._place)
 
     def expect(self, size: Size) -> None:
         """Lay out for a size: with all panes where there is room."""
