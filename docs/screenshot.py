@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tui  # noqa: F401  # before this directory is searched: it has pages in `tui/`
+
 sys.path.append(str(Path(__file__).parent))
 
 from screenshots.sample import write_workspace

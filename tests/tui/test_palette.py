@@ -150,4 +150,5 @@ def test_pictures_for_the_documentation_are_drawn_by_the_app(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     drawn = (tmp_path / "palette.svg").read_text()
-    assert "tempered-ab12" in drawn and "~/project" in drawn.replace("&#160;", " ")
+    shown = drawn.replace("&#160;", " ")
+    assert "go to run 20" in shown and "naive-" in shown and "~/project" in shown

@@ -333,7 +333,7 @@ def test_an_open_run_costs_little_on_the_line(made):
     try:
         assert screen.read_until(b"live-ab12")
         screen.press(b"\r")
-        assert screen.read_until(b"smooth")
+        assert screen.read_until(b"metric")
         screen.read_for(1.5)
         sent = 0
         for step in range(101, 105):

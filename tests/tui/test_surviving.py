@@ -71,7 +71,7 @@ def test_a_job_outlives_a_dropped_line_and_a_killed_app(tmp_path, terminals):
     assert run_temper(["curate"], tmp_path).code == 0
 
     first = terminals(tmp_path, program=STARTS_A_JOB.format(root=str(tmp_path)))
-    assert first.read_until(b"refresh", 60)
+    assert first.read_until(b"quit", 60)
     first.press(b"r")
     job = wait_for(lambda: next(iter(tmp_path.glob("jobs/*-train-*/job.json")), None), first).parent
     run = wait_for(lambda: next(iter(tmp_path.glob("runs/*/run.json")), None), first).parent
