@@ -258,6 +258,9 @@ async def test_pictures_of_the_data_screens(root, monkeypatch):
         await pilot.press("escape", "c")
         await says(pilot, "What it keeps")
         await check_pictures(pilot, "data-try")
+        await pilot.press("escape", "p")
+        await says(pilot, "[+please+]")
+        await check_pictures(pilot, "data-pairs")
 
 
 @pytest.mark.slow

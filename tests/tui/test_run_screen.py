@@ -197,6 +197,29 @@ def test_closing_one_run_leaves_the_curves_of_another(made):
     assert poller._followed == ()
 
 
+@pytest.mark.slow
+async def test_pictures_of_what_a_run_leads_to(made, settled, monkeypatch):
+    rows = [
+        BatchRow("ticket-1", "raw/tickets.jsonl:7", (("user", True), ("a row", False))),
+        BatchRow("ticket-2", "raw/tickets.jsonl:9", (("assistant", True), ("another", False))),
+    ]
+    told = lambda arguments, root, **_: Outcome(tuple(arguments), 0, "{}", "")  # noqa: E731
+    monkeypatch.setattr("tui.screens.batch.run_temper", told)
+    monkeypatch.setattr("tui.screens.batch.read_rows", lambda document: rows)
+    monkeypatch.setattr("tui.screens.probes.moment", lambda when: "12:00")
+    run = made.run("probed", steps=60)
+    probe_events(run, made)
+    (made.job_of(run) / "log.txt").write_text("planned 60 steps\nstep 20\nwrote model\n")
+    async with opened(made.root, settled, (160, 48)) as pilot:
+        await pilot.press("p")
+        await check_pictures(pilot, "probes")
+        await pilot.press("escape", "L")
+        await check_pictures(pilot, "log")
+        await pilot.press("escape")
+        pilot.app.push_screen(BatchScreen(UNICODE, pilot.app.snapshot.runs[0], 10))
+        await check_pictures(pilot, "batch")
+
+
 async def test_a_run_deleted_while_open_stays_as_it_was_last_seen(made, settled, text_of):
     run = made.run("brief", steps=10)
     app = TemperApp(made.root)

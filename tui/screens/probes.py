@@ -134,7 +134,7 @@ class ProbesScreen(LiveScreen):
 
     def _costs(self) -> list[str]:
         curves, facts = self._curves, []
-        forms = {"step_seconds": "{:.3g} s a step", "tokens_per_second": "{:.0f} tokens/s"}
+        forms = {"step_seconds": "{:.3g} s a step", "tokens_per_second": "{:,.0f} tokens/s"}
         for name, form in forms.items():
             track = curves.tracks.get(name)
             if track is not None and len(track):
