@@ -12,7 +12,7 @@ from evalsuite.prompting.arms import Prompting
 from evalsuite.recipe import EvalSection
 from evalsuite.scorers import is_opinion
 from evalsuite.tasks import LoadedSuite
-from evalsuite.tasks.wanted import demand_examples
+from evalsuite.tasks.wanted import demand_examples, demand_suites
 from workspace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,15 +59,7 @@ class EvalRequest:
             ModelError: there is no such judge on this machine.
             DataError: examples are wanted that a task does not have.
         """
-        if not self.suites:
-            raise UsageError(
-                "no suite was given",
-                cure="Name one with --suite, or list them under `evaluate: suites:` in the recipe.",
-            )
-        names = [suite.spec.name for suite in self.suites]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise UsageError(f"two suites are called {twice[0]!r}", cure="Rename one of them.")
+        demand_suites(self.suites)
         if self.alone and (self.subjects or self.against is None):
             raise UsageError(
                 "a base alone is measured against a stored evaluation",

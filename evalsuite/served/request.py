@@ -8,8 +8,7 @@ from evalsuite.prompting.arms import Prompting
 from evalsuite.recipe import EvalSection
 from evalsuite.served.section import ServedSection
 from evalsuite.tasks import LoadedSuite
-from evalsuite.tasks.wanted import demand_examples
-from workspace.errors import UsageError
+from evalsuite.tasks.wanted import demand_examples, demand_suites
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,7 @@ class ServedRequest:
         from evalsuite.opinions.checks import check_judges_of_served
         from workspace.secrets import secret_of
 
-        if not self.suites:
-            raise UsageError(
-                "no suite was given",
-                cure="Name one with --suite, or list them under `evaluate: suites:` in the recipe.",
-            )
-        names = [suite.spec.name for suite in self.suites]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise UsageError(f"two suites are called {twice[0]!r}", cure="Rename one of them.")
+        demand_suites(self.suites)
         if self.settings.few_shot:
             demand_examples(self.suites)
         refuse_benchmarks(self.suites, "--served")

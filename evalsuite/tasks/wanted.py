@@ -5,7 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalsuite.tasks.suites import LoadedSuite
-from workspace.errors import DataError
+from workspace.errors import DataError, UsageError
+
+
+def demand_suites(suites: Sequence[LoadedSuite]) -> None:
+    """Refuse to measure nothing, and suites whose results could not be told apart.
+
+    Raises:
+        UsageError: there is no suite, or two have one name.
+    """
+    if not suites:
+        raise UsageError(
+            "no suite was given",
+            cure="Name one with --suite, or list them under `evaluate: suites:` in the recipe.",
+        )
+    names = [suite.spec.name for suite in suites]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"two suites are called {twice[0]!r}", cure="Rename one of them.")
 
 
 def demand_examples(suites: Sequence[LoadedSuite]) -> None:

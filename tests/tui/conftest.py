@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -230,6 +231,22 @@ def made(tmp_path: Path) -> Made:
     root = tmp_path / "project"
     root.mkdir()
     return Made(root)
+
+
+@pytest.fixture(scope="session")
+def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a small dataset that is really curated; not to be changed."""
+    from tests.tui.data_rows import write_workspace
+
+    root = tmp_path_factory.mktemp("tickets")
+    write_workspace(root)
+    return root
+
+
+@pytest.fixture
+def root(curated: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(curated, tmp_path / "desk", symlinks=True)
 
 
 async def settle(pilot: Pilot[None]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
-from tests.tui.data_rows import says, until, write_workspace
+from tests.tui.data_rows import says, until
 from tests.tui.pictures import check_pictures
 from tui.actions import ACTIONS
 from tui.app import TemperApp
@@ -23,19 +23,6 @@ from tui.screens.row import RowScreen
 from tui.screens.rows import RowsScreen
 
 SCOPES = ("data", "rows", "dropped", "row", "funnel", "trying", "pairs")
-
-
-@pytest.fixture(scope="module")
-def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tickets")
-    write_workspace(root)
-    return root
-
-
-@pytest.fixture
-def root(curated: Path, tmp_path: Path) -> Path:
-    shutil.copytree(curated, tmp_path / "desk", symlinks=True)
-    return tmp_path / "desk"
 
 
 async def type_in(pilot, text):

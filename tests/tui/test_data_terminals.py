@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.data_rows import says, until, write_workspace
+from tests.tui.data_rows import says, until
 from tui import glyphs
 from tui.app import TemperApp
 from tui.screens.balance import BalanceScreen
@@ -20,19 +18,6 @@ from tui.screens.row import RowScreen
 from tui.screens.trying import TryScreen
 
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-@pytest.fixture(scope="module")
-def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tickets")
-    write_workspace(root)
-    return root
-
-
-@pytest.fixture
-def root(curated: Path, tmp_path: Path) -> Path:
-    shutil.copytree(curated, tmp_path / "desk", symlinks=True)
-    return tmp_path / "desk"
 
 
 async def walk(pilot: Pilot[None], seen: Callable[[str], object]) -> None:

@@ -34,6 +34,13 @@ class Models:
         self.is_closed = True
 
 
+async def chat_of(app: TemperApp) -> ChatScreen:
+    """Open the chat with a run."""
+    await app.open_chat("mine")
+    assert isinstance(app.screen, ChatScreen)
+    return app.screen
+
+
 @pytest.mark.slow
 async def test_what_lies_on_top_gives_way(made, settled):
     recipe = made.recipe()
@@ -55,9 +62,7 @@ async def test_a_duel_on_top_gives_its_models_back_to_the_chat(made, settled):
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        await app.open_chat("mine")
-        chat = app.screen
-        assert isinstance(chat, ChatScreen)
+        chat = await chat_of(app)
         prompts = [({"role": "user", "content": "hi"},)]
         duel = make_duel(made.root, ("base", "mine"), Settings(), prompts, source="a list")
         for run in ("mine", "other"):
@@ -77,9 +82,7 @@ async def test_a_conversation_is_not_lost_without_a_question(made, settled):
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        await app.open_chat("mine")
-        chat = app.screen
-        assert isinstance(chat, ChatScreen)
+        chat = await chat_of(app)
         chat._talk.turns.append(Turn("what was asked"))
         await app.open_chat("mine")
         assert app.screen is chat
@@ -102,9 +105,7 @@ async def test_a_duel_is_read_in_a_thread(made, settled, monkeypatch):
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        await app.open_chat("mine")
-        chat = app.screen
-        assert isinstance(chat, ChatScreen)
+        chat = await chat_of(app)
         chat._child = Models()
         await pilot.press("b")
         await app.workers.wait_for_complete()
