@@ -36,7 +36,8 @@ class Section(BaseModel):
     What stands below a field describes it; `workspace.describing` puts it into a schema.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built with the section that is read, once, and not for each section that it holds.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     moved: ClassVar[Mapping[str, str]] = {}
     """Keys that were here once → where they are now; an error names the new place."""

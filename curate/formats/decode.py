@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
@@ -16,6 +17,7 @@ from curate.reasons import Reason
 _PACKED = frozenset({dict, list})
 _PADDING = " \t\n\r\x0b\x0c"
 """What `bytes.strip` takes off."""
+_BREAK = ord("\n")
 
 
 def decode(data: bytes) -> Any:
@@ -80,11 +82,18 @@ def objects_of(data: bytes) -> pl.Series | None:
     Then, with texts alone as values, no two lines are read as parts of one object; two objects in
     one line are told by their number. None too where the bytes are not UTF-8.
     """
+    import pyarrow as pa
+
     try:
-        whole = pl.Series("line", [data.decode()])
+        data.decode()
     except UnicodeDecodeError:
         return None
-    lines = whole.str.split("\n").explode().str.strip_chars(_PADDING)
+    breaks = np.flatnonzero(np.frombuffer(data, np.uint8) == _BREAK)
+    begins = np.concatenate(([0], breaks + 1, [len(data)]))
+    # Over the bytes as they are: `str.split` would copy them into a list first.
+    buffers = [None, pa.py_buffer(begins), pa.py_buffer(data)]
+    broken = pl.Series("line", pa.Array.from_buffers(pa.large_string(), begins.size - 1, buffers))
+    lines = broken.str.strip_chars(_PADDING)
     framed = lines.str.starts_with("{") & lines.str.ends_with("}")
     return lines if framed.all() else None
 
