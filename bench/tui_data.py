@@ -1,4 +1,4 @@
-"""The data screen on a million rows: python bench/tui_data.py [--rows N] [--dataset DIR].
+"""The data screen on a million rows: python -P bench/tui_data.py [--rows N] [--dataset DIR].
 
 It makes a dataset of that many rows in the published form (`--dataset` takes one that is there),
 then measures, each in a fresh process with the app running headless at 160x48:
@@ -178,7 +178,7 @@ def main() -> None:
         )
         for part in ("index", "screen", "screen"):
             arguments = ["--part", part, "--dataset", str(dataset.resolve()), "--root", work]
-            command = [sys.executable, __file__, *arguments]
+            command = [sys.executable, "-P", __file__, *arguments]
             print(
                 subprocess.run(command, check=True, capture_output=True, text=True).stdout, end=""
             )
