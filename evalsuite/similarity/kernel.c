@@ -18,7 +18,7 @@
 #endif
 
 enum { OTHER, LETTER, DIGIT, SYMBOL };
-enum { LONGEST = 16 };
+enum { LONGEST = 16, FEW = 1024 };
 
 static uint64_t mix(uint64_t x) { /* the finaliser of splitmix64 */
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -34,18 +34,28 @@ static uint64_t load(const uint8_t *bytes, int count) {
     return value;
 }
 
-/* XXH3 of 1 to 16 bytes without a seed (github.com/Cyan4973/xxHash, doc/xxhash_spec.md). */
+/* Eight bytes at once: the highest bit of each that is from `first` to `last`, all being ASCII. */
+static uint64_t between(uint64_t bytes, uint8_t first, uint8_t last) {
+    const uint64_t each = 0x0101010101010101u;
+    const uint64_t from = bytes + each * (0x80u - first), past = bytes + each * (0x7Fu - last);
+    return from & ~past & each * 0x80u;
+}
+
+static uint64_t lower(uint64_t bytes) { return bytes | between(bytes, 'A', 'Z') >> 2; }
+
+/* XXH3 of 1 to 16 ASCII bytes in lower case, without a seed (github.com/Cyan4973/xxHash,
+   doc/xxhash_spec.md). */
 static uint64_t xxh3(const uint8_t *text, int64_t size) {
     uint64_t mixed;
     if (size <= 3) {
         mixed = (uint64_t)text[0] << 16 | (uint64_t)text[size >> 1] << 24 | text[size - 1];
-        mixed = (mixed | (uint64_t)size << 8) ^ 0x87275A9Bu;
+        mixed = (lower(mixed) | (uint64_t)size << 8) ^ 0x87275A9Bu;
         mixed = (mixed ^ mixed >> 33) * 0xC2B2AE3D27D4EB4Fu;
         mixed = (mixed ^ mixed >> 29) * 0x165667B19E3779F9u;
         return mixed ^ mixed >> 32;
     }
     if (size <= 8) {
-        mixed = (load(text, 4) << 32) + load(text + size - 4, 4);
+        mixed = lower(load(text, 4) << 32 | load(text + size - 4, 4));
         mixed ^= 0xC73AB174C5ECD5A2u;
         mixed ^= rotated(mixed, 49) ^ rotated(mixed, 24);
         mixed *= 0x9FB21C651E98DF25u;
@@ -53,8 +63,8 @@ static uint64_t xxh3(const uint8_t *text, int64_t size) {
         mixed *= 0x9FB21C651E98DF25u;
         return mixed ^ mixed >> 28;
     }
-    uint64_t low = load(text, 8) ^ 0x6782737BEA4239B9u;
-    uint64_t high = load(text + size - 8, 8) ^ 0xAF56BC3B0996523Au;
+    uint64_t low = lower(load(text, 8)) ^ 0x6782737BEA4239B9u;
+    uint64_t high = lower(load(text + size - 8, 8)) ^ 0xAF56BC3B0996523Au;
     unsigned __int128 product = (unsigned __int128)low * high;
     mixed = (uint64_t)size + __builtin_bswap64(low) + high;
     mixed += (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -62,10 +72,28 @@ static uint64_t xxh3(const uint8_t *text, int64_t size) {
     return mixed ^ mixed >> 32;
 }
 
+/* The end of a run of letters that begins at `at`, before `end`; `limit` bytes can be read.
+
+   Eight bytes at a time, as far as the letters go that need no table. A byte past `end` may be
+   anything: it changes nothing before itself.
+*/
+static int64_t letters_end(const uint8_t *text, int64_t at, int64_t end, int64_t limit,
+                           const uint8_t *classes) {
+    while (at < end && at + 8 <= limit) {
+        const uint64_t small = load(text + at, 8) | 0x2020202020202020u;
+        const uint64_t others = ~between(small, 'a', 'z') & 0x8080808080808080u;
+        at += others ? __builtin_ctzll(others) >> 3 : 8;
+        if (others) break;
+    }
+    if (at > end) at = end;
+    while (at < end && classes[text[at]] == LETTER) at++;
+    return at;
+}
+
 /* Tokens of ASCII texts: the hash of each, its lowest bit 1 for a number, an operator or a negation.
 
    text, offsets: the bytes of `rows` texts, of which row i is text[offsets[i]] … offsets[i + 1].
-   classes, lower: of each byte, its class, and the byte in lower case; 256 each.
+   classes: of each of 256 bytes; a to z in both cases are letters.
    negations: hashes of the words that turn a sentence around.
    hashes, counts: what is found; room for a token of each byte, and for each row.
    long_tokens: for each token of more than LONGEST bytes, which has no hash yet, three numbers:
@@ -73,9 +101,15 @@ static uint64_t xxh3(const uint8_t *text, int64_t size) {
    Returns how many long tokens there are.
 */
 int64_t scan(const uint8_t *text, const int64_t *offsets, int64_t rows, const uint8_t *classes,
-             const uint8_t *lower, const uint64_t *negations, int64_t negation_count,
-             uint64_t *hashes, int64_t *counts, int64_t *long_tokens) {
+             const uint64_t *negations, int64_t negation_count, uint64_t *hashes, int64_t *counts,
+             int64_t *long_tokens) {
+    const int64_t limit = offsets[rows];
     int64_t found = 0, long_count = 0;
+    uint64_t highest = 0, next = 0; /* of a hash that is none of the negations, one is missing */
+    for (int64_t k = 0; k < negation_count; k++) {
+        highest |= (uint64_t)1 << (negations[k] >> 58);
+        next |= (uint64_t)1 << (negations[k] >> 52 & 63);
+    }
     for (int64_t row = 0; row < rows; row++) {
         const int64_t end = offsets[row + 1], before = found;
         int64_t taken = offsets[row]; /* where the token before ends */
@@ -84,7 +118,7 @@ int64_t scan(const uint8_t *text, const int64_t *offsets, int64_t rows, const ui
             if (kind == OTHER) continue;
             int64_t start = at, stop = at + 1;
             if (kind == LETTER) {
-                while (stop < end && classes[text[stop]] == LETTER) stop++;
+                stop = letters_end(text, stop, end, limit, classes);
             } else if (kind == DIGIT) { /* with its point and sign, and parts such as ,234 */
                 if (start > taken && text[start - 1] == '.') start--;
                 if (start > taken && text[start - 1] == '-') start--;
@@ -103,10 +137,9 @@ int64_t scan(const uint8_t *text, const int64_t *offsets, int64_t rows, const ui
                 int64_t *one = long_tokens + 3 * long_count++;
                 one[0] = found, one[1] = start, one[2] = stop;
             } else {
-                uint8_t token[LONGEST];
-                for (int64_t k = 0; k < size; k++) token[k] = lower[text[start + k]];
-                hash = xxh3(token, size);
-                for (int64_t k = 0; k < negation_count; k++) symbol |= hash == negations[k];
+                hash = xxh3(text + start, size);
+                if (highest >> (hash >> 58) & next >> (hash >> 52 & 63) & 1)
+                    for (int64_t k = 0; k < negation_count; k++) symbol |= hash == negations[k];
             }
             hashes[found++] = (hash & ~(uint64_t)1) | symbol;
             taken = stop, at = stop - 1;
@@ -208,8 +241,26 @@ void band_keys(const uint64_t *const *hashes, const int64_t *const *offsets, con
     }
 }
 
+/* Sort few numbers below 2^40 by their highest byte, then what is left by insertion: hashes are
+   spread so evenly that it is next to nothing. */
+static void sort_few(uint64_t *keys, uint64_t *spare, int64_t count) {
+    int32_t places[257] = {0};
+    for (int64_t k = 0; k < count; k++) places[(keys[k] >> 32) + 1]++;
+    for (int byte = 0; byte < 256; byte++) places[byte + 1] += places[byte];
+    for (int64_t k = 0; k < count; k++) spare[places[keys[k] >> 32]++] = keys[k];
+    for (int64_t k = 0; k < count; k++) {
+        int64_t at = k;
+        for (; at > 0 && keys[at - 1] > spare[k]; at--) keys[at] = keys[at - 1];
+        keys[at] = spare[k];
+    }
+}
+
 /* Sort numbers below 2^40, byte by byte from the lowest; `spare` has room for as many. */
 static void sort_40_bits(uint64_t *keys, uint64_t *spare, int64_t count) {
+    if (count <= FEW) {
+        sort_few(keys, spare, count);
+        return;
+    }
     for (int shift = 0; shift < 40; shift += 8) {
         int64_t places[257] = {0};
         for (int64_t k = 0; k < count; k++) places[(keys[k] >> shift & 255) + 1]++;

@@ -50,7 +50,7 @@ def library() -> Any:
     found.scan.restype = ctypes.c_int64
     found.scan.argtypes = [
         *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
-        *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
+        *(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
     ]
     found.row_hashes.restype = None
     found.row_hashes.argtypes = [
@@ -96,7 +96,6 @@ def scan(
     text: NDArray[np.uint8],
     offsets: Counts,
     classes: NDArray[np.uint8],
-    lower: NDArray[np.uint8],
     negations: Hashes,
 ) -> tuple[Hashes, Counts, Counts]:
     """Return the token hashes of ASCII texts, how many each text has, and the tokens too long.
@@ -104,8 +103,8 @@ def scan(
     Args:
         text: bytes of the texts.
         offsets: where each text begins in them, and where the last one ends, shape (rows + 1,).
-        classes: 0 for a byte of no token, 1 for a letter, 2 for a digit, 3 for an operator.
-        lower: each byte in lower case, shape (256,).
+        classes: 0 for a byte of no token, 1 for a letter, 2 for a digit, 3 for an operator, shape
+            (256,); a to z in both cases are letters.
         negations: hashes of words that are marked as operators are.
 
     Returns:
@@ -117,7 +116,7 @@ def scan(
     hashes, counts = np.empty(size, np.uint64), np.empty(rows, np.int64)
     long_tokens = np.empty((size // (LONGEST + 1) + 1, 3), np.int64)
     long_count = library().scan(
-        *(text.ctypes.data, offsets.ctypes.data, rows, classes.ctypes.data, lower.ctypes.data),
+        *(text.ctypes.data, offsets.ctypes.data, rows, classes.ctypes.data),
         *(negations.ctypes.data, negations.size),
         *(hashes.ctypes.data, counts.ctypes.data, long_tokens.ctypes.data),
     )

@@ -48,7 +48,6 @@ def _table() -> bytes:
 
 _CLASSES = _table()
 _KINDS = np.frombuffer(_CLASSES, np.uint8) & np.uint8(_CLASS)
-_LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 _COMPILED_BYTES = 1 << 22
 
 
@@ -115,7 +114,7 @@ def scan_compiled(texts: pl.Series, negations: NDArray[np.uint64]) -> Marked:
         first = array.offset
         offsets = np.frombuffer(offsets_bytes, np.int64)[first : first + len(array) + 1]
         text = np.frombuffer(text_bytes or b"", np.uint8)
-        hashes, counts, long = kernel.scan(text, offsets, _KINDS, _LOWER, negations)
+        hashes, counts, long = kernel.scan(text, offsets, _KINDS, negations)
         words = [
             text[start:stop].tobytes().decode("ascii").lower() for _, start, stop in long.tolist()
         ]

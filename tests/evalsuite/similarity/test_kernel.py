@@ -70,6 +70,20 @@ def test_tokens_are_those_that_numpy_finds(rows: list[str]) -> None:
     assert compiled.hashes.tolist() == plain.hashes.tolist()
 
 
+@needs_kernel
+def test_words_of_every_length_are_cut_and_hashed_as_numpy_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    word = "aZbYcXdWeVfUgThSiRjQkPlOmNn_MoLp"
+    ends = [word[:size] for size in range(1, len(word))]
+    rows = [f"{before}{word}" for word in ends for before in ("", "no ", "7", "[")]
+    compiled = tokenise(pl.Series([*rows, "".join(ends), *ends]))
+    monkeypatch.setattr(tokens, "library", lambda: None)
+    plain = tokenise(pl.Series([*rows, "".join(ends), *ends]))
+    assert compiled.offsets.tolist() == plain.offsets.tolist()
+    assert compiled.hashes.tolist() == plain.hashes.tolist()
+
+
 def test_without_a_kernel_the_keys_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     table = tokenise(pl.Series(["the quick brown fox 3 + 4", "it is not so", "no"]))
     seen = []
@@ -128,7 +142,7 @@ def test_many_rows_are_cut_into_parts_that_fit_together(monkeypatch: pytest.Monk
 @needs_kernel
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.integers(0, 60), min_size=2, max_size=30),
+    st.lists(st.one_of(st.integers(0, 60), st.just(1_500)), min_size=2, max_size=30),
     st.integers(1, 80),
     st.booleans(),
     st.integers(0, 2**32 - 1),
