@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -76,6 +77,16 @@ def is_texts(value: Any) -> bool:
     return type(value) is dict and {*map(type, value.values())} == {str}
 
 
+@dataclass(frozen=True)
+class _Exported:
+    """What Arrow has, by the protocol alone: for its own classes polars imports pyarrow.compute."""
+
+    data: Any
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.data.__arrow_c_stream__(requested_schema)
+
+
 def objects_of(data: bytes) -> pl.Series | None:
     """Return the lines without padding; None where one does not begin and end as an object.
 
@@ -92,7 +103,8 @@ def objects_of(data: bytes) -> pl.Series | None:
     begins = np.concatenate(([0], breaks + 1, [len(data)]))
     # Over the bytes as they are: `str.split` would copy them into a list first.
     buffers = [None, pa.py_buffer(begins), pa.py_buffer(data)]
-    broken = pl.Series("line", pa.Array.from_buffers(pa.large_string(), begins.size - 1, buffers))
+    array = pa.Array.from_buffers(pa.large_string(), begins.size - 1, buffers)
+    broken = pl.Series("line", _Exported(pa.chunked_array([array])))
     lines = broken.str.strip_chars(_PADDING)
     framed = lines.str.starts_with("{") & lines.str.ends_with("}")
     return lines if framed.all() else None
@@ -125,7 +137,7 @@ def texts_of(data: bytes, lines: int, keys: Sequence[str]) -> pl.DataFrame | Non
     except pa.ArrowInvalid:
         return None
     whole = table.num_rows == lines and not any(c.null_count for c in table.columns)
-    return pl.DataFrame(table) if whole else None
+    return pl.DataFrame(_Exported(table)) if whole else None
 
 
 def first_of(line: bytes) -> Any:
