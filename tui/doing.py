@@ -54,17 +54,11 @@ def do_step(app: TemperApp, step: Step) -> None:
 
 def _run(app: TemperApp, step: Step) -> None:
     """Run a step, once: until it is begun it is still proposed, and keys are pressed twice."""
-    if step.arguments in app.steps_begun:
+    if step.arguments in app.under_way:
         app.notify("It is being started already.")
         return
-    app.steps_begun.add(step.arguments)
     app.notify(step.command, title="running", markup=False)
-
-    def told(outcome: Outcome) -> None:
-        app.steps_begun.discard(step.arguments)
-        _tell(app, outcome)
-
-    app.run_temper(step.arguments, told)
+    app.run_temper(step.arguments, partial(_tell, app))
 
 
 def _tell(app: TemperApp, outcome: Outcome) -> None:

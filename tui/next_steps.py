@@ -61,7 +61,7 @@ def next_steps(snapshot: Snapshot) -> tuple[Step, ...]:
     found = chain(
         _gone_on(newest),
         _datasets(snapshot, at_work),
-        _runs(snapshot, at_work),
+        _runs(snapshot, at_work, _made_now(snapshot, active)),
         _verdicts(snapshot, newest, _judged_now(active, newest)),
     )
     return tuple(islice(found, MOST)) or (_nothing(snapshot),)
@@ -126,8 +126,10 @@ def _datasets(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
                 role="bad",
                 about=recipe.name,
             )
+        waiting = [one.name for one in snapshot.recipes if recipe.name in _others(one)]
+        trained = f", and {waiting[0]} trains on it" if waiting else ""
         yield Step(
-            f"The recipe {recipe.name} has no dataset yet. Curate its rows.",
+            f"The recipe {recipe.name} has no dataset yet{trained}. Curate its rows.",
             ("curate", *recipe.arguments, "--detach"),
             about=recipe.name,
         )
@@ -140,7 +142,41 @@ def _failed_curation(snapshot: Snapshot, recipe: RecipeNote) -> JobRow | None:
     return newest if newest is not None and newest.state in ("failed", "lost") else None
 
 
-def _runs(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
+def _made_now(snapshot: Snapshot, active: list[JobRow]) -> dict[str, str]:
+    """Return the datasets that are being made, each with what names its job."""
+    jobs = {_work_of(job): unstamped(job.id) for job in active if job.kind == "curate"}
+    works = {one.name: ("curate", frozenset(one.arguments)) for one in snapshot.recipes}
+    return {name: jobs[work] for name, work in works.items() if work in jobs}
+
+
+def _others(recipe: RecipeNote) -> list[str]:
+    """Return the datasets besides its own that a recipe trains on."""
+    return [name for name in recipe.trains_on if name != recipe.name]
+
+
+def _awaited(snapshot: Snapshot, recipe: RecipeNote, made_now: dict[str, str]) -> list[Step] | None:
+    """Return what is said in place of training while rows are missing; None if none are."""
+    if recipe.name in made_now:
+        return [_wait(f"New rows of {recipe.name} are", made_now[recipe.name], recipe)]
+    whole = {row.name for row in snapshot.datasets if row.record is not None}
+    makes = {one.name for one in snapshot.recipes if "curate" in one.sections}
+    for name in _others(recipe):
+        told = f"{recipe.name} trains on rows of {name} too, which are"
+        if name in made_now:
+            return [_wait(told, made_now[name], recipe)]
+        if name not in whole and name not in makes:
+            told = f"{told} not here, and no recipe here makes them."
+            return [Step(told, ("check", *recipe.arguments), role="warn", about=recipe.name)]
+        if name not in whole:
+            return []  # to curate them is said already
+    return None
+
+
+def _wait(told: str, job: str, recipe: RecipeNote) -> Step:
+    return Step(f"{told} being made: wait for {job}.", ("logs", job), about=recipe.name)
+
+
+def _runs(snapshot: Snapshot, at_work: set[Work], made_now: dict[str, str]) -> Iterator[Step]:
     trained: set[tuple[str, str]] = set()
     for recipe in snapshot.recipes:
         row = next((one for one in snapshot.datasets if one.name == recipe.name), None)
@@ -150,6 +186,10 @@ def _runs(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
         digests = {digest for name, digest in trained if name == row.name}
         is_at_work = ("train", frozenset(recipe.arguments)) in at_work
         if row.record.digest in digests or is_at_work:
+            continue
+        awaited = _awaited(snapshot, recipe, made_now)
+        if awaited is not None:
+            yield from awaited
             continue
         rows = count(row.record.rows) if row.record.rows is not None else "its"
         is_new = "The newest rows" if digests else f"The {rows} rows"

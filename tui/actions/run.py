@@ -83,7 +83,7 @@ ACTIONS = (
     Action("next_match(-1)", ("N",), "N", "above", "To the line above that has them.", _LOG, True),
     Action("filter", ("ampersand",), "&", "filter", "Show only lines with these.", _LOG, True),
     Action(
-        "fold", ("f",), "f", "fold", "Leave out what libraries log, or not.",
+        "fold", ("f",), "f", "own lines", "Leave out what libraries log, or not.",
         ("log", "measuring"), True,
     ),
     Action("shift(1)", ("right",), "right", "right", "What is right of the edge.", _LOG),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tui.screens.evaluation import EvaluationScreen
 from tui.screens.measure import MeasureScreen
 from tui.screens.measuring import MeasuringScreen
 from tui.screens.whole import WholeScreen
+from tui.temper import Outcome
 
 
 async def press(pilot, settled, *keys):
@@ -182,9 +184,27 @@ async def test_broken_and_hostile_evaluations_are_rows_and_open(made, evaluation
             await press(pilot, settled, "escape", "v", "escape")
 
 
+@pytest.fixture
+def held(made, monkeypatch):
+    """Return an event that lets a started evaluation become a job, and what was started."""
+    go, started = threading.Event(), []
+
+    def start(arguments, directory, **_):
+        started.append([*arguments])
+        assert go.wait(60)
+        job = made.workspace.jobs / "20261122-000000-eval-tempered"
+        job.mkdir(parents=True)
+        made.job(job, state="running", kind="eval", argv=["temper", *arguments[:-1]])
+        return Outcome(tuple(arguments), 0, f"job   {job.name}\n", "")
+
+    monkeypatch.setattr("tui.temper.run_temper", start)
+    yield go, started
+    go.set()
+
+
 @pytest.mark.slow
 async def test_the_command_of_an_evaluation_is_chosen_by_keys(
-    made, evaluation, settled, text_of, monkeypatch
+    made, evaluation, settled, text_of, request
 ):
     made.run("tempered", steps=3)
     made.run("live", state="running", steps=3)
@@ -211,10 +231,55 @@ async def test_the_command_of_an_evaluation_is_chosen_by_keys(
         command = "temper eval tempered-ab12 --suite mine --against good --detach"
         assert command in text_of(app)
         assert app.screen.copy_text() == command
-        ran = []
-        monkeypatch.setattr(app, "run_temper", lambda arguments, then: ran.append(arguments))
+        go, started = request.getfixturevalue("held")  # what came before really ran
         await pilot.press("S", "S")
-        assert ran == [command.split()[1:]]
+        await until(pilot, lambda: started)
+        assert "already" in text_of(app)
+        go.set()
+        await until(pilot, lambda: isinstance(app.screen, MeasuringScreen))
+        assert started == [command.split()[1:]]
+
+
+async def test_an_evaluation_that_starts_is_told_also_after_leaving(made, held, settled, text_of):
+    go, started = held
+    app = TemperApp(made.root)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("4", "e")
+        await until(pilot, lambda: "builtin:retention" in text_of(app))
+        await pilot.press("S")
+        await until(pilot, lambda: started)
+        await pilot.press("escape", "e")
+        await until(pilot, lambda: "builtin:retention" in text_of(app))
+        assert "starting: temper eval --detach" in text_of(app)
+        await pilot.press("S")
+        await pilot.pause()
+        assert started == [["eval", "--detach"]] and "already" in text_of(app)
+        go.set()
+        await until(pilot, lambda: app.snapshot.jobs)
+        await until(pilot, lambda: "running: temper eval" in text_of(app))
+        assert "starting" not in text_of(app)
+
+
+async def test_who_comes_back_after_it_began_sees_the_evaluation_that_was_started(
+    made, held, settled, text_of
+):
+    go, _ = held
+    app = TemperApp(made.root)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("4", "e")
+        await until(pilot, lambda: "builtin:retention" in text_of(app))
+        await pilot.press("S", "1")
+        await until(pilot, lambda: not isinstance(app.screen, MeasureScreen))
+        go.set()
+        await settled(pilot)
+        await pilot.press("4")
+        await until(pilot, lambda: isinstance(app.screen, MeasuringScreen))
+        assert "temper stop eval-tempered" in text_of(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, EvalsScreen)
 
 
 async def test_a_job_is_followed_until_its_verdict_opens(made, evaluation, settled, text_of):
