@@ -8,6 +8,7 @@ from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tui.awaited import awaited, others
 from tui.evaluations.rows import EvaluationRecord
 from tui.figures import count
 from tui.jobs import JobRow
@@ -47,6 +48,7 @@ class Step(NamedTuple):
 _OWN_ROWS = Step(
     "Begin with rows of your own: a commented recipe is written here.", ("init", "."), asks="rows"
 )
+_LOOK = Step("Only look into a file of rows: browse, filter, search. Nothing is made.", asks="file")
 
 
 def next_steps(snapshot: Snapshot) -> tuple[Step, ...]:
@@ -75,7 +77,7 @@ def _first(demo_place: str) -> tuple[Step, ...]:
         ("demo", demo_place, "--detach"),
         takes_long=f"It writes a workspace {place} and works on it for some minutes.",
     )
-    return (demo, _OWN_ROWS) if demo_place == "." else (_OWN_ROWS, demo)
+    return (demo, _OWN_ROWS, _LOOK) if demo_place == "." else (_OWN_ROWS, demo, _LOOK)
 
 
 def is_empty(snapshot: Snapshot) -> bool:
@@ -126,7 +128,7 @@ def _datasets(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
                 role="bad",
                 about=recipe.name,
             )
-        waiting = [one.name for one in snapshot.recipes if recipe.name in _others(one)]
+        waiting = [one.name for one in snapshot.recipes if recipe.name in others(one)]
         trained = f", and {waiting[0]} trains on it" if waiting else ""
         yield Step(
             f"The recipe {recipe.name} has no dataset yet{trained}. Curate its rows.",
@@ -149,33 +151,6 @@ def _made_now(snapshot: Snapshot, active: list[JobRow]) -> dict[str, str]:
     return {name: jobs[work] for name, work in works.items() if work in jobs}
 
 
-def _others(recipe: RecipeNote) -> list[str]:
-    """Return the datasets besides its own that a recipe trains on."""
-    return [name for name in recipe.trains_on if name != recipe.name]
-
-
-def _awaited(snapshot: Snapshot, recipe: RecipeNote, made_now: dict[str, str]) -> list[Step] | None:
-    """Return what is said in place of training while rows are missing; None if none are."""
-    if recipe.name in made_now:
-        return [_wait(f"New rows of {recipe.name} are", made_now[recipe.name], recipe)]
-    whole = {row.name for row in snapshot.datasets if row.record is not None}
-    makes = {one.name for one in snapshot.recipes if "curate" in one.sections}
-    for name in _others(recipe):
-        told = f"{recipe.name} trains on rows of {name} too, which are"
-        if name in made_now:
-            return [_wait(told, made_now[name], recipe)]
-        if name not in whole and name not in makes:
-            told = f"{told} not here, and no recipe here makes them."
-            return [Step(told, ("check", *recipe.arguments), role="warn", about=recipe.name)]
-        if name not in whole:
-            return []  # to curate them is said already
-    return None
-
-
-def _wait(told: str, job: str, recipe: RecipeNote) -> Step:
-    return Step(f"{told} being made: wait for {job}.", ("logs", job), about=recipe.name)
-
-
 def _runs(snapshot: Snapshot, at_work: set[Work], made_now: dict[str, str]) -> Iterator[Step]:
     trained: set[tuple[str, str]] = set()
     for recipe in snapshot.recipes:
@@ -187,9 +162,10 @@ def _runs(snapshot: Snapshot, at_work: set[Work], made_now: dict[str, str]) -> I
         is_at_work = ("train", frozenset(recipe.arguments)) in at_work
         if row.record.digest in digests or is_at_work:
             continue
-        awaited = _awaited(snapshot, recipe, made_now)
-        if awaited is not None:
-            yield from awaited
+        wait = awaited(snapshot, recipe, made_now)
+        if wait is not None:
+            if wait.words:
+                yield Step(wait.words, wait.arguments, role=wait.role, about=recipe.name)
             continue
         rows = count(row.record.rows) if row.record.rows is not None else "its"
         is_new = "The newest rows" if digests else f"The {rows} rows"

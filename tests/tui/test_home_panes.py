@@ -329,6 +329,26 @@ def test_likely_rows_are_proposed(tmp_path):
     assert likely_rows(tmp_path) == ""
 
 
+async def test_the_first_start_can_also_look_into_a_file(made, settled, text_of):
+    (made.root / "mine.jsonl").write_text('{"prompt": "seen here", "completion": "b"}\n')
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "Only look into a file of rows" in text_of(app)
+        await pilot.press("G", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Ask) and "mine.jsonl" in text_of(app)
+        await pilot.press(*"nowhere", "enter")
+        await pilot.pause()
+        assert "There is no file nowhere in" in text_of(app)
+        await pilot.press(*["backspace"] * 7, *"mine.jsonl", "enter")
+        await until(pilot, lambda: "seen here" in text_of(app))
+        assert isinstance(app.screen, RowsScreen)
+        await pilot.press("1")
+        await settled(pilot)
+        assert not (made.root / "datasets").exists()  # nothing was made
+
+
 async def test_another_model_is_named_in_the_command(made, settled, monkeypatch):
     (made.root / "rows.csv").write_text("prompt,completion\na,b\n")
     app = TemperApp(made.root)

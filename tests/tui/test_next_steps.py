@@ -30,7 +30,7 @@ def commands(made):
 
 
 def test_the_loop_is_walked_step_by_step(made):
-    assert commands(made) == ["temper demo . --detach", "temper init ."]
+    assert commands(made) == ["temper demo . --detach", "temper init .", ""]
     made.recipe()
     assert commands(made) == ["temper curate --detach"]
     job = made.other_job("curate", state="running")
@@ -123,7 +123,7 @@ def test_a_curation_that_failed_is_told_with_its_reason_before_it_is_proposed_ag
 
 def test_among_files_of_ones_own_init_comes_first_and_the_demo_gets_a_new_directory(made):
     (made.root / "rows.jsonl").touch()
-    assert commands(made) == ["temper init .", "temper demo demo --detach"]
+    assert commands(made) == ["temper init .", "temper demo demo --detach", ""]
     (made.root / "demo").mkdir()
     assert commands(made)[1] == "temper demo demo-2 --detach"
 
