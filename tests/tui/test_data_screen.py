@@ -251,6 +251,12 @@ async def test_pictures_of_the_data_screens(root, monkeypatch):
         await pilot.press("escape", "p")
         await says(pilot, "[+please+]")
         await check_pictures(pilot, "data-pairs")
+        await pilot.press("e")
+        await says(pilot, "Write which text anew?")
+        await check_pictures(pilot, "choose")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, EditText))
+        await check_pictures(pilot, "edit-text")
 
 
 @pytest.mark.slow

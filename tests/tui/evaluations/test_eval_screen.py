@@ -121,6 +121,32 @@ async def test_flips_stand_side_by_side_and_can_be_filtered_read_and_saved(
         await until(pilot, lambda: "there is no run" in text_of(app))
 
 
+async def test_from_a_regression_a_key_leads_to_its_nearest_training_rows(
+    made, evaluation, settled, text_of, monkeypatch
+):
+    asked = []
+    row = {"id": "7d8ffac458", "similarity": 0.31, "text": "Where is [b]Peru[/b]? \x1b[2J"}
+
+    def answer(arguments, directory, **_):
+        asked.append(arguments)
+        return Outcome(tuple(arguments), 0, json.dumps({"rows": [row], "note": "of naive"}), "")
+
+    app = TemperApp(made.root)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settled(pilot)
+        app.open_eval(evaluation)
+        await pilot.pause()
+        await press(pilot, settled, "f")
+        monkeypatch.setattr("tui.temper.run_temper", answer)
+        await pilot.press("i")
+        await until(pilot, lambda: "nearest training rows" in text_of(app))
+        text = text_of(app)
+        assert "0.31 7d8ffac4" in text and "[b]Peru[/b]" in text and "\x1b" not in text
+        (arguments,) = asked
+        assert arguments[:2] == ["neighbours", evaluation.name] and "/" in arguments[2]
+        assert arguments[3:] == ["--model", "naive", "--json"]
+
+
 async def test_samples_that_are_gone_and_an_evaluation_deleted_while_open_are_said(
     made, evaluation, settled, text_of
 ):
@@ -369,5 +395,18 @@ async def test_pictures(made, evaluation, settled, monkeypatch):
         await press(pilot, settled, "enter")
         await app.workers.wait_for_complete()
         await check_pictures(pilot, "answers")
-        await press(pilot, settled, "escape", "v")
+        await press(pilot, settled, "space")
+        await check_pictures(pilot, "whole")
+        await press(pilot, settled, "escape", "escape", "v")
         await check_pictures(pilot, "trends")
+        await press(pilot, settled, "escape", "escape", "e")
+        await until(pilot, lambda: "builtin:triage" in screen_text(app))
+        await check_pictures(pilot, "measure")
+        job = made.workspace.jobs / "20261122-000000-eval-tempered"
+        job.mkdir(parents=True)
+        made.job(job, state="running", kind="eval", argv=["temper", "eval", "tempered"])
+        note = "2026-11-22 02:09:41,935 WARNING torch: old\n"
+        (job / "log.txt").write_text(f"reading suites …\n{note}answering: 10/600 answers\n")
+        app.push_screen(MeasuringScreen(app.glyphs, made.root, job.name))
+        await settled(pilot)
+        await check_pictures(pilot, "measuring")
