@@ -279,7 +279,7 @@ async def test_the_run_shows_its_own_lines_and_its_log_all_of_them(made, settled
         await until(pilot, lambda: "without libraries (3 lines)" in text_of(app))
         assert "gemm_4bit" not in text_of(app) and "out of memory" in text_of(app)
         await pilot.press("ampersand", *"training", "enter")
-        await until(pilot, lambda: "without libraries, only: training (1 lines)" in text_of(app))
+        await until(pilot, lambda: "without libraries, only: training (1 line)" in text_of(app))
         await pilot.press("f", "ampersand", *(["backspace"] * 8), *"warning", "enter")
         await until(pilot, lambda: "only: warning (3 lines)" in text_of(app))
         await pilot.press("f", "escape")

@@ -14,7 +14,7 @@ from tests.tui.pictures import check_pictures
 from train.rehearsal.record import Measured, Rehearsal
 from tui.app import TemperApp
 from tui.form.desk import Desk, _recipe_reader
-from tui.form.proofs import inside, read_checks, read_mask
+from tui.form.proofs import inside
 from tui.screens import proofs
 from tui.screens.dialog import Notice
 from tui.screens.proofs import ProofsScreen
@@ -152,11 +152,3 @@ def test_only_paths_below_the_workspace_are_shortened():
     told = f"{root}/a/../b.txt, {root}: and {root}s/c, /desk/d"
     assert inside(root, told) == f"b.txt, .: and {root}s/c, /desk/d"
     assert inside(Path("/"), "/etc/x a") == "/etc/x a"
-
-
-@pytest.mark.parametrize("output", ["", "{}", "[", "null"])
-def test_what_is_no_answer_is_said_to_be_none(output):
-    with pytest.raises(ValueError, match=r"."):
-        read_checks(output, Path("/desk"))
-    with pytest.raises(ValueError, match=r"."):
-        read_mask(output)

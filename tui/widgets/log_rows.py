@@ -73,7 +73,8 @@ class LogRows(Rows):
             only = self._filter.text if self._filter is not None else ""
             own = "without libraries" if self._is_own else ""
             told = ", ".join(filter(None, (own, only and f"only: {only}")))
-            facts.append(f"{told} ({view.matches or 0:,} lines)")
+            lines = f"{view.matches or 0:,} line{'s' if view.matches != 1 else ''}"
+            facts.append(f"{told} ({lines})")
         if self._query is not None:
             facts.append(f"search: {self._query.text}")
         if view.is_searching:
