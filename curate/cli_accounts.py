@@ -1,4 +1,4 @@
-"""`temper curate restore`, `drop`, `undecide`, `diff`: to disagree, and to compare datasets."""
+"""`temper curate restore`, `drop`, `edit`, `undecide`, `diff`: to disagree, to compare datasets."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to `temper curate`."""
     app.command("restore")(restore)
     app.command("drop")(drop)
+    app.command("edit")(edit)
     app.command("undecide")(undecide)
     app.command("diff")(diff)
     app.command("dropped")(dropped)
@@ -55,6 +56,35 @@ def drop(
 
     workspace, path = _find(dataset)
     told = decide_to_drop(workspace, path, rows or [], why)
+    note(f"{told.new:,} of {told.rows:,} decisions are new, in {told.file}.")
+    note(f"Apply them: {told.command}")
+
+
+def edit(
+    row: Annotated[str, typer.Argument(metavar="ID", help="The row's id, or FILE:ROW.")],
+    place: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="Which text: messages.1, chosen.0, text.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[NEW]", help="What it is from now on.")
+    ] = None,
+    dataset: Dataset = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take all edits of the row back.")] = False,
+    why: Annotated[str, typer.Option(help="Your reason, kept with the decision.")] = "",
+) -> None:
+    """Write a text of a row anew: written down, and applied by the next `temper curate`."""
+    from curate.restoring import decide_to_edit, take_back_edits
+    from workspace.errors import UsageError
+
+    workspace, path = _find(dataset)
+    if undo:
+        told = take_back_edits(workspace, path, [row])
+    elif place is None or text is None:
+        raise UsageError(
+            "no new text is given", where=row, cure="temper curate edit ID messages.1 'NEW TEXT'"
+        )
+    else:
+        told = decide_to_edit(workspace, path, row, place, text, why)
     note(f"{told.new:,} of {told.rows:,} decisions are new, in {told.file}.")
     note(f"Apply them: {told.command}")
 

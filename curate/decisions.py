@@ -2,20 +2,25 @@
 
 One JSON object a line: `{"id": "…", "decision": "keep"}` (no step drops the row) or
 `{"id": "…", "decision": "drop", "why": "…"}`; `"undecided"` takes back what was decided before. The
-last line about a row counts.
+last of these lines about a row counts. Beside them, `{"id": "…", "decision": "edit", "texts":
+{"messages.1": "…"}}` says what a text of a row is from now on (`curate/edits.py` tells what texts
+are called), the last line about a text counts, and `"unedited"` takes back all edits of a row.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from curate.frame import ROW
 from curate.reasons import Reason
@@ -25,6 +30,7 @@ from workspace.files import write_text
 from workspace.recipe import Section
 
 Verdict = Literal["keep", "drop", "undecided"]
+Said = Literal["keep", "drop", "undecided", "edit", "unedited"]
 
 
 class Decision(Section):
@@ -32,16 +38,26 @@ class Decision(Section):
 
     id: str
     """Id of the row: the hash of what it was in its source, so it is the same in every run."""
-    decision: Verdict
+    decision: Said
     why: str = ""
+    texts: dict[str, str] = Field(default_factory=dict)
+    """Of an edit: what a text is called → what it is from now on."""
+
+    @model_validator(mode="after")
+    def _texts_of_edits_alone(self) -> Decision:
+        if bool(self.texts) != (self.decision == "edit"):
+            raise ValueError("an edit has texts, and nothing else has")
+        return self
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """The rows to keep whatever a step says, and the rows to drop, each with the reason given."""
+    """The rows to keep whatever a step says, those to drop with the reason given, those edited."""
 
     keep: frozenset[str] = frozenset()
     drop: Mapping[str, str] = field(default_factory=dict)
+    edit: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Id of a row → its texts that a person wrote anew."""
 
     def of(self, row: str) -> Verdict:
         """Return what was decided about a row, by its id."""
@@ -107,13 +123,21 @@ def load_decisions(path: Path) -> Decisions:
     if not path.is_file():
         return Decisions()
     last: dict[str, Decision] = {}
+    edits: dict[str, dict[str, str]] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            one = _decision(line, f"{path}:{number}")
+        if not line.strip():
+            continue
+        one = _decision(line, f"{path}:{number}")
+        if one.decision == "edit":
+            edits[one.id] = {**edits.get(one.id, {}), **one.texts}
+        elif one.decision == "unedited":
+            edits.pop(one.id, None)
+        else:
             last[one.id] = one
     return Decisions(
         frozenset(one.id for one in last.values() if one.decision == "keep"),
         {one.id: one.why for one in last.values() if one.decision == "drop"},
+        edits,
     )
 
 
@@ -128,7 +152,7 @@ def _decision(line: str, where: str) -> Decision:
             where=where,
             cause=f"{place or 'the line'}: {first['msg']}.",
             cure='A line is {"id": "…", "decision": "keep"}, "drop" or "undecided", perhaps with '
-            '"why".',
+            '"why"; an edit has "texts".',
         ) from error
 
 
@@ -138,17 +162,34 @@ def add_decisions(path: Path, decisions: Iterable[Decision]) -> int:
     Raises:
         DataError: the file holds something else.
     """
-    known = load_decisions(path)
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    fresh = [one for one in decisions if not _is_known(known, one)]
-    lines = [json.dumps(one.model_dump(exclude_defaults=True)) + "\n" for one in fresh]
-    if lines:
-        gap = "\n" if before and not before.endswith("\n") else ""
-        write_text(path, before + gap + "".join(lines))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path.parent):
+        known = load_decisions(path)
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        fresh = [one for one in decisions if not _is_known(known, one)]
+        lines = [json.dumps(one.model_dump(exclude_defaults=True)) + "\n" for one in fresh]
+        if lines:
+            gap = "\n" if before and not before.endswith("\n") else ""
+            write_text(path, before + gap + "".join(lines))
     return len(lines)
 
 
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Let nobody else add here meanwhile: what one has read is then still what is there."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _is_known(known: Decisions, one: Decision) -> bool:
+    if one.decision == "edit":
+        return one.texts.items() <= known.edit.get(one.id, {}).items()
+    if one.decision == "unedited":
+        return one.id not in known.edit
     if one.decision == "drop":
         return known.drop.get(one.id) == one.why
     return known.of(one.id) == one.decision

@@ -70,7 +70,7 @@ def opened(
     directory = dataset_directory(data)
     if directory is not None:
         with work_directory(_temporary()) as work:
-            yield _opened(_of_dataset(directory, splits), work, 0, report)
+            yield _opened(of_dataset(directory, splits), work, 0, report)
         return
     section = section_for([data], columns, file_format, max_quarantine=1.0)
     with curated_rows(section, report) as curated, work_directory(_temporary()) as work:
@@ -83,7 +83,8 @@ def _temporary() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _of_dataset(directory: Path, splits: tuple[str, ...]) -> pl.LazyFrame:
+def of_dataset(directory: Path, splits: tuple[str, ...]) -> pl.LazyFrame:
+    """Return the rows of a published dataset, their marks as columns of their own."""
     from curate.schema import CANARY, META
 
     files = [path for name in splits if (path := directory / f"{name}.parquet").is_file()]

@@ -16,6 +16,7 @@ from curate.caching.arrays import load_arrays, save_arrays
 from curate.caching.memory import Memory
 from curate.caching.store import Store
 from curate.decisions import Decisions, DecisionsStep, load_decisions
+from curate.edits import EditsStep
 from curate.evidence import PARENTS, Evidence
 from curate.formats.read import SourceCount
 from curate.frame import ROW, BaseFrame
@@ -185,7 +186,8 @@ def _telling(report: Reporter) -> Callable[[str], None]:
 def _steps(
     section: CurateSection, decided: Decisions, sources: tuple[SourceCount, ...]
 ) -> list[Step]:
-    first = [DecisionsStep(decided)] if decided.keep or decided.drop else []
+    first: list[Step] = [DecisionsStep(decided)] if decided.keep or decided.drop else []
+    first += [EditsStep(decided.edit)] if decided.edit else []
     return [*first, *map(make_step, section.steps), *_mixing(section, sources)]
 
 

@@ -84,6 +84,70 @@ def decide_to_drop(workspace: Workspace, dataset: Path, rows: Sequence[str], why
     return _write(workspace, dataset, found["id"].to_list(), "drop", why)
 
 
+def decide_to_edit(
+    workspace: Workspace, dataset: Path, row: str, place: str, text: str, why: str
+) -> Told:
+    """Write down that a text of a row is another from now on.
+
+    Args:
+        workspace: where the recipe is.
+        dataset: the directory of a published dataset.
+        row: id or `file:row`, kept or dropped.
+        place: which text, as `curate.edits` calls it: `messages.1`.
+        text: the new one.
+        why: kept with the decision.
+
+    Raises:
+        UsageError: there is no such row or text, or its images would be others.
+    """
+    from curate.edits import keeps_images
+
+    _refuse_augmented(dataset)
+    found, texts = _texts(dataset, row)
+    if place not in texts:
+        raise UsageError(
+            "this row has no such text", where=f"{row}: {place}",
+            cause=f"Its texts: {', '.join(texts) or 'none'}.",
+        )  # fmt: skip
+    if not keeps_images(texts[place], text):
+        raise UsageError(
+            "an edit must leave a text its images", where=f"{row}: {place}",
+            cure="Keep each image's mark where it stands, or mend the row in its source.",
+        )  # fmt: skip
+    return _told(
+        workspace, dataset, [Decision(id=found, decision="edit", texts={place: text}, why=why)]
+    )
+
+
+def take_back_edits(workspace: Workspace, dataset: Path, rows: Sequence[str]) -> Told:
+    """Write down that rows have the texts of their sources again. Errors as `take_back`."""
+    known = load_decisions(_file_of(workspace, dataset)[0])
+    for row in rows:
+        if row not in known.edit:
+            raise UsageError("no text of this row was edited", where=row)
+    return _told(workspace, dataset, [Decision(id=row, decision="unedited") for row in rows])
+
+
+def _texts(dataset: Path, row: str) -> tuple[str, dict[str, str]]:
+    """Return the id of a row, and its texts as they were read."""
+    from curate.api.frames import completed
+    from curate.edits import texts_of
+    from curate.opening import of_dataset
+
+    splits = tuple(name for name in SPLITS if (dataset / f"{name}.parquet").is_file())
+    for part in (
+        of_dataset(dataset, splits),
+        pl.scan_parquet(dataset / "dropped.parquet", glob=False),
+    ):
+        frame, kind = completed(part)
+        place = pl.format("{}:{}", "source", "row")
+        held = frame.filter((pl.col("id") == row) | (place == row)).head(1).collect()
+        if held.height:
+            found = held.row(0, named=True)
+            return str(found["id"]), texts_of(found, kind)
+    raise UsageError("this row is not in the dataset", where=row, cause=f"Looked for in {dataset}.")
+
+
 def take_back(workspace: Workspace, dataset: Path, rows: Sequence[str]) -> Told:
     """Write down that nothing is decided about rows any more.
 
@@ -143,13 +207,17 @@ def _named(frame: pl.DataFrame, rows: Sequence[str], dataset: Path, absent: str)
 def _write(workspace: Workspace, dataset: Path, ids: list[str], verdict: Any, why: str) -> Told:
     if not ids:
         raise UsageError("no row is named", cure="Give ids, or FILE:ROW.")
+    return _told(workspace, dataset, [Decision(id=row, decision=verdict, why=why) for row in ids])
+
+
+def _told(workspace: Workspace, dataset: Path, decisions: list[Decision]) -> Told:
     file, name = _file_of(workspace, dataset)
-    new = add_decisions(file, [Decision(id=row, decision=verdict, why=why) for row in ids])
+    new = add_decisions(file, decisions)
     own = workspace.root / f"{name}.yaml"
     command = (
         f"temper curate {own.name}" if own.is_file() and own.name != RECIPE else "temper curate"
     )
-    return Told(file, len(ids), new, command)
+    return Told(file, len(decisions), new, command)
 
 
 def _file_of(workspace: Workspace, dataset: Path) -> tuple[Path, str]:

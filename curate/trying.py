@@ -186,10 +186,10 @@ def _loosest(dataset: Path, steps: Mapping[str, StepSettings], step: str) -> flo
 
 def _reached(dataset: Path, kind: str, later: list[str]) -> pl.LazyFrame:
     from curate.api.frames import completed
-    from curate.opening import _of_dataset
+    from curate.opening import of_dataset
 
     splits = tuple(name for name in SPLITS if (dataset / f"{name}.parquet").is_file())
-    kept, _ = completed(_of_dataset(dataset, splits))
+    kept, _ = completed(of_dataset(dataset, splits))
     parts = [kept.with_columns(pl.col("id").alias("_with"))]
     gone = pl.scan_parquet(dataset / "dropped.parquet", glob=False)
     columns = gone.collect_schema().names()

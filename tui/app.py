@@ -83,8 +83,7 @@ class TemperApp(Opening, Commanding):
         self.keymap = keymap
         self.link = Link()
         self.commands_running = 0
-        self.steps_begun: set[tuple[str, ...]] = set()
-        """Arguments of the proposed steps whose command has not ended yet."""
+        self.under_way = []
         self.is_calm = False
         """Whether little is sent: sixteen colours, a look in two seconds."""
         self._wants_calm = calm

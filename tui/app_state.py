@@ -22,5 +22,7 @@ class AppState(App[None]):
     poller: Poller
     commands_running: int
     """Commands whose outcome is still to come; one whose screen is gone is not waited for."""
+    under_way: list[tuple[str, ...]]
+    """Arguments of the commands that have not ended yet."""
     is_over: bool
     """Whether the app has ended."""

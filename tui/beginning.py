@@ -52,6 +52,21 @@ def ask_for_rows(app: TemperApp, step: Step, then: Callable[[Step], object]) -> 
     )
 
 
+def ask_for_file(app: TemperApp) -> None:
+    """Ask for a file of rows, and open it on the data screen."""
+    root = app.snapshot.root
+
+    async def opened(file: str | None) -> None:
+        if file and file.strip():
+            await app.open_dataset(root / Path(file.strip()).expanduser())
+
+    question = "Which file or directory of rows? JSONL, CSV, Parquet, Arrow."
+    app.push_screen(
+        Ask(question, likely_rows(root), "rows.jsonl", lambda given: _file_trouble(root, given)),
+        opened,
+    )
+
+
 def _task(place: int | None) -> tuple[str, ...]:
     return ("--task", _TASKS[place][0]) if place is not None else ()
 
@@ -100,7 +115,12 @@ def _rows_trouble(root: Path, given: str) -> str:
     if not given.strip():
         is_there = any((root / "raw").glob("*.jsonl"))
         return "" if is_there else "There is no raw/ with *.jsonl files here: name a file."
-    path = root / Path(given.strip()).expanduser()
-    if path.is_dir():
+    if (root / Path(given.strip()).expanduser()).is_dir():
         return f"{given.strip()} is a directory: name a file in it."
-    return "" if path.exists() else f"There is no file {given.strip()} in {root}."
+    return _file_trouble(root, given)
+
+
+def _file_trouble(root: Path, given: str) -> str:
+    """Return that there is no such file or directory, if that is so."""
+    is_there = (root / Path(given.strip()).expanduser()).exists()
+    return "" if is_there else f"There is no file {given.strip()} in {root}."

@@ -55,7 +55,7 @@ class Commanding(AppState):
         from tui.temper import run_temper
 
         ended = partial(self.CommandEnded, then=then or self.tell)
-        root = self.snapshot.root
+        root, asked = self.snapshot.root, tuple(arguments)
 
         is_answer = "--json" in arguments
 
@@ -68,10 +68,12 @@ class Commanding(AppState):
             outcome = run_temper(arguments, root, is_unwanted=is_unwanted)
             if is_unwanted():
                 self.commands_running -= 1
+                self.under_way.remove(asked)
             else:
                 with suppress(RuntimeError):  # the app has ended meanwhile
                     self.post_message(ended(outcome))
 
+        self.under_way.append(asked)
         self.commands_running += 1
         if is_answer:
             self.run_worker(work, thread=True, group="commands", exit_on_error=False)
@@ -81,6 +83,7 @@ class Commanding(AppState):
     def on_commanding_command_ended(self, message: CommandEnded) -> None:
         """Hand the outcome to who asked for it, and look at what the command left."""
         self.commands_running -= 1
+        self.under_way.remove(message.outcome.arguments)
         self.poller.look_now()
         message.then(message.outcome)
 

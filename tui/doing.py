@@ -6,7 +6,7 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tui.beginning import ask_for_rows
+from tui.beginning import ask_for_file, ask_for_rows
 from tui.datasets import DatasetRow
 from tui.evaluations.rows import EvaluationRow
 from tui.jobs import JobRow
@@ -41,6 +41,8 @@ def do_step(app: TemperApp, step: Step) -> None:
     """Run a proposed step, after asking for what it needs and whether it may take long."""
     if step.asks == "rows":
         ask_for_rows(app, step, partial(_run, app))
+    elif step.asks == "file":
+        ask_for_file(app)
     elif not step.arguments:
         app.notify("There is no command for this: it is yours to decide.")
     elif step.takes_long:
@@ -54,17 +56,11 @@ def do_step(app: TemperApp, step: Step) -> None:
 
 def _run(app: TemperApp, step: Step) -> None:
     """Run a step, once: until it is begun it is still proposed, and keys are pressed twice."""
-    if step.arguments in app.steps_begun:
+    if step.arguments in app.under_way:
         app.notify("It is being started already.")
         return
-    app.steps_begun.add(step.arguments)
     app.notify(step.command, title="running", markup=False)
-
-    def told(outcome: Outcome) -> None:
-        app.steps_begun.discard(step.arguments)
-        _tell(app, outcome)
-
-    app.run_temper(step.arguments, told)
+    app.run_temper(step.arguments, partial(_tell, app))
 
 
 def _tell(app: TemperApp, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tui.awaited import awaited, others
 from tui.evaluations.rows import EvaluationRecord
 from tui.figures import count
 from tui.jobs import JobRow
@@ -47,6 +48,7 @@ class Step(NamedTuple):
 _OWN_ROWS = Step(
     "Begin with rows of your own: a commented recipe is written here.", ("init", "."), asks="rows"
 )
+_LOOK = Step("Only look into a file of rows: browse, filter, search. Nothing is made.", asks="file")
 
 
 def next_steps(snapshot: Snapshot) -> tuple[Step, ...]:
@@ -61,7 +63,7 @@ def next_steps(snapshot: Snapshot) -> tuple[Step, ...]:
     found = chain(
         _gone_on(newest),
         _datasets(snapshot, at_work),
-        _runs(snapshot, at_work),
+        _runs(snapshot, at_work, _made_now(snapshot, active)),
         _verdicts(snapshot, newest, _judged_now(active, newest)),
     )
     return tuple(islice(found, MOST)) or (_nothing(snapshot),)
@@ -75,7 +77,7 @@ def _first(demo_place: str) -> tuple[Step, ...]:
         ("demo", demo_place, "--detach"),
         takes_long=f"It writes a workspace {place} and works on it for some minutes.",
     )
-    return (demo, _OWN_ROWS) if demo_place == "." else (_OWN_ROWS, demo)
+    return (demo, _OWN_ROWS, _LOOK) if demo_place == "." else (_OWN_ROWS, demo, _LOOK)
 
 
 def is_empty(snapshot: Snapshot) -> bool:
@@ -126,8 +128,10 @@ def _datasets(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
                 role="bad",
                 about=recipe.name,
             )
+        waiting = [one.name for one in snapshot.recipes if recipe.name in others(one)]
+        trained = f", and {waiting[0]} trains on it" if waiting else ""
         yield Step(
-            f"The recipe {recipe.name} has no dataset yet. Curate its rows.",
+            f"The recipe {recipe.name} has no dataset yet{trained}. Curate its rows.",
             ("curate", *recipe.arguments, "--detach"),
             about=recipe.name,
         )
@@ -140,7 +144,14 @@ def _failed_curation(snapshot: Snapshot, recipe: RecipeNote) -> JobRow | None:
     return newest if newest is not None and newest.state in ("failed", "lost") else None
 
 
-def _runs(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
+def _made_now(snapshot: Snapshot, active: list[JobRow]) -> dict[str, str]:
+    """Return the datasets that are being made, each with what names its job."""
+    jobs = {_work_of(job): unstamped(job.id) for job in active if job.kind == "curate"}
+    works = {one.name: ("curate", frozenset(one.arguments)) for one in snapshot.recipes}
+    return {name: jobs[work] for name, work in works.items() if work in jobs}
+
+
+def _runs(snapshot: Snapshot, at_work: set[Work], made_now: dict[str, str]) -> Iterator[Step]:
     trained: set[tuple[str, str]] = set()
     for recipe in snapshot.recipes:
         row = next((one for one in snapshot.datasets if one.name == recipe.name), None)
@@ -150,6 +161,11 @@ def _runs(snapshot: Snapshot, at_work: set[Work]) -> Iterator[Step]:
         digests = {digest for name, digest in trained if name == row.name}
         is_at_work = ("train", frozenset(recipe.arguments)) in at_work
         if row.record.digest in digests or is_at_work:
+            continue
+        wait = awaited(snapshot, recipe, made_now)
+        if wait is not None:
+            if wait.words:
+                yield Step(wait.words, wait.arguments, role=wait.role, about=recipe.name)
             continue
         rows = count(row.record.rows) if row.record.rows is not None else "its"
         is_new = "The newest rows" if digests else f"The {rows} rows"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.cached import Entry
 from tui.datasets import DatasetRecord, DatasetRow, dataset_rows
-from tui.evaluations.rows import EvaluationRecord, EvaluationRow, evaluation_rows
+from tui.evaluations.rows import EvaluationRecord, EvaluationRow, EvaluationRows
 from tui.jobs import JobRow, make_job, newest_by_dataset, ordered
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Parts:
         self.datasets: tuple[DatasetRow, ...] = ()
         self._rest: tuple[object, ...] = ()
         self._made_from: dict[str, object] = {}
+        self._eval_rows = EvaluationRows()
         self._job_rows: dict[str, tuple[Entry[JobView], JobRow]] = {}
 
     def are_of(self, rest: tuple[object, ...]) -> bool:
@@ -53,7 +54,7 @@ class Parts:
             self._made_from.pop("datasets", None)  # how their curation stands is told in jobs
         are_new = [self._is_new("evals", evals), self._is_new("jobs of evals", jobs)]
         if any(are_new):
-            self.evaluations = evaluation_rows(evals, jobs)
+            self.evaluations = self._eval_rows.of(evals, jobs)
             ended = tuple(row for row in self.evaluations if not row.is_job)
             self.evals = self.evals if ended == self.evals else ended
         if self._is_new("datasets", rest[0]):

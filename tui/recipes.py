@@ -14,6 +14,9 @@ from typing import NamedTuple
 from tui.cached import Signature, signature
 
 _KEY = re.compile(r"^([a-z_]+):[ \t]*([^#\n]*)", re.MULTILINE)
+_TRAIN = re.compile(r"^train:.*(?:\n(?:[ \t#].*|[ \t]*(?=\n|$)))*", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|[ \t])#.*")
+_DATASET = re.compile(r"\bdataset:[ \t]*[\"']?([^\s,\"'{}\[\]]+)")
 _MOST_BYTES = 256 << 10
 _MOST_FILES = 64
 
@@ -24,6 +27,8 @@ class RecipeNote(NamedTuple):
     file: str
     name: str
     sections: frozenset[str]
+    trains_on: tuple[str, ...] = ()
+    """Datasets that the section `train` names, those of other directories left out."""
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -91,4 +96,20 @@ def _read(path: Path) -> RecipeNote | None:
     keys = {key: value.strip() for key, value in _KEY.findall(text)}
     name = keys.get("name", "").strip("\"'")
     sections = frozenset(keys) & {"curate", "train", "evaluate", "augment", "stages"}
-    return RecipeNote(path.name, name, sections) if name and sections else None
+    if not (name and sections):
+        return None
+    return RecipeNote(path.name, name, sections, _datasets_in(text))
+
+
+def _datasets_in(text: str) -> tuple[str, ...]:
+    """Return the names of datasets in the section `train`.
+
+    >>> _datasets_in("train:\\n  tempering: {replay: {dataset: old}}  # dataset: no\\ncurate: {}")
+    ('old',)
+    """
+    found = _TRAIN.search(text)
+    if found is None:
+        return ()
+    lines = (_COMMENT.sub("", line) for line in found[0].splitlines())
+    names = dict.fromkeys(name for line in lines for name in _DATASET.findall(line))
+    return tuple(name for name in names if "/" not in name and name not in ("null", "~"))

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -26,6 +26,7 @@ from workspace import machine
 from workspace.errors import Stopped, TemperError, UsageError, WorkError
 from workspace.events import EventLog
 from workspace.files import read_json, write_json
+from workspace.job_log import logged
 from workspace.layout import Workspace, new_id
 from workspace.secrets import redact
 
@@ -114,7 +115,7 @@ def run_job(
     with _held_lock(directory):
         job = Job(directory, _started_record(directory, kind, argv))
         job.update()
-        with _stoppable(job), _logged(job):
+        with _stoppable(job), logged(job.log_path):
             try:
                 yield job
             except Stopped as stop:
@@ -234,31 +235,6 @@ class _Asking:
         if self.job.stop_signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.job.stop_signal = number
-
-
-@contextmanager
-def _logged(job: Job) -> Iterator[None]:
-    """Send log records of all libraries to the job's log.txt, secrets removed."""
-    handler = _Log(job.log_path, encoding="utf-8")
-    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        with suppress(OSError):  # what a full disk kept from the log must not hide the reason
-            handler.close()
-
-
-class _Log(logging.FileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Pass over a record that cannot be written: logging would print a traceback instead."""
-
-
-class _Redacting(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
 
 
 def read_job(directory: Path) -> JobView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,14 @@ import pytest
 
 import curate
 from curate.comparing import compare
-from curate.decisions import load_decisions
-from curate.restoring import decide_to_drop, decide_to_keep
+from curate.decisions import Decision, add_decisions, load_decisions
+from curate.restoring import (
+    decide_to_drop,
+    decide_to_edit,
+    decide_to_keep,
+    take_back,
+    take_back_edits,
+)
 from workspace.errors import DataError, UsageError
 from workspace.layout import Workspace
 
@@ -81,6 +88,74 @@ def test_a_row_dropped_by_decision_has_its_reason_and_the_ledger_balances(
     assert rows.select("step", "detail").rows() == [("decisions", "not our field")]
     counts = json.loads((after / "ledger.json").read_text())["rows"]
     assert counts["in"] == counts["kept"] + counts["dropped"] == 6
+
+
+def test_an_edited_text_is_what_the_steps_see_and_is_taken_back(workspace: Workspace) -> None:
+    before = made(workspace)
+    copied = dropped(before)["near_duplicate"]
+    told = decide_to_edit(workspace, before, "rows.jsonl:2", "messages.1", "not the same", "why")
+    assert (told.rows, told.new, told.command) == (1, 1, "temper curate")
+    again = decide_to_edit(workspace, before, copied, "messages.1", "not the same", "")
+    assert again.new == 0
+    decide_to_edit(workspace, before, "rows.jsonl:5", "messages.0", "what rhymes with love", "")
+    decide_to_drop(workspace, before, ["rows.jsonl:5"], "")
+    take_back(workspace, before, [dropped_by_hand(workspace)])  # of the drop alone
+    after = made(workspace)
+    rows = pl.read_parquet(after / "train.parquet")
+    turns = {one["id"]: [turn["content"] for turn in one["messages"]] for one in rows.to_dicts()}
+    assert turns[copied] == [ASKED[1][0], "not the same"]  # now no copy, so it stays
+    assert "what rhymes with love" in asked(after)
+    ledger = json.loads((after / "ledger.json").read_text())
+    assert ledger["rows"]["in"] == ledger["rows"]["kept"] + ledger["rows"]["dropped"]
+    (step,) = [one for one in ledger["steps"] if one["step"] == "edits"]
+    assert step["changed"]["decided"]["rows"] == 2
+    take_back_edits(workspace, after, [copied])
+    assert asked(made(workspace)) == [ASKED[0][0], ASKED[2][0], "what rhymes with love"]
+
+
+def dropped_by_hand(workspace: Workspace) -> str:
+    (row,) = load_decisions(workspace.root / "decisions" / "rows.jsonl").drop
+    return row
+
+
+def test_an_edit_that_fits_no_text_is_told(workspace: Workspace) -> None:
+    dataset = made(workspace)
+    with pytest.raises(UsageError, match="no such text") as caught:
+        decide_to_edit(workspace, dataset, "rows.jsonl:1", "messages.7", "x", "")
+    assert caught.value.cause == "Its texts: messages.0, messages.1."
+    with pytest.raises(UsageError, match="its images"):
+        image = f"\ufffc{'a' * 24}\ufffc"
+        decide_to_edit(workspace, dataset, "rows.jsonl:1", "messages.0", image, "")
+    with pytest.raises(UsageError, match="no such text"):
+        decide_to_edit(workspace, dataset, "rows.jsonl:6", "messages.0", "x", "")
+    with pytest.raises(UsageError, match="not in the dataset"):
+        decide_to_edit(workspace, dataset, "rows.jsonl:9", "messages.0", "x", "")
+    with pytest.raises(UsageError, match="was edited"):
+        take_back_edits(workspace, dataset, ["rows.jsonl:1"])
+    (workspace.root / "decisions").mkdir(exist_ok=True)
+    row = pl.read_parquet(dataset / "train.parquet")["id"][0]
+    lines = [
+        {"id": row, "decision": "edit", "texts": {"messages.9": "x"}},
+        {"id": "gone", "decision": "edit", "texts": {"text": "x"}},
+    ]
+    path = workspace.root / "decisions" / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    ledger = (made(workspace, "curate.split.validation=1") / "ledger.json").read_text()
+    assert "Edits of texts that are not there: 2." in ledger
+    path.write_text(json.dumps({"id": "a", "decision": "edit"}))
+    with pytest.raises(DataError, match="not a decision"):
+        load_decisions(path)
+
+
+def test_decisions_that_are_added_at_once_are_all_kept(workspace: Workspace) -> None:
+    path = workspace.root / "decisions" / "rows.jsonl"
+
+    def add(number: int) -> int:
+        return add_decisions(path, [Decision(id=f"r{number}", decision="drop")])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(add, range(40))) == 40
+    assert len(load_decisions(path).drop) == 40
 
 
 def test_what_cannot_be_decided_is_told(workspace: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from tests.tui.test_chat import until
 from tests.tui.test_comparing import LEFT, RIGHT, two_runs
 from tui.app import TemperApp
 from tui.screens.compare import CompareScreen
+from tui.screens.dialog import Choose
 from workspace.errors import UsageError
 
 
@@ -44,6 +46,22 @@ async def test_two_runs_by_keys(made, settled, text_of):
         await until(pilot, lambda: "there is no run called 'gone-ab12'" in text_of(app))
         await pilot.press("c", "j", "enter")
         await until(pilot, lambda: "There are not two datasets" in text_of(app))
+
+
+@pytest.mark.slow
+async def test_two_datasets_by_keys(root, text_of):
+    name = root / "datasets" / "tickets"
+    shutil.copytree(name / (name / "current").readlink(), root / "datasets" / "other" / "0123abcd")
+    (root / "datasets" / "other" / "current").symlink_to("0123abcd")
+    app = TemperApp(root)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("6", "c", "j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Choose) and "other" in text_of(app))
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: "temper compare" in text_of(app) and "41" in text_of(app))
+        assert "tickets" in text_of(app) and "other" in text_of(app)
 
 
 async def test_hostile_recipes_are_inert(made, settled, text_of):

@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
+from textual.widgets import TextArea
 
+from curate.decisions import load_decisions
 from tests.tui.data_rows import says, until
 from tests.tui.pictures import check_pictures
 from tui.actions import ACTIONS
 from tui.app import TemperApp
 from tui.screens.data import DataScreen
 from tui.screens.dropped import DroppedScreen
+from tui.screens.edit_text import EditText
 from tui.screens.row import RowScreen
 from tui.screens.rows import RowsScreen
 
@@ -248,6 +251,12 @@ async def test_pictures_of_the_data_screens(root, monkeypatch):
         await pilot.press("escape", "p")
         await says(pilot, "[+please+]")
         await check_pictures(pilot, "data-pairs")
+        await pilot.press("e")
+        await says(pilot, "Write which text anew?")
+        await check_pictures(pilot, "choose")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, EditText))
+        await check_pictures(pilot, "edit-text")
 
 
 @pytest.mark.slow
@@ -276,6 +285,42 @@ async def test_a_threshold_is_tried_then_counted_and_written(root, text_of):
         assert (
             "- near_duplicates: {threshold: 1}  # a threshold" in (root / "temper.yaml").read_text()
         )
+
+
+@pytest.mark.slow
+async def test_a_text_of_a_pair_is_written_anew_by_keys_and_that_is_undone(root, text_of):
+    decisions = root / "decisions" / "tickets.jsonl"
+    async with rows_of_dataset(root, (110, 30)) as pilot:
+        app = pilot.app
+        await pilot.press("d")
+        await says(pilot, "nearly the same words")
+        await pilot.press(*["j"] * 5, "p")
+        await says(pilot, "[+please+]")
+        pair = app.screen._pairs[0]
+        await pilot.press("e")
+        await says(pilot, "Write which text anew?")
+        await pilot.press("k", "enter")  # the question; the answer is proposed
+        await until(pilot, lambda: isinstance(app.screen, EditText))
+        before = app.screen.query_one(TextArea).text
+        assert "please" in before and before in pair.row_text
+        await pilot.press("f7", *"--new", "enter", *"[b]", "ctrl+s")
+        await says(pilot, "temper curate edit")
+        line = json.loads(decisions.read_text())
+        assert line == {
+            "id": pair.row, "decision": "edit", "texts": {"messages.0": "--new\n[b]"}
+        }  # fmt: skip
+        assert "[b]" in text_of(app) and "please" not in text_of(app)
+        # what was written here is what is edited further; leaving changes nothing
+        await pilot.press("e")
+        await says(pilot, "Write which text anew?")
+        await pilot.press("k", "enter")
+        await until(pilot, lambda: isinstance(app.screen, EditText))
+        assert app.screen.query_one(TextArea).text == "--new\n[b]"
+        await pilot.press(*"xyz", "escape")
+        await pilot.press("u")
+        await until(pilot, lambda: load_decisions(decisions).edit[pair.row]["messages.0"] == before)
+        assert "[+please+]" in await says(pilot, "please")
+        assert len(decisions.read_text().splitlines()) == 2
 
 
 @pytest.mark.slow

@@ -8,11 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
+from textual.events import MouseScrollUp
 
+from tests.tui.keys import until
 from tests.tui.pictures import check_pictures
 from tui import disk, figures
 from tui.app import TemperApp
@@ -74,6 +77,35 @@ async def test_the_machine_scrolls_and_its_disk_is_always_shown(
         await pilot.press("k", "g")
         await pilot.pause()
         assert "    0 H100" in text_of(app)
+
+
+async def test_many_gpus_are_scrolled_also_where_all_panes_are_shown(made, settled, text_of):
+    made.run("first", steps=5)
+    many = {"gpus": [{**GPUS["gpus"][0], "index": place} for place in range(20)]}
+    app = TemperApp(made.root)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await settled(pilot)
+        home = app.screen
+        assert isinstance(home, HomeScreen)
+        machine = home._machine
+        machine.show_gpus(parse_report(json.dumps(GPUS).encode()))
+        await pilot.press("shift+tab")
+        assert home._pane is home._steps and not machine.is_active  # all of it is seen anyway
+        machine.show_gpus(parse_report(json.dumps(many).encode()))
+        await pilot.press("tab")
+        await pilot.pause()
+        assert home._pane is machine and "machine  1-" in text_of(app)
+        assert "of 40" in text_of(app) and "19 H100" not in text_of(app)
+        await pilot.press("G")
+        await pilot.pause()
+        assert "40 of 40" in text_of(app) and "19 H100" in text_of(app)
+        assert "412 of 1,000 GiB free" in text_of(app)
+        await pilot.press("tab")
+        await pilot.pause()
+        assert home._pane is home._runs
+        await pilot._post_mouse_events([MouseScrollUp], machine, offset=(9, 4))
+        await pilot.pause()
+        assert "39 of 40" in text_of(app)
 
 
 def fill(made):
@@ -297,6 +329,26 @@ def test_likely_rows_are_proposed(tmp_path):
     assert likely_rows(tmp_path) == ""
 
 
+async def test_the_first_start_can_also_look_into_a_file(made, settled, text_of):
+    (made.root / "mine.jsonl").write_text('{"prompt": "seen here", "completion": "b"}\n')
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "Only look into a file of rows" in text_of(app)
+        await pilot.press("G", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Ask) and "mine.jsonl" in text_of(app)
+        await pilot.press(*"nowhere", "enter")
+        await pilot.pause()
+        assert "There is no file nowhere in" in text_of(app)
+        await pilot.press(*["backspace"] * 7, *"mine.jsonl", "enter")
+        await until(pilot, lambda: "seen here" in text_of(app))
+        assert isinstance(app.screen, RowsScreen)
+        await pilot.press("1")
+        await settled(pilot)
+        assert not (made.root / "datasets").exists()  # nothing was made
+
+
 async def test_another_model_is_named_in_the_command(made, settled, monkeypatch):
     (made.root / "rows.csv").write_text("prompt,completion\na,b\n")
     app = TemperApp(made.root)
@@ -312,19 +364,24 @@ async def test_another_model_is_named_in_the_command(made, settled, monkeypatch)
 async def test_a_step_is_begun_once_however_often_its_key_is_pressed(made, settled, monkeypatch):
     made.recipe()
     app = TemperApp(made.root)
-    ran = []
-    monkeypatch.setattr(
-        app, "run_temper", lambda arguments, then=None: ran.append((arguments, then))
-    )
+    go, ran = threading.Event(), []
+
+    def start(arguments, directory, **_):
+        ran.append(arguments)
+        assert go.wait(60)
+        return Outcome(arguments, 2, "", "no")
+
+    monkeypatch.setattr("tui.temper.run_temper", start)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("d", "enter", "d")
         await pilot.pause()
-        assert [arguments for arguments, _ in ran] == [("curate", "--detach")]
+        assert ran == [("curate", "--detach")]
         assert "It is being started already." in [note.message for note in app._notifications]
-        ran[0][1](Outcome(("curate", "--detach"), 2, "", "no"))
+        go.set()
+        await until(pilot, lambda: isinstance(app.screen, Notice))
         await pilot.press("escape", "d")
-        assert len(ran) == 2
+        await until(pilot, lambda: len(ran) == 2)
 
 
 async def test_news_leave_room_for_what_to_do_next(made, settled, text_of):

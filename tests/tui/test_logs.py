@@ -5,8 +5,10 @@ import time
 
 import pytest
 
+from tests.tui.keys import until
 from tui.app import TemperApp
 from tui.logs.file import CHUNK, LogFile
+from tui.logs.folding import folded
 from tui.logs.index import BLOCK, LineIndex
 from tui.logs.query import BadQuery, parse
 from tui.logs.reader import LogReader
@@ -231,3 +233,56 @@ async def test_the_log_screen_searches_and_filters_by_keys(made, settled, text_o
         await pilot.press("escape", "escape")
         await settled(pilot)
         assert not isinstance(app.screen, LogScreen)
+
+
+NOTES = (
+    "2026-11-22 02:09:41,935 WARNING bitsandbytes.ops: Failed to load gemm_4bit\n"
+    "2026-11-22 02:09:49,734 WARNING py.warnings: /lib/torch/_script.py:365: deprecated\n"
+    "    |   warnings.warn(\n"
+)
+ERROR = "2026-11-22 02:09:50,000 ERROR torch.cuda: out of memory\n"
+
+
+def test_what_libraries_log_is_counted_between_the_own_lines():
+    lines = f"    | of before\nloading\n{NOTES}training\n{ERROR}{NOTES}".splitlines()
+    assert folded(lines, "elsewhere") == [
+        "- 1 message of libraries, elsewhere",
+        "loading",
+        "- 2 messages of libraries, elsewhere",
+        "training",
+        ERROR.strip(),
+        "- 2 messages of libraries, elsewhere",
+    ]
+    assert folded([], "elsewhere") == []
+
+
+async def test_the_run_shows_its_own_lines_and_its_log_all_of_them(made, settled, text_of):
+    run = made.run("live", state="running", steps=10)
+    log = made.job_of(run) / "log.txt"
+    log.write_text(f"loading torch\n{NOTES}training …\n{ERROR}")
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        text = text_of(app)
+        assert "gemm_4bit" not in text and "warnings.warn" not in text
+        places = [
+            text.index(one)
+            for one in ("loading torch", "- 2 messages of libraries", "training", "out of memory")
+        ]
+        assert places == sorted(places)
+
+        await pilot.press("L")
+        await until(pilot, lambda: "gemm_4bit" in text_of(app))
+        await pilot.press("f")
+        await until(pilot, lambda: "without libraries (3 lines)" in text_of(app))
+        assert "gemm_4bit" not in text_of(app) and "out of memory" in text_of(app)
+        await pilot.press("ampersand", *"training", "enter")
+        await until(pilot, lambda: "without libraries, only: training (1 line)" in text_of(app))
+        await pilot.press("f", "ampersand", *(["backspace"] * 8), *"warning", "enter")
+        await until(pilot, lambda: "only: warning (3 lines)" in text_of(app))
+        await pilot.press("f", "escape")
+        await until(pilot, lambda: "warnings.warn" in text_of(app))
+        assert "without" not in text_of(app) and isinstance(app.screen, LogScreen)
+    assert log.read_text() == f"loading torch\n{NOTES}training …\n{ERROR}"

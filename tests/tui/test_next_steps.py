@@ -30,11 +30,12 @@ def commands(made):
 
 
 def test_the_loop_is_walked_step_by_step(made):
-    assert commands(made) == ["temper demo . --detach", "temper init ."]
+    assert commands(made) == ["temper demo . --detach", "temper init .", ""]
     made.recipe()
     assert commands(made) == ["temper curate --detach"]
-    made.other_job("curate", state="running")
+    job = made.other_job("curate", state="running")
     assert commands(made) == [""]
+    made.job(job, state="finished", kind="curate", argv=["temper", "curate"])
     made.dataset("triage")
     assert commands(made) == ["temper train --detach"]
     run = made.run("triage", state="running", steps=5)
@@ -54,6 +55,51 @@ def test_the_loop_is_walked_step_by_step(made):
     made.job(job, state="finished", kind="eval")
     made.evaluation(run, "pass")
     assert commands(made) == ["temper export triage-ab12 exported/triage-ab12 --to merged"]
+
+
+REPLAYING = """
+  method: sft   # dataset: not-this-one
+  tempering:
+    replay:
+      dataset: general
+      share: 0.6
+evaluate: {}"""
+
+
+def test_training_waits_for_every_dataset_that_the_recipe_names(made):
+    made.recipe(curate="{}", train=REPLAYING)
+    made.recipe("general.yaml", name="general", curate="{}")
+    made.dataset("triage")
+    assert commands(made) == ["temper curate general.yaml --detach"]  # it would fail before
+    assert steps(made)[0].words == (
+        "The recipe general has no dataset yet, and triage trains on it. Curate its rows."
+    )
+    curate = ["temper", "curate", "general.yaml"]
+    job = made.other_job("curate", state="running", result="datasets/general")
+    made.job(job, state="running", kind="curate", argv=curate)
+    (step,) = steps(made)
+    assert (step.command, step.about) == ("temper logs curate-ef56", "triage")
+    assert step.words == (
+        "triage trains on rows of general too, which are being made: wait for curate-ef56."
+    )
+    made.job(job, state="finished", kind="curate", argv=curate)
+    made.dataset("general")
+    assert commands(made) == ["temper train --detach"]
+    made.job(job, state="queued", kind="curate", argv=["temper", "curate"])
+    (step,) = steps(made)
+    assert step.words == "New rows of triage are being made: wait for curate-ef56."
+
+
+def test_a_dataset_that_nothing_here_makes_is_told_before_training(made):
+    made.recipe(curate="{}", train="{dataset: 'triage', tempering: {replay: {dataset: old}}}")
+    made.dataset("triage")
+    (step,) = steps(made)
+    assert step.words == (
+        "triage trains on rows of old too, which are not here, and no recipe here makes them."
+    )
+    assert (step.command, step.role) == ("temper check", "warn")
+    made.recipe(train="{dataset: triage, tempering: {replay: {dataset: ../old/1a}}}")
+    assert commands(made) == ["temper train --detach"]  # a directory: `temper train` looks
 
 
 def test_a_curation_that_failed_is_told_with_its_reason_before_it_is_proposed_again(made):
@@ -77,7 +123,7 @@ def test_a_curation_that_failed_is_told_with_its_reason_before_it_is_proposed_ag
 
 def test_among_files_of_ones_own_init_comes_first_and_the_demo_gets_a_new_directory(made):
     (made.root / "rows.jsonl").touch()
-    assert commands(made) == ["temper init .", "temper demo demo --detach"]
+    assert commands(made) == ["temper init .", "temper demo demo --detach", ""]
     (made.root / "demo").mkdir()
     assert commands(made)[1] == "temper demo demo-2 --detach"
 

@@ -83,6 +83,20 @@ def test_an_evaluation_tells_its_worst_verdict_and_what_fell(made):
     assert (row.record.lost, row.record.gained) == (297, 491)
 
 
+def test_a_new_evaluation_leaves_the_rows_of_the_others_as_they_were(made):
+    run = made.run("x")
+    made.evaluation(run, "fail", day=8)
+    reader = Reader(made.root)
+    (before,) = reader.poll().evals
+    made.evaluation(run, "pass", day=9)
+    new, old = reader.poll().evals
+    assert (new.state, old.state) == ("pass", "fail") and old is before
+    made.other_job("eval", result=f"evals/{old.id}")
+    job = "20261101-110000-eval-ef56"
+    new, old = reader.poll().evals
+    assert (new.job, old.job) == ("", job)  # its job came to be known, so the row is another
+
+
 def test_an_evaluation_that_is_half_written_is_a_broken_row(made):
     path = made.evaluation(made.run("x"), "pass") / "results.json"
     path.write_text(path.read_text()[:100])

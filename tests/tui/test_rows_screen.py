@@ -6,6 +6,7 @@ import json
 from contextlib import asynccontextmanager
 
 import numpy as np
+from rich.cells import cell_len
 
 from tests.tui.data_rows import says, until
 from tui.app import TemperApp
@@ -73,3 +74,29 @@ def test_what_was_counted_for_older_numbers_is_not_shown(tmp_path):
     screen._counted(Outcome((), 0, "{}", ""), {"threshold": 0.7})
     assert not screen._is_counting
     assert "others now" in told[0]
+
+
+async def test_a_megabyte_in_one_cell_is_browsed_opened_and_searched(tmp_path, text_of):
+    long = "\u202e" + "word " * 220_000 + "needle"
+    assert len(long.encode()) > 1 << 20
+    path = tmp_path / "long.jsonl"
+    rows = [{"text": long}, {"text": "שלום עולם 👩‍👩‍👧 short"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    app = TemperApp(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.open_dataset(path)
+        text = await says(pilot, "short")
+        assert "\u202e" not in text and "שלום" in text
+        for line in text.split("\n"):
+            assert cell_len(line) <= 80
+        await pilot.press("slash", *"needle", "enter")
+        await says(pilot, "needle")
+        await pilot.press("g", "enter")
+        await says(pilot, "word word")
+        await pilot.press("G")
+        text = await says(pilot, "needle")
+        assert "\u202e" not in text
+        await pilot.resize_terminal(20, 5)
+        await pilot.press("g", "tab", "tab", "escape")
+        await pilot.pause()
+        assert len(text_of(app).split("\n")) == 5

@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 
 from tests.tui.pictures import check_pictures
 from tests.tui.test_terminals import Terminal
+from tui import themes
 from tui.app import TemperApp
 from tui.batches import BatchRow
 from tui.curves import frontier
@@ -297,7 +298,11 @@ async def test_runs_lie_over_each_other_with_their_names_and_values(made, settle
         await pilot.press("enter", "o")
         await settled(pilot)
         assert "m marks" in text_of(app)
-        await pilot.press("m", "enter")
+        await pilot.press("m")
+        await check_pictures(pilot, "overlay")
+        await pilot.resize_terminal(160, 48)
+        app.theme = themes.DARK.name
+        await pilot.press("enter")
         await settled(pilot)
         await pilot.press("G")
         legend = next(line for line in text_of(app).splitlines() if "\u2501\u2501 " in line)

@@ -2,15 +2,18 @@
 
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from rich.cells import cell_len
 from textual.geometry import Region
 
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import PROGRAM, Terminal
 from tui import themes
 from tui.app import TemperApp
 from tui.widgets.chart import Chart
@@ -181,6 +184,53 @@ def test_a_dumb_terminal_with_a_c_locale_gets_ascii(made, terminal):
     assert screen.output.isascii()
     screen.press(b"q")
     assert screen.exit_code() == 0
+
+
+@pytest.mark.parametrize("mouse", [True, False])
+def test_the_mouse_is_taken_only_where_it_is_wanted(made, terminal, mouse):
+    made.run("live", steps=100)
+    begin = "import sys; from pathlib import Path; from tui.app import run_app; "
+    code = f"{begin}sys.exit(run_app(Path({str(made.root)!r}), mouse={mouse}))"
+    screen = terminal(made, program=code)
+    assert screen.read_until(b"live-ab12")
+    assert (b"\x1b[?1000h" in screen.output) is mouse
+    screen.press(b"q")
+    assert screen.exit_code() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux")
+@pytest.mark.parametrize("name", ["tmux-256color", "screen"])
+def test_in_tmux_it_paints_follows_a_resize_and_leaves_clean(made, tmp_path, name):
+    run = made.run("live", state="running", steps=100)
+    socket = str(tmp_path / "tmux")
+
+    def tmux(*arguments: str) -> str:
+        command = ["tmux", "-f", "/dev/null", "-S", socket, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def shows(wanted: str) -> str:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if wanted in (text := tmux("capture-pane", "-p")):
+                return text
+            time.sleep(0.1)
+        raise AssertionError(tmux("capture-pane", "-p"))
+
+    program = PROGRAM.format(root=str(made.root))
+    shell = f"{shlex.join([sys.executable, '-P', '-c', program])}; echo left with $?; sleep 60"
+    begun = f"TERM={name} LC_ALL=C.UTF-8 sh -c {shlex.quote(shell)}"
+    tmux("new-session", "-d", "-x", "100", "-y", "30", begun)
+    try:
+        assert "▌1 home" in shows("live-ab12")
+        tmux("send-keys", "Enter")
+        assert "grad" in shows("100 of 200") or run.name in shows(run.name)
+        tmux("resize-window", "-x", "80", "-y", "24")
+        assert max(map(len, shows("esc h back").splitlines())) <= 80
+        tmux("send-keys", "q")
+        assert "▌1 home" not in shows("left with 0")
+    finally:
+        tmux("kill-server")
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from tui.screens.home import HomeScreen
 from tui.screens.proofs import ProofsScreen
 from tui.screens.run import RunScreen
 from tui.screens.train import TrainScreen
-from tui.temper import run_temper
+from tui.temper import Outcome, run_temper
 from tui.widgets.recipe_text import RecipeText
 
 RECIPE = """\
@@ -147,6 +147,40 @@ async def test_a_file_changed_by_somebody_else_is_not_lost(made, recipe, settled
         recipe.unlink()
         await pilot.press("r")
         await until(pilot, lambda: "changed on disk" in text_of(app))
+
+
+async def test_its_runs_are_stopped_resumed_and_queued_by_keys(
+    made, recipe, settled, text_of, quick, monkeypatch
+):
+    """The commands alone: here a job that runs is this very process."""
+    ran: list[str] = []
+    waiting = {"waiting": [{"job": "a"}, {"job": "b"}], "running": []}
+
+    def answer(arguments, directory, **_):
+        ran.append(" ".join(arguments))
+        return Outcome(tuple(arguments), 0, json.dumps(waiting), "")
+
+    run = made.run("mine", state="running", steps=5)
+    stopped = made.run("mine", state="stopped", steps=5, day=2)
+    app = TemperApp(made.root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        monkeypatch.setattr("tui.temper.run_temper", answer)
+        await pilot.press("3")
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen) and understood(app))
+        await pilot.press("X")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "It saves a checkpoint" in text_of(app) and "temper resume mine-ab12" in text_of(app)
+        await pilot.press("y")
+        await until(pilot, lambda: ran == [f"stop {made.job_of(run).name}"])
+        await pilot.press("Q")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: ran[1:] == ["queue --json", "queue first b"])
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen))
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert ran[3] == f"resume {stopped.name} --detach"
 
 
 BROKEN = [

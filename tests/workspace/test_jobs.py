@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from workspace.errors import DataError, LimitExceeded, Stopped, UsageError
+from workspace.job_log import begins_note, is_note
 from workspace.jobs import JobView, list_jobs, read_job, run_job, stop_job
 from workspace.layout import Workspace
 from workspace.machine import own_identity, process_started
@@ -190,6 +191,19 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(workspace: Workspac
     with pytest.raises(ZeroDivisionError), run_job(workspace, "train", []) as job:
         raise ZeroDivisionError("by zero")
     assert "ZeroDivisionError: by zero" in job.log_path.read_text()
+
+
+def test_what_libraries_log_can_be_told_from_the_own_lines(workspace: Workspace) -> None:
+    with run_job(workspace, "curate", ["temper"]) as job:
+        logging.getLogger("py.warnings").warning("%s", "/lib/a.py:3: old\n  warnings.warn(\n")
+        logging.getLogger("torch").error("out of memory\n  at once")
+        logging.getLogger("temper.serve").warning("of ours")
+    lines = job.log_path.read_text().splitlines()
+    assert [is_note(line) for line in lines] == [True, True, False, False, False]
+    assert [begins_note(line) for line in lines[:2]] == [True, False]
+    assert lines[0].endswith("WARNING py.warnings: /lib/a.py:3: old")
+    assert lines[1] == "    |   warnings.warn("
+    assert lines[3] == "  at once"
 
 
 def test_a_log_that_cannot_be_written_prints_no_traceback(

@@ -10,7 +10,7 @@ Scope = Literal[
     "train-yaml", "proofs",
     "overlay", "batch", "log", "probes",
     "evaluation", "answers", "trends", "measure", "measuring", "whole",
-    "palette", "ask", "choose", "confirm", "notice",
+    "palette", "ask", "choose", "confirm", "notice", "edit-text",
 ]  # fmt: skip
 """Where an action works: everywhere, or on one screen."""
 

@@ -62,7 +62,8 @@ ACTIONS = (
     ),
     Action("keep", ("a",), "a", "both stay", "They are two rows: both stay.", ("pairs",), True),
     Action("drop", ("x",), "x", "a copy", "One is a copy: it goes.", ("pairs",), True),
-    Action("undo", ("u",), "u", "undo", "Take the last judgement back.", ("pairs",), True),
+    Action("edit", ("e",), "e", "edit", "Write a text of one of them anew.", ("pairs",), True),
+    Action("undo", ("u",), "u", "undo", "Take the last judgement or edit back.", ("pairs",), True),
     Action("change(1)", ("plus", "equals_sign"), "+", "more", "Raise it.", ("trying",), True),
     Action("change(-1)", ("minus",), "-", "less", "Lower it.", ("trying",), True),
     Action(

@@ -7,10 +7,11 @@ from tui.actions.action import Action
 ACTIONS = (
     Action(
         "cancel", ("escape",), "esc", "leave", "Leave without an answer.",
-        ("ask", "choose", "confirm", "notice"),
+        ("ask", "choose", "confirm", "notice", "edit-text"),
     ),
     Action("cancel", ("enter", "q"), "enter", "leave", "Leave.", ("notice",)),
     Action("cancel", ("n", "q"), "n", "leave it", "Do nothing.", ("confirm",)),
+    Action("save", ("ctrl+s",), "ctrl+s", "take it", "Take the text as it is.", ("edit-text",)),
     Action("yes", ("y",), "y", "do it", "Do it.", ("confirm",)),
     Action("move(1)", ("j",), "j", "down", "One line down.", ("choose",)),
     Action("move(-1)", ("k",), "k", "up", "One line up.", ("choose",)),

@@ -82,6 +82,10 @@ ACTIONS = (
     Action("next_match(1)", ("n",), "n", "below", "To the next line that has them.", _LOG, True),
     Action("next_match(-1)", ("N",), "N", "above", "To the line above that has them.", _LOG, True),
     Action("filter", ("ampersand",), "&", "filter", "Show only lines with these.", _LOG, True),
+    Action(
+        "fold", ("f",), "f", "own lines", "Leave out what libraries log, or not.",
+        ("log", "measuring"), True,
+    ),
     Action("shift(1)", ("right",), "right", "right", "What is right of the edge.", _LOG),
     Action("shift(-1)", ("left",), "left", "left", "Back to the left.", _LOG),
     Action("back", ("escape", "h", "left"), "esc h", "back", "Back to the run.", _PROBES, True),

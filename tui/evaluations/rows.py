@@ -144,25 +144,37 @@ def _read_dial(directory: Path) -> EvaluationRecord:
     )
 
 
-def evaluation_rows(
-    evaluations: Mapping[str, Entry[EvaluationRecord]], jobs: Mapping[str, Entry[JobView]]
-) -> tuple[EvaluationRow, ...]:
-    """Return all evaluations and the jobs that left none: active ones first, then the newest."""
-    made_by = {
-        Path(entry.value.result).name: entry.value.id
-        for entry in jobs.values()
-        if entry.value is not None and entry.value.kind == "eval" and entry.value.result
-    }
-    rows = [
-        _of_result(Path(path), entry, made_by.get(Path(path).name, ""))
-        for path, entry in evaluations.items()
-    ]
-    shown = {row.job for row in rows}
-    rows += _of_jobs(
-        entry for entry in jobs.values() if entry.value and entry.value.id not in shown
-    )
-    active = {"running": 2, "queued": 1}
-    return tuple(sorted(rows, key=lambda row: (active.get(row.state, 0), row.id), reverse=True))
+class EvaluationRows:
+    """Makes the list again and again; the row of what has not changed is the one made before."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Entry[EvaluationRecord], EvaluationRow]] = {}
+
+    def of(
+        self,
+        evaluations: Mapping[str, Entry[EvaluationRecord]],
+        jobs: Mapping[str, Entry[JobView]],
+    ) -> tuple[EvaluationRow, ...]:
+        """Return all evaluations and the jobs that left none: active first, then the newest."""
+        made_by = {
+            Path(entry.value.result).name: entry.value.id
+            for entry in jobs.values()
+            if entry.value is not None and entry.value.kind == "eval" and entry.value.result
+        }
+        known, self._known = self._known, {}
+        for path, entry in evaluations.items():
+            job = made_by.get(path.rpartition("/")[2], "")  # no Path: there may be thousands
+            before = known.get(path)
+            if before is None or before[0] is not entry or before[1].job != job:
+                before = entry, _of_result(Path(path), entry, job)
+            self._known[path] = before
+        rows = [row for _, row in self._known.values()]
+        shown = {row.job for row in rows}
+        rows += _of_jobs(
+            entry for entry in jobs.values() if entry.value and entry.value.id not in shown
+        )
+        active = {"running": 2, "queued": 1}
+        return tuple(sorted(rows, key=lambda row: (active.get(row.state, 0), row.id), reverse=True))
 
 
 def _of_result(path: Path, entry: Entry[EvaluationRecord], job: str) -> EvaluationRow:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -43,8 +45,21 @@ class MaskProof:
     rows: tuple[MaskedRow, ...]
 
 
-def read_checks(output: str) -> tuple[Check, ...]:
-    """Return what `temper check --json` printed.
+def inside(root: Path, text: str) -> str:
+    """Return a text whose paths below `root` are told as seen from there.
+
+    >>> inside(Path("/desk"), "/desk/suites/../datasets/mine: not made yet; /desks is not ours")
+    'datasets/mine: not made yet; /desks is not ours'
+    """
+    if root == root.parent:
+        return text
+    # To the end of a word: what follows a blank within a path stays as it is, and is right so.
+    below = re.compile(re.escape(str(root)) + r"(?![\w.-])[^\s:;,)'\"`]*")
+    return below.sub(lambda found: posixpath.relpath(found[0], root), text)
+
+
+def read_checks(output: str, root: Path) -> tuple[Check, ...]:
+    """Return what `temper check --json` printed, its paths as seen from the workspace.
 
     Raises:
         ValueError: it is something else.
@@ -53,7 +68,9 @@ def read_checks(output: str) -> tuple[Check, ...]:
     if not isinstance(document, list):
         raise ValueError("not a list")
     return tuple(
-        Check(*(str(one.get(name) or "") for name in ("level", "what", "found", "cure")))
+        Check(
+            *(inside(root, str(one.get(name) or "")) for name in ("level", "what", "found", "cure"))
+        )
         for one in document
         if isinstance(one, dict)
     )

@@ -11,6 +11,8 @@ from tui.form.fields import Field
 from tui.form.parent import Change
 from tui.form.reading import Fault, Reading, faults_by_key
 
+_OF_RECIPE = "recipe"
+"""The reason that `temper plan` gives for what the recipe says."""
 Origin = Literal["set", "line", "plan", "default", "unknown"]
 
 
@@ -33,8 +35,13 @@ class RecipeState:
 
     @property
     def reasons(self) -> Mapping[str, tuple[str, str]]:
-        """Key → the value that the plan decided for it, and why."""
-        return (self.estimates[0].reasons or {}) if len(self.estimates) == 1 else {}
+        """Key → the value that the plan decided for it, and why.
+
+        What it has from the recipe is left out: a key that was taken out of the text since would
+        show its former value as the plan's.
+        """
+        found = (self.estimates[0].reasons or {}) if len(self.estimates) == 1 else {}
+        return {key: told for key, told in found.items() if told[1] != _OF_RECIPE}
 
     def fault_of(self, key: Sequence[str | int]) -> Fault | None:
         """Return what is wrong with exactly this key."""
@@ -64,7 +71,7 @@ class RecipeState:
             return "line", f"line {line}" if line else "recipe"
         is_left = one.value in (None, "auto")
         if is_left and dotted(one.key) in self.reasons and not one.children:
-            return "plan", "plan"
+            return "plan", "earlier plan" if self.is_stale else "plan"
         return "default", "default"
 
 

@@ -19,7 +19,7 @@ from workspace.text import plain
 Result = TypeVar("Result")
 
 
-def _text(text: str, name: str) -> Static:
+def dialog_text(text: str, name: str) -> Static:
     """Return a text from anywhere, made plain and never read as markup."""
     lines = "\n".join(plain(line, limit=4000) for line in text.splitlines())
     return Static(Content(lines), markup=False, classes=name)
@@ -70,12 +70,12 @@ class Ask(Dialog[str]):
     def compose(self) -> ComposeResult:
         """Put the question over the line."""
         with Container(id="box"):
-            yield _text(self._question, "question")
+            yield dialog_text(self._question, "question")
             line = PlainInput(self._value, placeholder=plain(self._hint))
             line.cursor_blink = False
             yield line
-            yield _text("", "lost")
-            yield _text("enter  take it      esc  leave", "keys")
+            yield dialog_text("", "lost")
+            yield dialog_text("enter  take it      esc  leave", "keys")
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Answer with the line, or say what is wrong with it."""
@@ -100,10 +100,10 @@ class Choose(Dialog[int]):
     def compose(self) -> ComposeResult:
         """Put the question over the list."""
         with Container(id="box"):
-            yield _text(self._question, "question")
+            yield dialog_text(self._question, "question")
             shown = [Option(Content(plain(option, limit=400))) for option in self._options]
             yield OptionList(*shown, markup=False)
-            yield _text("j k  move      enter  take it      esc  leave", "keys")
+            yield dialog_text("j k  move      enter  take it      esc  leave", "keys")
 
     def on_mount(self) -> None:
         """Begin at the selected one."""
@@ -132,9 +132,9 @@ class Confirm(Dialog[bool]):
     def compose(self) -> ComposeResult:
         """Say what is lost."""
         with Container(id="box"):
-            yield _text(self._question, "question")
-            yield _text(self._lost, "lost")
-            yield _text("y  do it      n  leave it", "keys")
+            yield dialog_text(self._question, "question")
+            yield dialog_text(self._lost, "lost")
+            yield dialog_text("y  do it      n  leave it", "keys")
 
     def action_yes(self) -> None:
         """Do it."""
@@ -153,7 +153,7 @@ class Notice(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Put the text into a box that scrolls."""
         with Container(id="box"):
-            yield _text(self._title, "question")
+            yield dialog_text(self._title, "question")
             with VerticalScroll():
-                yield _text(self._shown, "text")
-            yield _text("esc  leave", "keys")
+                yield dialog_text(self._shown, "text")
+            yield dialog_text("esc  leave", "keys")

@@ -20,7 +20,7 @@ from tui.widgets.hints import Hints
 from tui.widgets.said import Said
 
 _FAR = 1 << 40
-_NOT_STEPS = ("read", "normalise", "decisions", "mix")
+_NOT_STEPS = ("read", "normalise", "decisions", "edits", "mix")
 
 
 class FunnelScreen(WorkingScreen):

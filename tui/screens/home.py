@@ -196,14 +196,20 @@ class HomeScreen(LiveScreen):
         return self._steps if self.has_class("-empty") else self._panes[self._place][1]
 
     def _activate(self, place: int) -> None:
-        if self.has_class("-all") and self._panes[place][1] is self._machine:
-            place = 0  # it has no cursor, and is shown anyway
+        if place >= self._count:
+            place = 0
         self._place = place
         for _, pane in self._panes:
             pane.activate(pane is self._pane)
         self.update_classes({f"-pane-{name}": pane is self._pane for name, pane in self._panes})
         self._name_tabs()
         self._show_selected()
+
+    @property
+    def _count(self) -> int:
+        """How many panes keys go to: the last has no cursor, and needs none where it is whole."""
+        is_whole = self.has_class("-all") and not self._machine.is_cut
+        return len(self._panes) - is_whole
 
     def _find_place(self, snapshot: Snapshot) -> None:
         """Until somebody goes to a pane: the runs, or what to do next while there is none."""
@@ -240,8 +246,7 @@ class HomeScreen(LiveScreen):
 
     def action_pane(self, by: int) -> None:
         """Go to another pane."""
-        count = len(self._panes) - self.has_class("-all")
-        self._go_to((self._place + by) % count)
+        self._go_to((self._place + by) % self._count)
 
     def action_show_pane(self, place: int) -> None:
         """Go to the pane that was clicked."""

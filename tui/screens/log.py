@@ -14,6 +14,7 @@ from textual.message import Message
 
 from tui.actions import bindings
 from tui.glyphs import Glyphs
+from tui.logs.folding import own_lines
 from tui.logs.query import BadQuery, Query, parse
 from tui.logs.reader import LogReader, LogView
 from tui.poller import Update
@@ -49,6 +50,7 @@ class LogScreen(LiveScreen):
         self._reader = LogReader(log, lambda view: self.post_message(self.Read(view)))
         self._search: Query | None = None
         self._filter: Query | None = None
+        self._is_own = False
 
     def compose(self) -> ComposeResult:
         """Put the log between title and keys."""
@@ -86,10 +88,9 @@ class LogScreen(LiveScreen):
 
     def action_back(self) -> None:
         """Show all lines again, or go back to the run."""
-        if self._filter is not None or self._search is not None:
-            self._filter = self._search = None
-            self._lines.look_for(None, None)
-            self._reader.ask(partial(self._reader.filter, None))
+        if self._filter is not None or self._search is not None or self._is_own:
+            self._search, self._is_own = None, False
+            self._begin_filter(None)
         else:
             self.dismiss(None)
 
@@ -99,7 +100,7 @@ class LogScreen(LiveScreen):
 
     def _begin_search(self, query: Query | None) -> None:
         self._search = query
-        self._lines.look_for(self._search, self._filter)
+        self._lines.look_for(query, self._filter, is_own=self._is_own)
         if query is not None:
             self._reader.ask(partial(self._reader.search, query, -1))
 
@@ -109,8 +110,14 @@ class LogScreen(LiveScreen):
 
     def _begin_filter(self, query: Query | None) -> None:
         self._filter = query
-        self._lines.look_for(self._search, self._filter)
-        self._reader.ask(partial(self._reader.filter, query))
+        self._lines.look_for(self._search, query, is_own=self._is_own)
+        wanted = own_lines(query) if self._is_own else query
+        self._reader.ask(partial(self._reader.filter, wanted))
+
+    def action_fold(self) -> None:
+        """Leave out what libraries log, or show it again."""
+        self._is_own = not self._is_own
+        self._begin_filter(self._filter)
 
     def _ask(self, question: str, now: Query | None, then: Callable[[Query | None], None]) -> None:
         def answered(text: str | None) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,6 +16,7 @@ from tui.actions import bindings
 from tui.evaluations.measurement import Choice, Measurement, choices
 from tui.evaluations.wrapping import Paragraph
 from tui.glyphs import Glyphs
+from tui.poller import Update
 from tui.screens.moving import MovingScreen
 from tui.temper import Outcome, typed
 from tui.widgets.checklist import Checklist
@@ -23,6 +24,9 @@ from tui.widgets.evaluation_title import EvaluationTitle
 from tui.widgets.hints import Hints
 from tui.widgets.picking import Picking
 from tui.widgets.reading import Reading
+
+if TYPE_CHECKING:
+    from tui.app import TemperApp
 
 _KEYS = "enter chooses, S starts"
 _JOB = re.compile(r"\b\d{8}-\d{6}-[a-z0-9._-]+")
@@ -43,7 +47,9 @@ class MeasureScreen(MovingScreen):
     def __init__(self, glyphs: Glyphs, root: Path, *, run: str = "", at: str = "run") -> None:
         super().__init__()
         self._glyphs, self._root, self._run, self._at = glyphs, root, run, at
-        self._is_starting = False
+        self._trouble = ""
+        self._job = ""
+        """What was started here."""
         self._title = EvaluationTitle(glyphs)
         self._list = Checklist(glyphs, id="choices")
         self._command = Reading(glyphs, id="command")
@@ -78,12 +84,24 @@ class MeasureScreen(MovingScreen):
         self._list.show(message.choices, chosen, self._at)
         self._show_command()
 
+    def show(self, update: Update) -> None:
+        """Show which evaluations start and run; they may have been started elsewhere."""
+        self._show_command(self._trouble)
+
     def _show_command(self, trouble: str = "") -> None:
+        self._trouble = trouble
         command = typed(self._list.chosen.arguments)
         told = [Paragraph(command, "accent", self._glyphs.prompt, "accent")]
         if trouble:
             told.append(Paragraph(trouble, "warn", "!", "warn"))
+        found = _at_work(self.temper)
+        told += [Paragraph(text, "muted", self._glyphs.dot, "muted") for text in found]
         self._command.show(tuple(told))
+        self._title.show("Evaluate", "", "starting" if self._is_starting else _KEYS)
+
+    @property
+    def _is_starting(self) -> bool:
+        return tuple(self._list.chosen.arguments) in self.temper.under_way
 
     def on_picking_chosen(self) -> None:
         """Choose the line that was clicked twice."""
@@ -105,26 +123,41 @@ class MeasureScreen(MovingScreen):
     def action_start(self) -> None:
         """Start what is chosen, as a job."""
         if self._is_starting:
+            self._show_command("It is being started already.")
             return
-        self._is_starting = True
-        self._title.show("Evaluate", "", "starting")
         self.temper.run_temper(self._list.chosen.arguments, self._started)
+        self._show_command()
 
     def _started(self, outcome: Outcome) -> None:
-        self._is_starting = False
-        self._title.show("Evaluate", "", _KEYS)
+        if self.is_running:
+            self._show_command()
         if outcome.code:
             self.temper.tell(outcome)
             return
         found = _JOB.search(outcome.output)
-        if not self.is_current or found is None:
-            self.tell(f"started: {outcome.command}")
+        self._job = found.group() if found is not None else ""
+        if not self.is_current or not self._job:
+            self.temper.tell(outcome)
             return
+        self._follow()
+
+    def _follow(self) -> None:
         from tui.screens.measuring import MeasuringScreen
 
-        screen = MeasuringScreen(self._glyphs, self._root, found.group())
-        self.app.switch_screen(screen)
+        self.app.switch_screen(MeasuringScreen(self._glyphs, self._root, self._job))
+
+    def on_screen_resume(self) -> None:
+        """Follow what was started here, if that came while another screen was shown."""
+        if self._job and self.is_current:
+            self._follow()
 
     def copy_text(self) -> str:
         """Return the command."""
         return typed(self._list.chosen.arguments)
+
+
+def _at_work(app: TemperApp) -> list[str]:
+    """Return the evaluations that start or run, in a line each."""
+    starting = [f"starting: {typed(one)}" for one in app.under_way if one[:1] == ("eval",)]
+    jobs = [job for job in app.snapshot.jobs if job.is_active and job.kind == "eval"]
+    return [*starting, *(f"{job.state}: {job.command}" for job in jobs)]

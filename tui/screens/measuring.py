@@ -13,6 +13,7 @@ from tui.actions import bindings
 from tui.evaluations.rows import EvaluationRow
 from tui.evaluations.wrapping import Paragraph
 from tui.glyphs import ROLES, Glyphs
+from tui.logs.folding import folded
 from tui.poller import Update
 from tui.screens.live import LiveScreen
 from tui.snapshot import unstamped
@@ -37,6 +38,7 @@ class MeasuringScreen(LiveScreen):
         self._glyphs, self._root, self._job = glyphs, root, job
         self._row: EvaluationRow | None = None
         self._was_covered = False
+        self._is_folded = True
         self._title = EvaluationTitle(glyphs)
         self._state = Reading(glyphs, id="state")
         self._log = Log(id="log", max_lines=_MOST_LOG_LINES)
@@ -70,9 +72,15 @@ class MeasuringScreen(LiveScreen):
             return
         if self._was_covered:
             self._was_covered = False
-            self._log.clear()
-            self.app.poller.follow(self._root / "jobs" / self._job / "log.txt")
+            self._read_again()
         self.show(Update(self.app.snapshot))
+
+    def _read_again(self) -> None:
+        from tui.app import TemperApp
+
+        assert isinstance(self.app, TemperApp)
+        self._log.clear()
+        self.app.poller.follow(self._root / "jobs" / self._job / "log.txt")
 
     def on_unmount(self) -> None:
         """Follow it no longer, unless another log is followed by now."""
@@ -95,7 +103,8 @@ class MeasuringScreen(LiveScreen):
             self._row = row
             self._show_state(row)
         if update.log_lines and update.log is not None and update.log.parent.name == self._job:
-            self._log.write_lines([plain(line, limit=2000) for line in update.log_lines])
+            lines = [plain(line, limit=2000) for line in update.log_lines]
+            self._log.write_lines(folded(lines, "left out") if self._is_folded else lines)
 
     def _show_state(self, row: EvaluationRow | None) -> None:
         if row is None:
@@ -116,6 +125,11 @@ class MeasuringScreen(LiveScreen):
     def action_back(self) -> None:
         """Go back; the evaluation goes on."""
         self.dismiss(None)
+
+    def action_fold(self) -> None:
+        """Show what libraries log, or leave it out again."""
+        self._is_folded = not self._is_folded
+        self._read_again()
 
     def action_move(self, by: int) -> None:
         """Scroll the log."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -11,7 +11,10 @@ from textual.binding import BindingType
 from tui.actions import bindings
 from tui.browse.changing import write_command
 from tui.browse.deciding import UNDECIDED, Decisions, read_decided
+from tui.browse.editing import Edit, with_text
 from tui.glyphs import Glyphs
+from tui.screens.dialog import Choose
+from tui.screens.edit_text import EditText, edit_trouble
 from tui.screens.working import Check, Tell, WorkingScreen
 from tui.temper import Outcome
 from tui.widgets.hints import Hints
@@ -24,6 +27,17 @@ if TYPE_CHECKING:
     from tui.app import TemperApp
 
 _FAR = 1 << 40
+
+
+class _Before(NamedTuple):
+    """What was before a judgement or an edit."""
+
+    place: int
+    pair: NearPair
+    judged: bool | None
+    decision: str
+    edited: Edit | None = None
+    """The text, where it was edited."""
 
 
 class PairsScreen(WorkingScreen):
@@ -40,8 +54,9 @@ class PairsScreen(WorkingScreen):
         self._place = 0
         self._judged: dict[int, bool] = {}
         """Place of a pair → whether it is a copy."""
-        self._undo: list[tuple[int, bool | None, str]] = []
-        """Place of a pair, and how it was judged and its row decided on before."""
+        self._undo: list[_Before] = []
+        self._edited: dict[tuple[str, str], str] = {}
+        """Row and text → what was written here."""
         self._title = Said(glyphs, id="title")
         self._which = Said(glyphs, id="which")
         self._text = TextLines(glyphs, id="text")
@@ -88,6 +103,7 @@ class PairsScreen(WorkingScreen):
         self._trial, self._pairs = trial, pairs
         self._judged.clear()
         self._undo.clear()
+        self._edited.clear()
         self._place = 0
         self.said.show("" if pairs else "No two rows are nearly alike.", "muted")
         self._show_pair()
@@ -157,7 +173,8 @@ class PairsScreen(WorkingScreen):
         if not self._pairs:
             return
         pair, place = self._pairs[self._place], self._place
-        self._undo.append((place, self._judged.get(place), self._decisions.of(pair.row)))
+        before = _Before(place, pair, self._judged.get(place), self._decisions.of(pair.row))
+        self._undo.append(before)
         self._judged[place] = is_copy
         self._decide(pair.row, decision_for(is_copy=is_copy, is_dropped=pair.is_dropped))
         self._place = min(len(self._pairs) - 1, place + 1)
@@ -168,12 +185,72 @@ class PairsScreen(WorkingScreen):
         if not self._undo:
             self.said.show("Nothing was judged here yet.", "muted")
             return
-        self._place, judged, decision = self._undo.pop()
-        self._judged.pop(self._place)
-        if judged is not None:
-            self._judged[self._place] = judged
-        self._decide(self._pairs[self._place].row, decision)
+        before = self._undo.pop()
+        self._place = before.place
+        self._pairs[self._place] = before.pair
+        if before.edited is not None:
+            self._send(before.edited)
+        else:
+            self._judged.pop(self._place)
+            if before.judged is not None:
+                self._judged[self._place] = before.judged
+            self._decide(before.pair.row, before.decision)
         self._show_pair()
+
+    # Editing
+
+    def action_edit(self) -> None:
+        """Choose a text of one of the two rows, and write it anew."""
+        if self._trial is None or not self._pairs:
+            return
+        pair, context = self._pairs[self._place], self._trial.context
+
+        def work(tell: Tell, check: Check) -> None:
+            from curate.edits import texts_in
+
+            found = texts_in(context.base, context.type, [pair.row, pair.partner])
+            check()
+            texts = [
+                Edit(row, name, self._edited.get((row, name), text))
+                for row, texts in found.items()
+                for name, text in texts.items()
+            ]
+            self.done(lambda: self._choose_text(pair, texts))
+
+        self.later("edit", work)
+
+    def _choose_text(self, pair: NearPair, texts: list[Edit]) -> None:
+        def chosen(place: int | None) -> None:
+            if place is not None:
+                self._edit(pair, texts[place])
+
+        which = {pair.row: "goes ", pair.partner: "stays"}
+        shown = [f"{which[one.row]}  {one.name:<12}  {one.text[:200]}" for one in texts]
+        answers = [y for y, one in enumerate(texts) if one.row == pair.row]
+        question = "Write which text anew? Curating applies it before every step."
+        self.app.push_screen(Choose(question, shown, max(answers, default=0)), chosen)
+
+    def _edit(self, pair: NearPair, edit: Edit) -> None:
+        trouble = edit_trouble(edit.text)
+        if trouble:
+            self.said.show(trouble, "warn")
+            return
+
+        def written(text: str | None) -> None:
+            if text is None or text == edit.text or pair not in self._pairs:
+                return
+            place = self._pairs.index(pair)
+            self._undo.append(_Before(place, pair, None, "", edit))
+            self._pairs[place] = with_text(pair, edit, text)
+            self._send(edit._replace(text=text))
+            self._show_pair()
+
+        self.app.push_screen(EditText(f"{edit.name} of {edit.row}", edit.text), written)
+
+    def _send(self, edit: Edit) -> None:
+        self._edited[edit.row, edit.name] = edit.text
+        arguments = edit.command(self._decisions.dataset)
+        cast("TemperApp", self.app).run_temper(arguments, self._ended)
 
     def _decide(self, row: str, decision: str) -> None:
         if self._decisions.of(row) != decision:

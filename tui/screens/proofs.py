@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 
 from tui.actions import bindings
 from tui.form.desk import Desk
-from tui.form.proofs import read_checks, read_mask, read_rehearsal
+from tui.form.proofs import inside, read_checks, read_mask, read_rehearsal
 from tui.glyphs import Glyphs
 from tui.poller import Update
 from tui.screens.dialog import Notice
@@ -102,9 +102,9 @@ class ProofsScreen(LiveScreen):
     def _check(self, is_unwanted: Callable[[], bool]) -> Callable[[Proofs], Proofs]:
         outcome = self._run("check", is_unwanted)
         try:
-            found = read_checks(outcome.output)
+            found = read_checks(outcome.output, self._desk.root)
         except ValueError:
-            why = _why(outcome)
+            why = inside(self._desk.root, _why(outcome))
             return lambda proofs: replace(proofs, check_trouble=why)
         return lambda proofs: replace(proofs, checks=found)
 
@@ -113,7 +113,7 @@ class ProofsScreen(LiveScreen):
         try:
             found = read_mask(outcome.output)
         except ValueError:
-            why = _why(outcome)
+            why = inside(self._desk.root, _why(outcome))
             return lambda proofs: replace(proofs, mask_trouble=why)
         return lambda proofs: replace(proofs, mask=found)
 

@@ -15,6 +15,7 @@ from tui.actions import bindings
 from tui.curves.choice import Choice
 from tui.curves.record import RunCurves
 from tui.glyphs import Glyphs
+from tui.logs.folding import folded
 from tui.poller import Update
 from tui.screens.run_commanding import RunCommanding
 from tui.snapshot import RunRow, Snapshot
@@ -115,7 +116,8 @@ class RunScreen(RunCommanding):
             self._show_row(row)
         self._draw()
         if update.log_lines and update.log == self._log_path:
-            self._log.write_lines([_end(line) for line in update.log_lines])
+            lines = folded(map(_end, update.log_lines), "in the whole log")
+            self._log.write_lines(lines)
             self.call_after_refresh(self._log.scroll_end, animate=False)
 
     def _show_row(self, row: RunRow) -> None:

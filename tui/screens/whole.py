@@ -20,8 +20,11 @@ from tui.widgets.reading import Reading
 from tui.widgets.rows import Part
 
 
-class WholeReading(Reading, Differing):
+class WholeReading(Reading):
     """A reading in which words may differ."""
+
+    # Not by a second base class: Textual looks for component classes along the first ones alone.
+    COMPONENT_CLASSES: ClassVar[set[str]] = Differing.COMPONENT_CLASSES
 
 
 class WholeScreen(MovingScreen):

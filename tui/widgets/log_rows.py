@@ -19,6 +19,7 @@ class LogRows(Rows):
         self._view: LogView | None = None
         self._query: Query | None = None
         self._filter: Query | None = None
+        self._is_own = False
         self._shift = 0
 
     def show(self, view: LogView) -> None:
@@ -26,9 +27,15 @@ class LogRows(Rows):
         self._view = view
         self.redraw()
 
-    def look_for(self, search: Query | None, kept: Query | None) -> None:
-        """Mark the lines that a search wants, and say what is searched and filtered."""
-        self._query, self._filter = search, kept
+    def look_for(self, search: Query | None, kept: Query | None, *, is_own: bool) -> None:
+        """Mark the lines that a search wants, and say what is searched and filtered.
+
+        Args:
+            search: what is looked for.
+            kept: what lines are shown for.
+            is_own: whether what libraries log is left out.
+        """
+        self._query, self._filter, self._is_own = search, kept, is_own
         self.redraw()
 
     def shift(self, by: int) -> None:
@@ -62,8 +69,12 @@ class LogRows(Rows):
         facts = []
         if view.said:
             facts.append(view.said)
-        if self._filter is not None:
-            facts.append(f"only: {self._filter.text} ({view.matches or 0:,} lines)")
+        if self._filter is not None or self._is_own:
+            only = self._filter.text if self._filter is not None else ""
+            own = "without libraries" if self._is_own else ""
+            told = ", ".join(filter(None, (own, only and f"only: {only}")))
+            lines = f"{view.matches or 0:,} line{'s' if view.matches != 1 else ''}"
+            facts.append(f"{told} ({lines})")
         if self._query is not None:
             facts.append(f"search: {self._query.text}")
         if view.is_searching:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.events import MouseScrollDown, MouseScrollUp
+
 from tui.figures import duration, moment
 from tui.glyphs import Glyphs
 from tui.jobs import JobRow
@@ -72,10 +74,27 @@ class Machine(Rows):
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Return the disk, and a line for each GPU with its processes below it, and who waits."""
-        title: Line = (("    machine", "strong" if self.is_active else "muted"),)
         rest, room = self._gpus(width), self._room(height, width)
         top = min(self._top, max(0, len(rest) - room))
+        title: Line = (("    machine", "strong" if self.is_active else "muted"),)
+        if 0 < room < len(rest):
+            shown = f"  {top + 1}-{top + room} of {len(rest)}"
+            title = (*title, (fit(shown, max(0, width - 11), self.glyphs.ellipsis), "muted"))
         return [title, *self._disk_line(width), *rest[top : top + room]]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is more than is seen at once."""
+        width, height = self.size
+        return len(self._gpus(width)) > self._room(height, width)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Scroll down."""
+        self.move(1)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Scroll up."""
+        self.move(-1)
 
     def _room(self, height: int, width: int) -> int:
         """Return how many lines there are below the title and the disk."""

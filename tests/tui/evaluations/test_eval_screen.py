@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tui.screens.evaluation import EvaluationScreen
 from tui.screens.measure import MeasureScreen
 from tui.screens.measuring import MeasuringScreen
 from tui.screens.whole import WholeScreen
+from tui.temper import Outcome
 
 
 async def press(pilot, settled, *keys):
@@ -119,6 +121,32 @@ async def test_flips_stand_side_by_side_and_can_be_filtered_read_and_saved(
         await until(pilot, lambda: "there is no run" in text_of(app))
 
 
+async def test_from_a_regression_a_key_leads_to_its_nearest_training_rows(
+    made, evaluation, settled, text_of, monkeypatch
+):
+    asked = []
+    row = {"id": "7d8ffac458", "similarity": 0.31, "text": "Where is [b]Peru[/b]? \x1b[2J"}
+
+    def answer(arguments, directory, **_):
+        asked.append(arguments)
+        return Outcome(tuple(arguments), 0, json.dumps({"rows": [row], "note": "of naive"}), "")
+
+    app = TemperApp(made.root)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settled(pilot)
+        app.open_eval(evaluation)
+        await pilot.pause()
+        await press(pilot, settled, "f")
+        monkeypatch.setattr("tui.temper.run_temper", answer)
+        await pilot.press("i")
+        await until(pilot, lambda: "nearest training rows" in text_of(app))
+        text = text_of(app)
+        assert "0.31 7d8ffac4" in text and "[b]Peru[/b]" in text and "\x1b" not in text
+        (arguments,) = asked
+        assert arguments[:2] == ["neighbours", evaluation.name] and "/" in arguments[2]
+        assert arguments[3:] == ["--model", "naive", "--json"]
+
+
 async def test_samples_that_are_gone_and_an_evaluation_deleted_while_open_are_said(
     made, evaluation, settled, text_of
 ):
@@ -182,9 +210,27 @@ async def test_broken_and_hostile_evaluations_are_rows_and_open(made, evaluation
             await press(pilot, settled, "escape", "v", "escape")
 
 
+@pytest.fixture
+def held(made, monkeypatch):
+    """Return an event that lets a started evaluation become a job, and what was started."""
+    go, started = threading.Event(), []
+
+    def start(arguments, directory, **_):
+        started.append([*arguments])
+        assert go.wait(60)
+        job = made.workspace.jobs / "20261122-000000-eval-tempered"
+        job.mkdir(parents=True)
+        made.job(job, state="running", kind="eval", argv=["temper", *arguments[:-1]])
+        return Outcome(tuple(arguments), 0, f"job   {job.name}\n", "")
+
+    monkeypatch.setattr("tui.temper.run_temper", start)
+    yield go, started
+    go.set()
+
+
 @pytest.mark.slow
 async def test_the_command_of_an_evaluation_is_chosen_by_keys(
-    made, evaluation, settled, text_of, monkeypatch
+    made, evaluation, settled, text_of, request
 ):
     made.run("tempered", steps=3)
     made.run("live", state="running", steps=3)
@@ -211,10 +257,55 @@ async def test_the_command_of_an_evaluation_is_chosen_by_keys(
         command = "temper eval tempered-ab12 --suite mine --against good --detach"
         assert command in text_of(app)
         assert app.screen.copy_text() == command
-        ran = []
-        monkeypatch.setattr(app, "run_temper", lambda arguments, then: ran.append(arguments))
+        go, started = request.getfixturevalue("held")  # what came before really ran
         await pilot.press("S", "S")
-        assert ran == [command.split()[1:]]
+        await until(pilot, lambda: started)
+        assert "already" in text_of(app)
+        go.set()
+        await until(pilot, lambda: isinstance(app.screen, MeasuringScreen))
+        assert started == [command.split()[1:]]
+
+
+async def test_an_evaluation_that_starts_is_told_also_after_leaving(made, held, settled, text_of):
+    go, started = held
+    app = TemperApp(made.root)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("4", "e")
+        await until(pilot, lambda: "builtin:retention" in text_of(app))
+        await pilot.press("S")
+        await until(pilot, lambda: started)
+        await pilot.press("escape", "e")
+        await until(pilot, lambda: "builtin:retention" in text_of(app))
+        assert "starting: temper eval --detach" in text_of(app)
+        await pilot.press("S")
+        await pilot.pause()
+        assert started == [["eval", "--detach"]] and "already" in text_of(app)
+        go.set()
+        await until(pilot, lambda: app.snapshot.jobs)
+        await until(pilot, lambda: "running: temper eval" in text_of(app))
+        assert "starting" not in text_of(app)
+
+
+async def test_who_comes_back_after_it_began_sees_the_evaluation_that_was_started(
+    made, held, settled, text_of
+):
+    go, _ = held
+    app = TemperApp(made.root)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("4", "e")
+        await until(pilot, lambda: "builtin:retention" in text_of(app))
+        await pilot.press("S", "1")
+        await until(pilot, lambda: not isinstance(app.screen, MeasureScreen))
+        go.set()
+        await settled(pilot)
+        await pilot.press("4")
+        await until(pilot, lambda: isinstance(app.screen, MeasuringScreen))
+        assert "temper stop eval-tempered" in text_of(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, EvalsScreen)
 
 
 async def test_a_job_is_followed_until_its_verdict_opens(made, evaluation, settled, text_of):
@@ -304,5 +395,18 @@ async def test_pictures(made, evaluation, settled, monkeypatch):
         await press(pilot, settled, "enter")
         await app.workers.wait_for_complete()
         await check_pictures(pilot, "answers")
-        await press(pilot, settled, "escape", "v")
+        await press(pilot, settled, "space")
+        await check_pictures(pilot, "whole")
+        await press(pilot, settled, "escape", "escape", "v")
         await check_pictures(pilot, "trends")
+        await press(pilot, settled, "escape", "escape", "e")
+        await until(pilot, lambda: "builtin:triage" in screen_text(app))
+        await check_pictures(pilot, "measure")
+        job = made.workspace.jobs / "20261122-000000-eval-tempered"
+        job.mkdir(parents=True)
+        made.job(job, state="running", kind="eval", argv=["temper", "eval", "tempered"])
+        note = "2026-11-22 02:09:41,935 WARNING torch: old\n"
+        (job / "log.txt").write_text(f"reading suites …\n{note}answering: 10/600 answers\n")
+        app.push_screen(MeasuringScreen(app.glyphs, made.root, job.name))
+        await settled(pilot)
+        await check_pictures(pilot, "measuring")

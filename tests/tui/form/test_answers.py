@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +41,7 @@ def test_each_stage_has_an_estimate():
 
 @pytest.mark.parametrize("output", ["", "[", "3", "null", "Traceback"])
 def test_what_is_no_answer_is_refused(output):
-    for read in (read_estimates, read_checks, read_mask):
+    for read in (read_estimates, partial(read_checks, root=Path("/desk")), read_mask):
         with pytest.raises(ValueError):
             read(output)
 
