@@ -47,7 +47,7 @@ class NearDuplicates(Section):
 
 
 class EmptyAnswers(Section):
-    """Drop rows whose answer is empty or blank."""
+    """Drop rows whose answer is empty, or of spaces and invisible characters alone."""
 
 
 class Contradictions(Section):

@@ -133,6 +133,13 @@ def test_empty_answers_go_wherever_the_empty_turn_is() -> None:
     assert gone(outcome) == [(1, "empty_answer", None), (2, "empty_answer", None)]
 
 
+def test_an_answer_that_nobody_can_see_is_empty() -> None:
+    unseen = ["\u200b\u2060", "\u00ad \ufeff", "\u3164", "\x00\x1b"]
+    seen = ["0", "\u200b.", "👍🏽", "\ufffc"]
+    outcome = apply("empty_answers", [("a", answer) for answer in unseen + seen])
+    assert [row for row, _, _ in gone(outcome)] == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("keep", "rows"),
     [("none", [0, 1, 2]), ("majority", [2]), ("all", [])],
