@@ -22,9 +22,10 @@ def test_rows_of_a_later_chunk_alone_are_told() -> None:
     ]
     rows = pl.concat(chunks, rechunk=False).lazy()
     chosen = rows.filter(pl.col("row").is_in([40, 41, 42, 44]))
-    assert chosen.select(phrase("kept in {}", "split")).collect().to_series().to_list() == [
-        "kept in train"
-    ] * 4
+    assert (
+        chosen.select(phrase("kept in {}", "split")).collect().to_series().to_list()
+        == ["kept in train"] * 4
+    )
 
 
 def test_places_and_values_are_as_many() -> None:
