@@ -26,18 +26,27 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
+def commands(example: str) -> list[str]:
+    return example.replace("\\\n", " ").splitlines()
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = Random(0)
     items = list(general_items(5, 200))
+    pairs = [(item.prompt, item.answer) for item in items]
+    longest = max(pairs, key=lambda pair: len(pair[0]))
+    pairs.append((f"{longest[0]} Please.", longest[1]))  # a near-duplicate
     with (tmp_path / "rows.jsonl").open("w", encoding="utf-8") as file:
-        for item in items:
+        for prompt, answer in pairs:
             turns = [
-                {"role": "user", "content": item.prompt},
-                {"role": "assistant", "content": item.answer},
+                {"role": "user", "content": prompt},
+                {"role": "assistant", "content": answer},
             ]
             label = rng.choice(["short", "long"])
             file.write(json.dumps({"messages": turns, "label": label}) + "\n")
+    labelled = "".join(f'ham\t{item.prompt.splitlines()[0]} "ok\n' for item in items)
+    (tmp_path / "SMSSpamCollection").write_text(labelled, encoding="utf-8")
     asked = "".join(item.prompt.replace("\n", " ") + "\n" for item in items[::3])
     (tmp_path / "real.txt").write_text(asked, encoding="utf-8")
     for recipe in blocks("yaml"):
@@ -65,7 +74,7 @@ def test_python_examples_run(workspace: Path, example: str) -> None:
 
 @pytest.mark.parametrize("example", blocks("sh"))
 def test_shell_examples_run(workspace: Path, example: str) -> None:
-    for line in example.splitlines():
+    for line in commands(example):
         arguments = shlex.split(line)
         assert arguments[0] == "temper"
         done = CliRunner().invoke(app, arguments[1:])
@@ -84,7 +93,7 @@ def test_every_shell_example_runs_as_a_process(workspace: Path, example: str) ->
 
 
 def run_as_processes(example: str) -> None:
-    for line in example.splitlines():
+    for line in commands(example):
         done = subprocess.run(
             [sys.executable, "-P", "-m", "tui", *shlex.split(line)[1:]],
             check=False,
