@@ -291,8 +291,13 @@ def _with_split(
             "group": context.ids.gather(assignment.group),
         }
     )
-    joined = frame.join(where.lazy(), on=ROW, how="inner", maintain_order="left").sort(ROW)
-    return joined.with_columns(tokens_of(frame))
+    # Rows that stand in their order already are told side by side: polars would hold all of them
+    # in memory to join or to sort.
+    if frame.select(ROW).collect()[ROW].equals(where[ROW]):
+        told = pl.concat([frame, where.drop(ROW).lazy()], how="horizontal")
+    else:
+        told = frame.join(where.lazy(), on=ROW, how="inner", maintain_order="left").sort(ROW)
+    return told.with_columns(tokens_of(frame))
 
 
 def _all_dropped(lost: pl.DataFrame, dropped: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
