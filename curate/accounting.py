@@ -143,6 +143,14 @@ def enter_splits(ledger: Ledger, kept: pl.LazyFrame, assignment: Assignment, wan
     ledger.split_notes = tuple(_split_notes(ledger, assignment, wanted))
 
 
+def _way_out(wanted: Split) -> str:
+    """Return what parts groups that are too large."""
+    more = "remove more near-duplicates"
+    if wanted.similarity == 1:  # what is tied now has one prompt or document, or one holds another
+        return more
+    return f"raise split.similarity above {wanted.similarity:g}, or {more}"
+
+
 def _split_notes(ledger: Ledger, assignment: Assignment, wanted: Split) -> Iterable[str]:
     if not wanted.validation and not wanted.test:
         return
@@ -155,8 +163,7 @@ def _split_notes(ledger: Ledger, assignment: Assignment, wanted: Split) -> Itera
             yield (
                 f"WARNING: {name} has {got:,} rows; {asked:,} were asked for. The largest group of "
                 f"alike rows has {assignment.largest_group:,} of {total:,}, and a group is never "
-                f"divided: raise split.similarity above {wanted.similarity:g}, or remove more "
-                "near-duplicates."
+                f"divided: {_way_out(wanted)}."
             )
     if set(ledger.splits) == {"train"}:
         return

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from curate.published import dataset_here
 from workspace.context import emit_json, emit_table, note
 from workspace.options import AsJson
-
-if TYPE_CHECKING:
-    from workspace.layout import Workspace
 
 _WIDE = 200
 Rows = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Ids, or FILE:ROW.")]
@@ -40,7 +37,7 @@ def restore(
     """Keep rows that a step dropped: written down, and applied by the next `temper curate`."""
     from curate.restoring import decide_to_keep
 
-    workspace, path = _find(dataset)
+    workspace, path = dataset_here(dataset)
     told = decide_to_keep(workspace, path, rows or [], reason, why)
     note(f"{told.new:,} of {told.rows:,} decisions are new, in {told.file}.")
     note(f"Apply them: {told.command}")
@@ -54,7 +51,7 @@ def drop(
     """Drop rows that all steps kept: written down, and applied by the next `temper curate`."""
     from curate.restoring import decide_to_drop
 
-    workspace, path = _find(dataset)
+    workspace, path = dataset_here(dataset)
     told = decide_to_drop(workspace, path, rows or [], why)
     note(f"{told.new:,} of {told.rows:,} decisions are new, in {told.file}.")
     note(f"Apply them: {told.command}")
@@ -76,7 +73,7 @@ def edit(
     from curate.restoring import decide_to_edit, take_back_edits
     from workspace.errors import UsageError
 
-    workspace, path = _find(dataset)
+    workspace, path = dataset_here(dataset)
     if undo:
         told = take_back_edits(workspace, path, [row])
     elif place is None or text is None:
@@ -93,7 +90,7 @@ def undecide(rows: Rows = None, dataset: Dataset = None) -> None:
     """Take decisions back: the steps alone say again what becomes of these rows."""
     from curate.restoring import take_back
 
-    workspace, path = _find(dataset)
+    workspace, path = dataset_here(dataset)
     told = take_back(workspace, path, rows or [])
     note(f"{told.new:,} decisions taken back, in {told.file}.")
     note(f"Apply it: {told.command}")
@@ -129,10 +126,10 @@ def dropped(
     as_json: AsJson = False,
 ) -> None:
     """Show rows that were dropped, each with its reason and the row it repeats."""
-    from curate.explain import dropped_stories
+    from curate.explaining import dropped_stories
     from workspace.text import plain
 
-    _, path = _find(dataset)
+    _, path = dataset_here(dataset)
     total, stories = dropped_stories(path, reason, rows)
     if as_json:
         emit_json({"rows": total, "shown": [vars(story) for story in stories]})
@@ -171,11 +168,3 @@ def cache(
     size = f"{held.entries:,} entries, {held.size_bytes / 1e9:.2f} GB"
     most = f"{held.limit_bytes / 1e9:.1f} GB"
     note(f"Removed: {size}." if clear else f"{size} of at most {most}, in {store.root}")
-
-
-def _find(dataset: str | None) -> tuple[Workspace, Path]:
-    from curate.cli_steps import recipe_name
-    from workspace.layout import RECIPE, Workspace
-
-    workspace = Workspace.find()
-    return workspace, workspace.dataset(dataset or recipe_name(workspace.root / RECIPE))

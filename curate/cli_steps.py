@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -44,11 +43,18 @@ def dedupe(
     threshold: Annotated[
         float, typer.Option(help="Least similarity of near-duplicates; 1 keeps them all.")
     ] = 0.8,
+    text: Annotated[
+        str, typer.Option(help="What near-duplicates have in common: whole, prompt or answer.")
+    ] = "whole",
+    keep: Annotated[
+        str, typer.Option(help="Which of two near-duplicates: longest, quality or first.")
+    ] = "longest",
 ) -> None:
     """Drop exact duplicates, then near-duplicates."""
     steps: list[Any] = ["exact_duplicates"]
+    near = {"threshold": threshold, "text": text, "keep": keep}
     if threshold != 1:  # beyond 1 is for the step to refuse
-        steps.append({"near_duplicates": {"threshold": threshold}})
+        steps.append({"near_duplicates": near})
     request.make(steps=steps, split={"similarity": min(threshold, 0.7)})
 
 
@@ -60,17 +66,27 @@ def decontaminate(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE:FIELD", help="Items in a file's field; repeatable."),
+        typer.Option(
+            metavar="FILE:FIELD[,ANSWER]",
+            help="Items in a file's field, with the field of their answers; repeatable.",
+        ),
     ] = None,
     threshold: Annotated[float, typer.Option(help="Least share or similarity of a leak.")] = 0.8,
+    ngram: Annotated[int, typer.Option(help="Words in an n-gram.")] = 8,
 ) -> None:
     """Drop rows that hold an item of an evaluation."""
-    files = []
-    for pair in against or ():
-        path, _, field = pair.rpartition(":")
-        files.append({"path": path or field, "field": field if path else "prompt"})
-    step = {"suites": list(suite or ()), "files": files, "threshold": threshold}
+    files = [_items_in(one) for one in against or ()]
+    step = {"suites": list(suite or ()), "files": files, "threshold": threshold, "ngram": ngram}
     request.make(steps=[{"decontaminate": step}])
+
+
+def _items_in(against: str) -> dict[str, str | None]:
+    """Return the file of items that `FILE:FIELD,ANSWER` means; FIELD is `prompt` if left out."""
+    path, _, fields = against.rpartition(":")
+    if not path:
+        return {"path": fields, "field": "prompt"}
+    field, _, answer = fields.partition(",")
+    return {"path": path, "field": field, "answer": answer or None}
 
 
 @on_rows()
@@ -83,12 +99,13 @@ def split(
         str | None,
         typer.Option(metavar="BY", help="Same shares of each label (or source, length …)."),
     ] = None,
+    similarity: Annotated[
+        float, typer.Option(help="Rows at least this alike stay on one side.")
+    ] = 0.7,
 ) -> None:
     """Set rows aside in groups: what is alike stays on one side."""
-    request.make(
-        split={"validation": validation, "test": test, "seed": seed, "stratify": stratify},
-        splits=True,
-    )
+    wanted = {"validation": validation, "test": test, "seed": seed, "stratify": stratify}
+    request.make(split={**wanted, "similarity": similarity}, splits=True)
 
 
 @on_rows("type", "circuit_breaker")
@@ -168,23 +185,14 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what became of one row, and why."""
-    from curate.explain import find_row
-    from workspace.layout import RECIPE, Workspace
+    from curate.explaining import find_row
+    from curate.published import dataset_here
 
-    workspace = Workspace.find()
-    name = dataset or recipe_name(workspace.root / RECIPE)
-    story = find_row(workspace.dataset(name), row)
+    story = find_row(dataset_here(dataset)[1], row)
     if as_json:
         emit_json(story)
         return
     emit_table(f"row {row}", ["", ""], [[key, str(value)] for key, value in story.items() if value])
-
-
-def recipe_name(path: Path) -> str:
-    """Return the name that a recipe gives its dataset."""
-    from workspace.yaml import load_yaml
-
-    return str(load_yaml(path).data.get("name", path.stem))
 
 
 def _pairs(counts: dict[str, int]) -> str:

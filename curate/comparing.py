@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.phrases import phrase
 from curate.splitting import SPLITS
 from workspace.errors import DataError
 from workspace.files import read_json
@@ -123,20 +124,20 @@ def _rows(dataset: Path) -> pl.DataFrame:
 
 def _dropped(dataset: Path) -> pl.DataFrame:
     rows = pl.scan_parquet(dataset / "dropped.parquet", glob=False)
-    return rows.select("id", pl.format("{}: {}", "step", "reason").alias("why")).collect()
+    return rows.select("id", phrase("{}: {}", "step", "reason").alias("why")).collect()
 
 
 def _altered(dataset: Path) -> pl.DataFrame:
     path = dataset / "altered.parquet"
     if not path.is_file():
         return pl.DataFrame(schema={"id": pl.String, "why": pl.String})
-    told = pl.format("{}: {}", "step", "reason").alias("why")
+    told = phrase("{}: {}", "step", "reason").alias("why")
     last = pl.scan_parquet(path, glob=False).select("id", told).unique("id", keep="last")
     return last.collect()
 
 
 def _unexplained() -> pl.Expr:
-    moved = pl.format("{} → {}", "split", "split_after")
+    moved = phrase("{} → {}", "split", "split_after")
     return (
         pl.when(pl.col("what") == "moved").then(moved)
         .when(pl.col("what") == "changed").then(pl.lit("as it was read"))

@@ -22,6 +22,7 @@ from curate.pipeline import Curated, ledger_document
 from curate.publish import logical_digest, schema_of, write_dataset
 from curate.schema import with_meta
 from curate.texts import answer_text, prompt_text
+from evalsuite.similarity.tokens import BLOCK_ROWS
 from workspace.errors import DataError, UsageError
 from workspace.files import atomic_path, read_json, telling_disk_errors, write_json
 
@@ -176,7 +177,7 @@ def _write_file(curated: Curated, path: Path) -> int:
     if path.suffix == ".parquet" and curated.images is not None:
         return write_with_images(_typed(curated), curated.type, curated.images, path)
     if path.suffix == ".parquet":
-        _typed(curated).sink_parquet(path, compression="zstd")
+        _typed(curated).sink_parquet(path, compression="zstd", row_group_size=BLOCK_ROWS)
         return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
     if path.suffix == ".csv":
         table = _flat(curated)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import polars_hash as plh
 
+from curate.phrases import phrase
 from curate.reasons import Reason
 from curate.sinking import sink
 from curate.texts import TYPES, canonical
@@ -163,7 +164,7 @@ def build_base(
             "row",
             pl.lit("normalise").alias("step"),
             pl.lit(Reason.TYPE.value).alias("reason"),
-            pl.format(
+            phrase(
                 "{}:{}: a row of type {} in a dataset of type {}",
                 "source",
                 "row",

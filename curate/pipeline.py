@@ -293,15 +293,23 @@ def _with_split(
             "group": context.ids.gather(assignment.group),
         }
     )
-    joined = frame.join(where.lazy(), on=ROW, how="inner", maintain_order="left").sort(ROW)
-    return joined.with_columns(tokens_of(frame))
+    # Rows that stand in their order already are told side by side: polars would hold all of them
+    # in memory to join or to sort.
+    if frame.select(ROW).collect()[ROW].equals(where[ROW]):
+        told = pl.concat([frame, where.drop(ROW).lazy()], how="horizontal")
+    else:
+        told = frame.join(where.lazy(), on=ROW, how="inner", maintain_order="left").sort(ROW)
+    return told.with_columns(tokens_of(frame))
 
 
 def _all_dropped(lost: pl.DataFrame, dropped: pl.DataFrame, base: BaseFrame) -> pl.DataFrame:
     """Return every row that was not kept, with what it held."""
     columns = [name for name in base.scan().collect_schema().names() if name not in _BOOKKEEPING]
+    # Only rows that were dropped: a join with all of them would hold all of them in memory.
+    wanted = dropped.select(ROW).unique().lazy()
     held = base.scan().select(ROW, "id", "source", "row", *columns)
-    by_step = dropped.lazy().join(held, on=ROW, how="left", maintain_order="left").collect()
+    gone = held.join(wanted, on=ROW, how="semi").collect()
+    by_step = dropped.join(gone, on=ROW, how="left", maintain_order="left")
     both = pl.concat([lost, by_step], how="diagonal_relaxed")
     first = ["id", "step", "reason", "detail", "duplicate_of", "source", "row"]
     rest = [name for name in both.columns if name not in (*first, ROW)]

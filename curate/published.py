@@ -1,8 +1,25 @@
-"""What is to be said of the amounts of a dataset on disk."""
+"""Datasets on disk: which one is meant, and what is to be said of its amounts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from workspace.layout import RECIPE, Workspace
+
+
+def dataset_here(name: str | Path | None) -> tuple[Workspace, Path]:
+    """Return the workspace, and the dataset of a name or path, or else that of its recipe.
+
+    Raises:
+        UsageError: there is no such dataset, or no recipe that names one.
+    """
+    from workspace.yaml import load_yaml
+
+    workspace = Workspace.find()
+    if name is None:
+        recipe = workspace.root / RECIPE
+        name = str(load_yaml(recipe).data.get("name", recipe.stem))
+    return workspace, workspace.dataset(str(name))
 
 
 def dataset_notes(directory: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.curating import decisions_file
 from curate.decisions import Decision, Decisions, add_decisions, load_decisions
+from curate.phrases import phrase
 from curate.splitting import SPLITS
 from workspace.errors import UsageError
 from workspace.layout import RECIPE, Workspace
@@ -188,7 +189,7 @@ def _refuse_augmented(dataset: Path) -> None:
 
 
 def _named(frame: pl.DataFrame, rows: Sequence[str], dataset: Path, absent: str) -> pl.DataFrame:
-    place = pl.format("{}:{}", "source", "row")
+    place = phrase("{}:{}", "source", "row")
     found = frame.with_columns(place.alias("place")).filter(
         pl.col("id").is_in(list(rows)) | pl.col("place").is_in(list(rows))
     )

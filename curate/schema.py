@@ -8,6 +8,7 @@ import polars as pl
 
 from curate.scores import SCORES
 from curate.texts import TYPES
+from evalsuite.similarity.tokens import BLOCK_ROWS
 
 CANARY = "canary"
 """The mark of a random string that `temper canaries` made to be planted: its name."""
@@ -100,9 +101,16 @@ def uses_tools(frame: pl.LazyFrame, kind: str) -> tuple[bool, bool]:
             | turn.field("tool_call_id").is_not_null()
         )
         checks.append(pl.col(column).list.eval(used).list.any().any().alias(column))
-    found = frame.select(checks).collect().row(0, named=True)
-    tools = bool(found.pop("tools"))
-    return any(found.values()), tools
+    turns = tools = False
+    # In batches: polars would hold all rows at once for `list.eval`.
+    rows = frame.select("tools", *TYPES[kind].turns)
+    for batch in rows.collect_batches(chunk_size=BLOCK_ROWS, maintain_order=False):
+        found = batch.select(checks).row(0, named=True)
+        tools |= bool(found.pop("tools"))
+        turns |= any(found.values())
+        if turns and tools:
+            break
+    return turns, tools
 
 
 def with_meta(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFrame:

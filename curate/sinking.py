@@ -39,9 +39,10 @@ def sink(
             `BLOCK_ROWS` rows, each from a place of its own in the file.
         check: called several times a second; what it raises ends the wait, and is raised.
     """
-    how: dict[str, Any] = {"compression": "zstd"}
+    # A row group is held in memory, and several at once are while they are packed.
+    how: dict[str, Any] = {"compression": "zstd", "row_group_size": BLOCK_ROWS}
     if compression == "none":
-        how = {"compression": "uncompressed", "statistics": False, "row_group_size": BLOCK_ROWS}
+        how |= {"compression": "uncompressed", "statistics": False}
     failed: list[BaseException] = []
     temporary = path.with_name(f"{path.name}.tmp-{uuid4().hex[:8]}")
 

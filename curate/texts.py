@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from curate.phrases import phrase
+
 IMAGE_EDGE = "\ufffc"
 """Unicode's own placeholder for an object in text: on both sides of an image's digest."""
 IMAGE_MARK = rf"{IMAGE_EDGE}([0-9a-f]{{24}}){IMAGE_EDGE}"
@@ -116,7 +118,7 @@ def shown_answer(kind: str) -> pl.Expr:
     """Return the answer as a person reads it: which is chosen, which rejected, which good."""
     if kind == "preference":
         both = [turns_text("chosen"), turns_text("rejected")]
-        return pl.format("chosen: {}\n\nrejected: {}", *both)
+        return phrase("chosen: {}\n\nrejected: {}", *both)
     if kind == "unpaired_preference":
         good = pl.when("label").then(pl.lit("good: ")).otherwise(pl.lit("bad: "))
         return pl.concat_str(good, answer_text(kind))

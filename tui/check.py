@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate.recipe import CurateSection, Source
+from curate.recipe import CurateSection
 from curate.synth.recipe import AugmentSection
 from evalsuite.asking.backends.configs import AnyBackend, EndpointConfig
 from evalsuite.models import ModelSection
@@ -15,14 +14,13 @@ from evalsuite.recipe import EvalSection
 from train.recipe import TrainSection
 from train.stages import planned
 from tui.check_ledger import ledger_findings
+from tui.check_sources import source_findings
 from tui.check_suites import asker_of, foreseen
 from tui.findings import Finding
 from workspace.errors import DataError, TemperError
 from workspace.recipe import Recipe
 
 if TYPE_CHECKING:
-    from curate.formats.read import Glance
-    from curate.steps.quality.masks import Masks
     from evalsuite.scorers import TaskScorer
     from evalsuite.tasks import LoadedTask
     from train.inputs import Inputs
@@ -44,6 +42,11 @@ def check_recipe(recipe: Recipe) -> list[Finding]:
         for look in (_amounts, _training):
             findings += [_of(stage, finding) for finding in _told(look, one)]
     return findings
+
+
+def look_at_sources(recipe: Recipe) -> list[Finding]:
+    """Look at the raw rows alone, as `check_recipe` does."""
+    return [*_told(_sources, recipe)]
 
 
 def _of(stage: str, finding: Finding) -> Finding:
@@ -99,34 +102,7 @@ def _model(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _sources(recipe: Recipe) -> Iterator[Finding]:
-    from curate.steps.quality.masks import patterns_of
-
-    section = recipe.section("curate", CurateSection)
-    if section is None:
-        return
-    masks = patterns_of(section.steps)
-    for source in section.sources:
-        if source.path == "-":
-            yield Finding("ok", "source", "standard input")
-            continue
-        if source.hub is not None:
-            yield Finding("ok", "source", f"{source.name}, looked at by `temper curate`")
-            continue
-        if (recipe.base_dir / Path(source.path).expanduser()).is_dir():
-            yield from _first_rows(source, recipe.base_dir, f"{source.path}: a folder", masks)
-            continue
-        files = _matching(recipe.base_dir, source.path)
-        if not files:
-            yield Finding(
-                "fail",
-                "source",
-                f"{source.path}: no such file",
-                f"Paths are relative to {recipe.base_dir}.",
-            )
-            continue
-        size = sum(file.stat().st_size for file in files) / 1e6
-        count = f"{len(files):,} file{'s' if len(files) > 1 else ''}, {size:.1f} MB"
-        yield from _first_rows(source, recipe.base_dir, f"{source.path}: {count}", masks)
+    yield from source_findings(recipe)
 
 
 def _curation(recipe: Recipe) -> Iterator[Finding]:
@@ -151,65 +127,6 @@ def _curation(recipe: Recipe) -> Iterator[Finding]:
         yield Finding("warn", "curation", f"{told}. {plan.lacks}", "Curate in parts, or elsewhere.")
     else:
         yield Finding("ok", "curation", told)
-
-
-def _first_rows(source: Source, base: Path, what: str, masks: Masks) -> Iterator[Finding]:
-    from curate.formats.read import glance
-
-    seen = glance(source, base)
-    shown = ", ".join(str(name) for name in seen.formats)
-    yield from _choices(seen, source, masks)
-    yield from _label_beside_text(seen, source)
-    if not seen.fault:
-        yield Finding("ok", "source", f"{what}, {shown or 'no rows'}")
-        return
-    yield Finding(
-        "warn" if seen.usable else "fail",
-        "source",
-        f"{what}; {seen.read - seen.usable:,} of the first {seen.read:,} rows cannot be used: "
-        f"{masks.text(seen.fault)}",
-        "Mend them, or name the columns beside the source's path, such as "
-        "`columns: {prompt: YOURS, completion: YOURS}`.",
-    )
-
-
-def _choices(seen: Glance, source: Source, masks: Masks) -> Iterator[Finding]:
-    """Tell what else rows could have been read as."""
-    for one in seen.detected:
-        columns = ", ".join(masks.mark(column) for column in one.columns)
-        if one.also:
-            yield Finding(
-                "warn",
-                "source",
-                f"{source.name}: {one.rows:,} of the first {seen.read:,} rows, such as row "
-                f"{one.first}, are read as {one.format} by {columns}, and fit "
-                f"{', '.join(one.also)} too",
-                "If that is not what you mean, name the columns: `columns: {prompt: YOURS, "
-                "completion: YOURS}`.",
-            )
-
-
-def _label_beside_text(seen: Glance, source: Source) -> Iterator[Finding]:
-    """Tell that of texts with a label the text is learnt: who classifies means the label."""
-    if seen.labelled_texts:
-        yield Finding(
-            "warn",
-            "source",
-            f"{source.name}: {seen.labelled_texts:,} of the first {seen.read:,} rows are plain "
-            "text with a label beside it: the text is learnt, the label is only kept",
-            "If the label is to be learnt, name it as the answer: `columns: {prompt: text, "
-            "completion: label}`.",
-        )
-
-
-def _matching(base: Path, pattern: str) -> list[Path]:
-    path = Path(pattern).expanduser()
-    if not path.is_absolute():
-        path = base / path
-    if path.is_file():
-        return [path]
-    root = Path(path.anchor)
-    return [found for found in root.glob(str(path.relative_to(root))) if found.is_file()]
 
 
 def _judges(recipe: Recipe) -> Iterator[Finding]:

@@ -60,6 +60,8 @@ def init(
         return
     for path in make_workspace(directory, task=task, data=data or [], model=model, name=name):
         note(f"wrote {path}")
+    if data:
+        _tell_of_rows(directory)
     note()
     note(f"next:  cd {directory}")
     note("       temper check")
@@ -68,6 +70,23 @@ def init(
     note("       temper curate && temper check")
     note("       temper train")
     note("       temper eval --gate")
+
+
+def _tell_of_rows(directory: Path) -> None:
+    """Say what the rows are read as, and what the recipe must be told where they cannot be."""
+    from tui.check import look_at_sources
+    from tui.schema import compose
+    from workspace.layout import RECIPE
+    from workspace.recipe import load_recipe
+
+    note()
+    found = look_at_sources(load_recipe(directory / RECIPE, compose()))
+    for one in found:
+        note(f"{_MARKS[one.level]} {one.what}  {one.found}")
+        if one.cure:
+            note(f"  do  {one.cure}")
+    if any(one.level == "fail" for one in found):
+        note(f"Nothing can be curated until this is mended; sources are in {directory / RECIPE}.")
 
 
 def check(

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from curate.api.accounts import diff as diff
+from curate.api.accounts import drop as drop
+from curate.api.accounts import dropped as dropped
+from curate.api.accounts import edit as edit
+from curate.api.accounts import explain as explain
+from curate.api.accounts import restore as restore
+from curate.api.accounts import stats as stats
+from curate.api.accounts import undecide as undecide
 from curate.api.amounts import balance as balance
 from curate.api.amounts import mix as mix
 from curate.api.amounts import select as select

@@ -25,13 +25,24 @@ if TYPE_CHECKING:
 
 
 def dedupe(
-    frame: pl.LazyFrame | pl.DataFrame, *, threshold: float = 0.8, keep: str = "longest"
+    frame: pl.LazyFrame | pl.DataFrame,
+    *,
+    threshold: float = 0.8,
+    text: str = "whole",
+    keep: str = "longest",
 ) -> Outcome:
-    """Drop exact duplicates, then near-duplicates of at least `threshold`; 1 keeps those."""
+    """Drop exact duplicates, then near-duplicates.
+
+    Args:
+        frame: rows.
+        threshold: least similarity of near-duplicates; 1 keeps them all.
+        text: what they have in common: `whole`, `prompt` or `answer`.
+        keep: which of two stays: `longest`, `quality` or `first`.
+    """
     context, rows = prepared(frame, loosest=threshold)
     outcome = ExactDuplicatesStep(ExactDuplicates()).apply(rows, context)
     if threshold != 1:  # beyond 1 is for the step to refuse
-        config = NearDuplicates.model_validate({"threshold": threshold, "keep": keep})
+        config = NearDuplicates.model_validate({"threshold": threshold, "text": text, "keep": keep})
         near = NearDuplicatesStep(config).apply(outcome.kept, context)
         dropped = pl.concat([outcome.dropped, near.dropped])
         outcome = Outcome(near.kept, dropped, outcome.notes + near.notes)
@@ -84,14 +95,26 @@ def decontaminate(
     frame: pl.LazyFrame | pl.DataFrame,
     *,
     suites: Sequence[str] = (),
-    files: Sequence[tuple[str, str]] = (),
+    files: Sequence[tuple[str, str] | tuple[str, str, str]] = (),
     threshold: float = 0.8,
+    ngram: int = 8,
 ) -> Outcome:
-    """Drop rows that hold an item of `suites` or of `files` (pairs of path and field)."""
+    """Drop rows that hold an item of an evaluation.
+
+    Args:
+        frame: rows.
+        suites: names of suites, paths, or `builtin:NAME`.
+        files: path and field of other items; third the field of their answers, which make a
+            partial match a leak.
+        threshold: least share or similarity of a leak.
+        ngram: words in an n-gram.
+    """
     context, rows = prepared(frame)
+    items = [dict(zip(("path", "field", "answer"), one, strict=False)) for one in files]
     config = Decontaminate(
         suites=tuple(suites),
-        files=tuple(DecontaminateFile(path=path, field=field) for path, field in files),
+        files=tuple(DecontaminateFile.model_validate(one) for one in items),
         threshold=threshold,
+        ngram=ngram,
     )
     return DecontaminateStep(config).apply(rows, context)

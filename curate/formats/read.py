@@ -75,6 +75,10 @@ _LEAST_RUN = 64
 _CONTENT = frozenset({"prompt", "completion", "chosen", "rejected", "messages", "text"})
 
 
+_LABELS = ("category", "topic", "label")
+"""Columns with a label, the first that is filled."""
+
+
 @dataclass
 class SourceCount:
     """What was read from one file."""
@@ -210,6 +214,8 @@ class Glance:
     """Why the first unusable one cannot be used; empty where all can."""
     labelled_texts: int = 0
     """Plain texts with a label beside them."""
+    label_column: str = "label"
+    """The source's own name of the column with the first such label."""
 
     @property
     def usable(self) -> int:
@@ -226,17 +232,23 @@ def glance(source: Source, base: Path, most: int = 100) -> Glance:
     file = _as_told(find_source(source, base, lambda what: None)[0], source)
     count = SourceCount(file.name, None)
     desk = _desk(file, source, base, PictureStore(None), count)
-    fault, place, labelled = "", [0], 0
+    fault, place, labelled, column = "", [0], 0, ""
     with open_bytes(file) as stream, telling_damage(file, place):
         for raw in itertools.islice(records(stream, file), most):
             place[0] = raw.shown
             count.read += 1
             try:
                 row = _row(raw, desk)
-                labelled += bool(row["text"] and row.get("user_label"))
+                if row["text"] and row.get("user_label"):
+                    labelled += 1
+                    column = column or source.columns.label or _label_column(raw.value)
             except Misfit as misfit:
                 fault = fault or f"{file.name}:{raw.shown}: {misfit.detail}"
-    return Glance(count.read, count.formats, tuple(count.detected), fault, labelled)
+    return Glance(count.read, count.formats, tuple(count.detected), fault, labelled, column)
+
+
+def _label_column(value: Any) -> str:
+    return next((key for key in _LABELS if value.get(key)), "label")
 
 
 def records(stream: BinaryIO, file: SourceFile) -> Generator[RawRow, None, None]:
@@ -420,7 +432,7 @@ def _marks(value: object) -> dict[str, Any]:
     if MARK_KEYS.isdisjoint(row) and _OTHER_MARKS.isdisjoint(row):
         return _NO_MARKS
     parents = row.get("parents") or ([row["parent_id"]] if row.get("parent_id") else [])
-    label = next((row[key] for key in ("category", "topic", "label") if row.get(key)), None)
+    label = next((row[key] for key in _LABELS if row.get(key)), None)
     return {
         "user_id": json_text(row.get("id")),
         "user_label": label if isinstance(label, str) else None,

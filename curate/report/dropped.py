@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from curate.phrases import phrase
 from curate.pipeline import Curated
 from curate.reasons import Reason
 from curate.report.excerpt import READ_AT_MOST, excerpt
@@ -82,7 +83,7 @@ def examples_of(curated: Curated) -> dict[tuple[str, str], list[Example]]:
         "step",
         "reason",
         "id",
-        pl.format("{}:{}", "source", pl.col("row").fill_null(0)).alias("place"),
+        phrase("{}:{}", "source", pl.col("row").fill_null(0)).alias("place"),
         pl.col("detail").fill_null(""),
         *_texts(rows, curated.type),
         "duplicate_of",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from curate.phrases import phrase
 from curate.pipeline import Curated
 from curate.report.excerpt import READ_AT_MOST
 from curate.texts import TYPES, shown_answer, shown_prompt, with_images_told
@@ -27,13 +28,13 @@ class ShownRow:
 
 def kept_rows(curated: Curated, ids: Iterable[str]) -> dict[str, ShownRow]:
     """Return those of the rows that are kept, by id."""
-    state = pl.format("kept in {}", "split")
+    state = phrase("kept in {}", "split")
     return _rows(curated.kept, set(ids), curated.type, state)
 
 
 def dropped_rows(curated: Curated, ids: Iterable[str]) -> dict[str, ShownRow]:
     """Return those of the rows that were dropped, by id."""
-    state = pl.format("dropped at {}", "step")
+    state = phrase("dropped at {}", "step")
     return _rows(curated.dropped.lazy(), set(ids), curated.type, state)
 
 
@@ -49,7 +50,7 @@ def _rows(frame: pl.LazyFrame, ids: set[str], kind: str, state: pl.Expr) -> dict
         frame.filter(pl.col("id").is_in(list(ids)))
         .select(
             "id",
-            pl.format("{}:{}", "source", pl.col("row").fill_null(0)).alias("place"),
+            phrase("{}:{}", "source", pl.col("row").fill_null(0)).alias("place"),
             state.alias("state"),
             _cut(shown_prompt(kind)).alias("asks"),
             _cut(shown_answer(kind)).alias("says"),

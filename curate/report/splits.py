@@ -87,7 +87,8 @@ def _strata(rows: pl.DataFrame, of: str, splits: list[str]) -> Strata | None:
     table = counts.pivot("split", index=of, values="len").fill_null(0)
     if table.height < 2:
         return None
-    columns = [table[name].to_list() for name in splits if name in table.columns]
+    nowhere = [0] * table.height
+    columns = [table[name].to_list() if name in table.columns else nowhere for name in splits]
     sums = [int(rows.filter(pl.col("split") == name).height) for name in splits]
     found = []
     for place, name in enumerate(table[of]):

@@ -47,7 +47,7 @@ class NearDuplicates(Section):
 
 
 class EmptyAnswers(Section):
-    """Drop rows whose answer is empty or blank."""
+    """Drop rows whose answer is empty, or of spaces and invisible characters alone."""
 
 
 class Contradictions(Section):
@@ -105,7 +105,8 @@ class DecontaminateFile(Section):
     """JSONL, JSON, CSV, TSV or Parquet, relative to the recipe; globs, gzip and zstd as in
     `sources`."""
     field: str
-    """Column with the prompt of an item."""
+    """Column with the prompt of an item: text, or turns of a chat, of which the last may be the
+    answer."""
     answer: str | None = None
     """Column with its answer; finding it near a partial match makes the match a leak."""
 

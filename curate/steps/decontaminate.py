@@ -27,6 +27,7 @@ from evalsuite.similarity.leaks import Leaks, Tier, find_leaks
 from evalsuite.similarity.tokens import joined
 from workspace.errors import DataError
 
+_ANSWERS = ("assistant", "gpt", "model")
 _REASONS = {
     Tier.EXACT: Reason.LEAK_EXACT,
     Tier.NGRAM: Reason.LEAK_NGRAM,
@@ -144,10 +145,40 @@ def _file_items(source: DecontaminateFile, base: Path) -> Iterator[EvalItem]:
                     raise _unusable(
                         f"{file.name}:{record.shown}", f"no field `{source.field}`; it has {keys}"
                     )
-                answer: Any = row.get(source.answer) if source.answer else ""
-                question = str(row[source.field] or "")
                 name = f"{file.name}:{record.shown}"
-                yield EvalItem(name, question, str(answer or ""), file.name)
+                question, said = _asked(row[source.field], f"{name}, `{source.field}`")
+                answer = row.get(source.answer) if source.answer else None
+                if answer is not None:
+                    said = " ".join(_asked(answer, f"{name}, `{source.answer}`")).strip()
+                yield EvalItem(name, question, said, file.name)
+
+
+def _asked(value: Any, where: str) -> tuple[str, str]:
+    """Return what a field asks, and what it answers if it is a chat that ends with an answer.
+
+    Raises:
+        DataError: it is neither text nor turns.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return "" if value is None else str(value), ""
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
+        raise _unusable(where, f"it is a {type(value).__name__}, not a text or a list of turns")
+    turns = [(_role(turn), _content(turn, where)) for turn in value]
+    answer = turns.pop()[1] if turns and turns[-1][0] in _ANSWERS else ""
+    return "\n\n".join(text for role, text in turns if role != "system"), answer
+
+
+def _role(turn: dict[str, Any]) -> str:
+    return str(turn.get("role") or turn.get("from"))
+
+
+def _content(turn: dict[str, Any], where: str) -> str:
+    said = turn.get("content", turn.get("value"))
+    if isinstance(said, list):
+        return "\n".join(str(part.get("text") or "") for part in said if isinstance(part, dict))
+    if said is not None and not isinstance(said, str):
+        raise _unusable(where, f"a turn says a {type(said).__name__}, not a text")
+    return said or ""
 
 
 def _unusable(where: str, cause: str) -> DataError:

@@ -13,9 +13,12 @@ from curate.steps.base import Depends, Outcome, StepContext, dropped_rows, setti
 from curate.steps.configs import EmptyAnswers
 from curate.texts import TYPES
 
+_NOTHING = r"^[\p{White_Space}\p{Cc}\p{Cf}\p{DI}]*$"
+"""White space, controls and characters that nobody sees, such as U+200B and U+3164."""
+
 
 class EmptyAnswersStep:
-    """Drops rows whose answer is blank; of a preference pair, either side."""
+    """Drops rows whose answer shows nothing; of a preference pair, either side."""
 
     name: ClassVar[str] = "empty_answers"
     scope: ClassVar[Literal["row", "global"]] = "row"
@@ -38,9 +41,9 @@ class EmptyAnswersStep:
 def _blank(kind: str) -> pl.Expr:
     columns = TYPES[kind]
     if kind == "text":
-        return pl.col("text").str.strip_chars() == ""
+        return pl.col("text").str.contains(_NOTHING)
     if kind == "answer":
-        return pl.col("answer").str.strip_chars() == ""
+        return pl.col("answer").str.contains(_NOTHING)
     if kind == "messages":
         # Every assistant turn is trained on, so none may be empty.
         return _any_blank(pl.col("messages"))
@@ -49,8 +52,7 @@ def _blank(kind: str) -> pl.Expr:
 
 def _any_blank(turns: pl.Expr) -> pl.Expr:
     turn = pl.element().struct
-    says_nothing = (turn.field("content").str.strip_chars() == "") & (
-        turn.field("tool_calls").list.len().fill_null(0) == 0
-    )
+    calls = turn.field("tool_calls").list.len().fill_null(0)
+    says_nothing = turn.field("content").str.contains(_NOTHING) & (calls == 0)
     is_answer = turn.field("role") == "assistant"
     return turns.list.eval(is_answer & says_nothing).list.any()

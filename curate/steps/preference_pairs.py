@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from curate.frame import ROW
+from curate.phrases import phrase
 from curate.reasons import Reason
 from curate.steps.base import (
     Depends,
@@ -50,7 +51,7 @@ class PreferencePairsStep:
         against = told.filter(self._goes()).select(
             ROW,
             pl.lit(Reason.BOTH_WAYS.value).alias("reason"),
-            pl.format(
+            phrase(
                 "{} of {} rows with these answers say so, {} the opposite",
                 "same",
                 "rows",

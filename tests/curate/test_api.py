@@ -113,6 +113,79 @@ def test_frames_with_nulls_and_categories_are_used() -> None:
     assert balanced.kept.collect().height == 1
 
 
+def test_accounts_and_decisions_are_functions_too(
+    lines: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pairs = [("where is my card", "on its way"), ("where is my card", "on its way"), ("why", "so")]
+    lines([{"prompt": ask, "completion": say} for ask, say in pairs])
+    (tmp_path / "temper.yaml").write_text(
+        "name: mine\ncurate: {sources: [rows.jsonl], steps: [exact_duplicates]}\n"
+    )
+    assert package.stats("rows.jsonl")["sources"][0]["formats"] == {"prompt_completion": 3}
+    first = package.run("temper.yaml").path
+    assert first is not None
+    (gone,) = package.dropped(reason="exact_duplicate")
+    assert (gone.place, gone.partner_place) == ("rows.jsonl:2", "rows.jsonl:1")
+    story = package.explain("rows.jsonl:2", dataset="mine")
+    assert story["verdict"] == "dropped at exact_duplicates"
+    assert package.restore("rows.jsonl:2", why="twice").new == 1
+    assert package.drop("rows.jsonl:3").new == 1
+    assert package.edit("rows.jsonl:1", "messages.1", "It is on its way.").new == 1
+    second = package.run("temper.yaml").path
+    assert second is not None
+    found = package.diff(first, second)
+    counts = {(one.what, one.rows) for one in found.groups}
+    assert counts == {("came", 1), ("went", 1), ("changed", 1)}
+    assert package.undecide(package.explain("rows.jsonl:2")["id"]).new == 1
+    with pytest.raises(UsageError, match="no row is named"):
+        package.restore()
+
+
+def test_near_duplicates_of_one_field_go_and_the_best_stays() -> None:
+    ask = "please tell me how I can change the address that is written on my bank card"
+    rows = [
+        {"prompt": ask, "completion": "In the app.", "quality": 0.9},
+        {"prompt": f"{ask} today", "completion": "Call us or visit a branch.", "quality": 0.1},
+        {"prompt": "what is it", "completion": "A card.", "quality": 0.5},
+    ]
+    turns = [
+        {
+            "messages": [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["completion"]},
+            ],
+            "quality": row["quality"],
+        }
+        for row in rows
+    ]
+    frame = pl.DataFrame(turns).lazy()
+    assert package.dedupe(frame).dropped.is_empty()
+    found = {
+        keep: package.dedupe(frame, text="prompt", keep=keep).dropped["_row"].to_list()
+        for keep in ("longest", "quality", "first")
+    }
+    assert found == {"longest": [0], "quality": [1], "first": [1]}
+
+
+def test_the_answer_beside_a_partial_match_makes_it_a_leak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    item = (
+        "A train leaves the harbour at noon and drives along the coast for three hours before it "
+        "comes to the old bridge where the miller waits"
+    )
+    (tmp_path / "exam.jsonl").write_text(json.dumps({"q": item, "a": "at half past three"}))
+    part = " ".join(item.split()[:19])
+    texts = [f"{part}. And then? It was at half past three.", f"{part}. And then? Nobody came."]
+    frame = pl.DataFrame({"text": texts})
+    alone = package.decontaminate(frame, files=[("exam.jsonl", "q")])
+    assert alone.dropped.is_empty()
+    with_answer = package.decontaminate(frame, files=[("exam.jsonl", "q", "a")])
+    assert with_answer.dropped.select("_row", "reason").rows() == [(0, "leak_ngram")]
+
+
 def test_names_that_are_not_there_are_not_there() -> None:
     with pytest.raises(AttributeError):
         package.missing  # noqa: B018

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from curate.cli import Speaker, app
 from curate.recipe import CurateSection
 from workspace.context import Context
-from workspace.errors import LimitExceeded, Stopped, UsageError, WorkError
+from workspace.errors import DataError, LimitExceeded, Stopped, UsageError, WorkError
 
 Lines = Callable[..., Path]
 Type = Callable[..., Any]
@@ -235,6 +235,47 @@ def test_decontaminate_names_file_and_field(typed: Type, lines: Lines, tmp_path:
         "decontaminate", "rows.jsonl", "-o", "out.jsonl", "--against", "test.csv:question"
     )
     assert "1 leak_exact" in result.stdout
+
+
+def test_decontaminate_names_the_field_of_answers_too(
+    typed: Type, lines: Lines, tmp_path: Path
+) -> None:
+    lines(rows(5))
+    (tmp_path / "test.csv").write_text("question,gold\nsay C a!,word 2\n")
+    against = ("decontaminate", "rows.jsonl", "-o", "out.jsonl", "--against", "test.csv:question")
+    assert "1 leak_exact" in typed(*against[:-1], f"{against[-1]},gold", "--ngram", "5").stdout
+    with pytest.raises(DataError, match="evaluation item"):
+        typed(*against[:-1], "test.csv:nothing", "--force")
+
+
+def test_dedupe_compares_one_field_and_keeps_what_is_asked_for(typed: Type, lines: Lines) -> None:
+    ask = "please tell me how I can change the address that is written on my bank card"
+    first = {"prompt": ask, "completion": "In the app.", "score": 2}
+    lines([first, {"prompt": f"{ask} now", "completion": "Call us or visit one", "score": 1}])
+    command = ("dedupe", "rows.jsonl", "-o", "-", "--circuit-breaker", "100%")
+    assert len(typed(*command).stdout.splitlines()) == 2
+    by_prompt = (*command, "--text", "prompt")
+    assert "Call us" in typed(*by_prompt).stdout
+    by_quality = (*by_prompt, "--keep", "quality", "--columns", "quality=score")
+    (kept,) = typed(*by_quality).stdout.splitlines()
+    assert "In the app" in kept
+
+
+def test_rows_less_alike_may_be_parted(typed: Type, lines: Lines) -> None:
+    words = [f"{a}{b}" for a in "kmst" for b in ("ule", "ona", "irt", "epp", "ilf")]
+    stem = "say how the parcel with a red bow and a blue card comes to"
+    asked = [f"{stem} {' '.join(words[n : n + 5])}" for n in range(0, 20, 5)]
+    lines([{"prompt": ask, "completion": ask[-9:]} for ask in asked])
+    command = ("split", "rows.jsonl", "--validation", "0", "--test", "2", "--force", "-o", "out")
+    assert "test has 0 rows; 2 were asked for" in typed(*command, "--similarity", "0.3").stderr
+    assert "train 2, test 2" in typed(*command, "--similarity", "1").stderr
+
+
+def test_what_no_similarity_parts_is_not_told_to_be_parted_by_it(typed: Type, lines: Lines) -> None:
+    lines([{"prompt": "the same question", "completion": str(n)} for n in range(4)])
+    command = ("split", "rows.jsonl", "--test", "2", "--similarity", "1", "-o", "out")
+    warned = typed(*command).stderr
+    assert "never divided: remove more near-duplicates." in warned
 
 
 def test_max_quarantine_is_a_share(typed: Type, lines: Lines) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import curate.publish as publish_module
 from curate.curating import CurateResult, run_curate
-from curate.explain import find_row
+from curate.explaining import find_row
 from curate.recipe import CurateSection
 from evalsuite.overfitting.planted import canary_lines
 from workspace.errors import DataError, DiskFullError, LimitExceeded, UsageError

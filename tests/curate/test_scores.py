@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from curate.explain import find_row
+from curate.explaining import find_row
 from curate.publish import SPLITS
 from curate.recipe import CurateSection
 from curate.steps.configs import StepConfig

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from evalsuite.tasks.suites import find_suite, read_suite
+from tui.cli import app
 from tui.init import TASKS, make_recipe, make_workspace
 from tui.schema import compose
 from workspace.errors import UsageError
@@ -56,6 +58,31 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is a recipe already"):
         make_workspace(tmp_path, task="chat", data=[], model="builtin", name="two")
     assert load_recipe(tmp_path / "temper.yaml", compose()).name == "one"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "usable"),
+    [
+        (
+            '{"a": 1}\n' * 3,
+            "3 of the first 3 rows cannot be used: ../rows.jsonl:1: its keys are a",
+            0,
+        ),
+        ('{"\\u001b[31m": 1}\n', "its keys are \\x1b[31m", 0),
+        ("", "this file is empty", 0),
+        ('{"prompt": "a", "completion": "b"}\n', "1 file, 0.0 MB, prompt_completion", 1),
+        ('{"text": "a", "category": "b"}\n', "columns: {prompt: text, completion: category}", 1),
+    ],
+)
+def test_what_the_rows_are_is_told_at_once(
+    tmp_path: Path, rows: str, said: str, usable: bool
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    arguments = ["init", str(tmp_path / "w"), "--data", str(tmp_path / "rows.jsonl")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0 and (tmp_path / "w" / "temper.yaml").is_file()
+    assert said in done.stderr and "\x1b" not in done.stderr
+    assert ("Nothing can be curated until this is mended" in done.stderr) == (not usable)
 
 
 def test_a_missing_file_is_named_and_nothing_is_made(tmp_path: Path) -> None:

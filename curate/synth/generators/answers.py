@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast
 from curate.reasons import Reason
 from curate.synth.generators.base import Bench, Draft, Lost, NewIn, OneParent, Task, asked_in
 from curate.synth.generators.configs import Preference, Ranking, Rejection
+from curate.synth.rewarding import RewardModel
 from curate.synth.seeds import Seed
 from evalsuite.asking.requests import Turn
 from evalsuite.scorers import Scorer
@@ -139,6 +140,7 @@ class PreferenceGenerator(_Answering):
 
     def __init__(self, config: Preference) -> None:
         self.config = config
+        self._rewarding = RewardModel(config.reward) if config.reward else None
 
     def usable(self, seed: Seed) -> bool:
         """Whether there is a question, and an answer to score against where a scorer needs it."""
@@ -158,7 +160,7 @@ class PreferenceGenerator(_Answering):
         best = max(whole, key=lambda one: one.score, default=None)
         worst = min(whole, key=lambda one: one.score, default=None)
         if best is None or worst is None or best.score - worst.score < config.gap:
-            scores = ", ".join(f"{one.score:.3g}" for one in whole) or "none whole"
+            scores = ", ".join(f"{one.score:.3g}" for one in whole) or "none"
             detail = f"no two answers differ by {config.gap:g}; scores: {scores}"
             return [Lost(Reason.NO_CONTRAST, detail, task.parents, "", receipts)]
         draft = Draft(
@@ -179,6 +181,11 @@ class PreferenceGenerator(_Answering):
         texts = await _drawn(task, bench, config)
         if config.scorer is not None:
             return config.scorer.kind, _scored(texts, config.scorer, parent)
+        if self._rewarding is not None:
+            rewards = await self._rewarding.rewards(_turns(parent), texts)
+            known = zip(texts, rewards, strict=True)
+            whole = [Scored(text, value) for text, value in known if value is not None]
+            return self._rewarding.described, whole
         assert config.judge is not None  # the recipe was checked
         ranked = await _ranked(texts, parent.question, config.judge, bench, task.seed)
         return "judge, share of comparisons won", ranked

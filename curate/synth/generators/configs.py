@@ -137,8 +137,21 @@ class Ranking(Section):
     """Longest verdict."""
 
 
+class Rewarding(Section):
+    """A reward model on this machine gives each answer a number."""
+
+    model: str
+    """A run of `method: reward`, a directory (relative to the recipe) or a hub name of a sequence
+    classification model with one label."""
+    revision: str | None = None
+    """Hub names only."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the weights."""
+
+
 class Preference(Sampling):
-    """Pairs of a better and a worse answer: best and worst of several by a verifier or a judge."""
+    """Pairs of a better and a worse answer: best and worst of several by a verifier, a reward
+    model or a judge."""
 
     scorer: ScorerConfig | None = None
     """Compares each answer with the source row's."""
@@ -146,17 +159,22 @@ class Preference(Sampling):
     """In place of a scorer, where no program can tell what is right: an answer's score is the share
     of comparisons that it wins in both orders. Asked is the judge of `verify.judge`, or else
     `backend`."""
+    reward: Rewarding | None = None
+    """In place of a scorer: an answer's score is the logit of a reward model."""
     samples: int = Field(default=6, ge=2, le=64)
     """Answers drawn for each question."""
-    gap: float = Field(default=0.5, gt=0.0, le=1.0)
-    """Least difference between the two scores."""
+    gap: float = Field(default=0.5, gt=0.0, le=100.0)
+    """Least difference between the two scores. Those of scorers and judges are 0 to 1; of rewards
+    it is the margin, and 1 / (1 + exp(-margin)) the chance that the better one is preferred."""
     source_is_best: bool = False
     """Where no drawn answer is right, take the source row's as the better one."""
 
     @model_validator(mode="after")
     def _one_measure(self) -> Self:
-        if (self.scorer is None) == (self.judge is None):
-            raise ValueError("one of: scorer, judge")
+        if sum(one is not None for one in (self.scorer, self.judge, self.reward)) != 1:
+            raise ValueError("one of: scorer, judge, reward")
+        if self.reward is None and self.gap > 1.0:
+            raise ValueError("a gap of at most 1: no two scores of these differ by more")
         if self.source_is_best and self.scorer is None:
             raise ValueError("a `scorer`, which source_is_best needs")
         return self

@@ -403,7 +403,7 @@ def test_images_as_hugging_face_stores_them_are_read(files: Path, curate: Curate
 def test_what_reads_text_alone_refuses_a_dataset_with_images(
     files: Path, lines: Lines, curate: Curate
 ) -> None:
-    from curate.explain import find_row
+    from curate.explaining import find_row
     from curate.synth.seeds import seeds_of
     from train.data import read_dataset
 

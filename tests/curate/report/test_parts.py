@@ -181,3 +181,18 @@ def test_strata_are_per_cent_of_each_split() -> None:
         "x": (75.0, 50.0), "y": (25.0, 0.0), "z": (0.0, 50.0),
     }  # fmt: skip
     assert len(found.strata) == 1
+
+
+def test_a_split_without_any_labelled_row_has_shares_of_none() -> None:
+    ledger = Ledger(splits={"train": Count(3), "test": Count(1)})
+    rows = pl.DataFrame(
+        {
+            "split": ["train"] * 3 + ["test"],
+            "group": list("abcd"),
+            "label": ["x", "y", "x", None],
+            "source": ["s"] * 4,
+        }
+    )
+    found = splits_of(ledger, rows).strata[0]
+    assert {one.name: one.rows for one in found.rows} == {"x": (2, 0), "y": (1, 0)}
+    assert all(one.shares[1] == 0.0 for one in found.rows)

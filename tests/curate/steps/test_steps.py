@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,13 @@ def test_near_duplicates_with_another_label_are_kept() -> None:
 def test_empty_answers_go_wherever_the_empty_turn_is() -> None:
     outcome = apply("empty_answers", [("a", "b"), ("a", ""), ("a", " \n\t")])
     assert gone(outcome) == [(1, "empty_answer", None), (2, "empty_answer", None)]
+
+
+def test_an_answer_that_nobody_can_see_is_empty() -> None:
+    unseen = ["\u200b\u2060", "\u00ad \ufeff", "\u3164", "\x00\x1b"]
+    seen = ["0", "\u200b.", "👍🏽", "\ufffc"]
+    outcome = apply("empty_answers", [("a", answer) for answer in unseen + seen])
+    assert [row for row, _, _ in gone(outcome)] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -274,3 +282,34 @@ def test_every_step_of_the_recipe_has_a_class_and_a_scope() -> None:
         step = step_class(name)
         assert step.name == name
         assert step.scope in ("row", "global")
+
+
+def test_items_may_be_chats_and_their_last_turn_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ask = "how many bridges does the old town by the river have, and which is the oldest of them"
+    system = {"role": "system", "content": "Be brief."}
+    items = [
+        [system, {"role": "user", "content": ask}, {"role": "assistant", "content": "seven"}],
+        [{"from": "human", "value": "name the tallest tower"}, {"from": "gpt", "value": "west"}],
+        [{"role": "user", "content": [{"type": "text", "text": "what flows through it"}]}],
+    ]
+    pl.DataFrame({"chat": items[:1]}).write_parquet(tmp_path / "one.parquet")
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps({"chat": c}) + "\n" for c in items[1:]))
+    files = [{"path": name, "field": "chat"} for name in ("one.parquet", "more.jsonl")]
+    outcome = apply(
+        {"decontaminate": {"files": files}},
+        [(ask, "x"), ("Name the tallest tower!", "y"), ("what flows through it", "z"), ("b", "c")],
+    )
+    assert [(row, why) for row, why, _ in gone(outcome)] == [(n, "leak_exact") for n in range(3)]
+
+
+@pytest.mark.parametrize("wrong", [{"a": 1}, ["text"], [{"role": "user", "content": 7}]])
+def test_an_item_that_is_no_text_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: object
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exam.jsonl").write_text(json.dumps({"q": wrong}))
+    with pytest.raises(DataError, match="evaluation item"):
+        apply({"decontaminate": {"files": [{"path": "exam.jsonl", "field": "q"}]}}, [("a", "b")])

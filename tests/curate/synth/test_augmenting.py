@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate.explain import find_row
+from curate.explaining import find_row
 from workspace.errors import DataError, UsageError, WorkError
 
 Served = Any

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from curate.phrases import phrase
 from curate.reasons import Reason
 from curate.steps.quality.configs import Heuristics
 from curate.steps.quality.rules.base import (
@@ -82,12 +83,12 @@ class HeuristicsRule(Quiet):
 
 
 def _said(text: str, value: pl.Expr, bound: float) -> pl.Expr:
-    return pl.format(f"{text}{bound:g}", value)
+    return phrase(f"{text}{bound:g}", value)
 
 
 def _least(of: str, value: pl.Expr, bound: float) -> tuple[pl.Expr, pl.Expr]:
-    return value < bound, pl.format(f"{{}} of {of} < {bound:.0%}", percent(value))
+    return value < bound, phrase(f"{{}} of {of} < {bound:.0%}", percent(value))
 
 
 def _most(of: str, value: pl.Expr, bound: float) -> tuple[pl.Expr, pl.Expr]:
-    return value > bound, pl.format(f"{{}} of {of} > {bound:.0%}", percent(value))
+    return value > bound, phrase(f"{{}} of {of} > {bound:.0%}", percent(value))

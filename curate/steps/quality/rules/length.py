@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from curate.phrases import phrase
 from curate.reasons import Reason
 from curate.steps.quality.configs import Length
 from curate.steps.quality.rules.base import FOUND, Quiet, broken, measured, words
@@ -39,10 +40,10 @@ class LengthRule(Quiet):
             some = block.with_columns(count.alias("n"))
             detail = f"{{}} {unit}{where}"
             if low is not None:
-                said = pl.format(f"{detail} < {low}", "n")
+                said = phrase(f"{detail} < {low}", "n")
                 parts.append(broken(some, pl.col("n") < low, Reason.UNDER_LENGTH, said))
             if high is not None:
-                said = pl.format(f"{detail} > {high}", "n")
+                said = phrase(f"{detail} > {high}", "n")
                 parts.append(broken(some, pl.col("n") > high, Reason.OVER_LENGTH, said))
         return pl.concat(parts)
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from curate.phrases import phrase
 from curate.reasons import Reason
 from curate.steps.quality.configs import Placeholders
 from curate.steps.quality.rules.base import Quiet, broken, without_code
@@ -58,6 +59,6 @@ class PlaceholdersRule(Quiet):
         )
         some = block.filter(pl.col("said").str.contains(r"[\[{<]")).with_columns(which.alias("n"))
         asked_for = pl.col("asked").str.contains(_WANTED)
-        detail = pl.format("a placeholder of the form {} is not filled", "n")
+        detail = phrase("a placeholder of the form {} is not filled", "n")
         when = pl.col("n").is_not_null() & ~asked_for
         return broken(some, when, Reason.PLACEHOLDER, detail)

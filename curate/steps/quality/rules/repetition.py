@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curate.frame import ROW
+from curate.phrases import phrase
 from curate.reasons import Reason
 from curate.steps.quality.configs import Repetition
 from curate.steps.quality.rules.base import (
@@ -80,7 +81,7 @@ class RepetitionRule(Quiet):
         )
         parts = []
         for column, bound, what in bounds:
-            said = pl.format(f"{{}} of {what} > {bound:.0%}", percent(pl.col(column)))
+            said = phrase(f"{{}} of {what} > {bound:.0%}", percent(pl.col(column)))
             parts.append(broken(shares, pl.col(column) > bound, Reason.REPETITION, said))
         return pl.concat(parts).with_columns(pl.col(ROW).cast(pl.Int64))
 

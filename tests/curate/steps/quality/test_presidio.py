@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import curate as package
-from curate.explain import find_row
+from curate.explaining import find_row
 from workspace.errors import UsageError
 
 pytest.importorskip("presidio_analyzer")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import curate as package
-from curate.explain import find_row
+from curate.explaining import find_row
 from curate.steps.quality.configs import PERSONAL_KINDS
 from curate.steps.quality.masks import Masks
 from curate.steps.quality.personal import MIGHT_HOLD, find_personal

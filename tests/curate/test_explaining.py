@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import curate
-from curate.explain import dropped_stories, find_row
+from curate.explaining import dropped_stories, find_row
 from workspace.errors import UsageError
 
 HOSTILE = "\x1b]0;title\x07[red]what[/] is the capital of France"

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.phrases import phrase
 from curate.scores import SCORES
 from curate.splitting import SPLITS
 from curate.texts import IMAGE_MARK, TYPES
@@ -105,7 +106,7 @@ def find_row(dataset: Path, wanted: str) -> dict[str, Any]:
                 "row holds": _shown(held, kind),
             }
     frame = pl.read_parquet(dataset / "dropped.parquet", glob=False)
-    place = pl.format("{}:{}", "source", "row")
+    place = phrase("{}:{}", "source", "row")
     for held in frame.filter((pl.col("id") == wanted) | (place == wanted)).iter_rows(named=True):
         story = {key: held[key] for key in ("id", "source", "row", "reason", "detail")}
         partner = held["duplicate_of"]
