@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evalsuite.builtin.general import general_items
-from tui.cli import app
+from tui.command_line import app
 from tui.schema import compose
 from workspace.recipe import load_recipe
 
