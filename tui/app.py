@@ -7,7 +7,6 @@ reading happens in one thread, which never touches a widget: it posts one messag
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
@@ -61,17 +60,19 @@ class TemperApp(Opening, Commanding):
         (34, "-tall"),
     ]
 
-    @dataclass
     class WorkspaceChanged(Message):
         """The poller found something new."""
 
-        update: Update
+        def __init__(self, update: Update) -> None:
+            super().__init__()
+            self.update = update
 
-    @dataclass
     class CameBack(Message):
         """Somebody is there again, and this came meanwhile."""
 
-        digest: Digest
+        def __init__(self, digest: Digest) -> None:
+            super().__init__()
+            self.digest = digest
 
     def __init__(
         self,

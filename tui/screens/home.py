@@ -5,7 +5,6 @@ Where there is room all panes are shown at once; else one of them, and `tab` goe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -54,11 +53,12 @@ class HomeScreen(LiveScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("home")]
 
-    @dataclass
     class GpusRead(Message):
         """The GPUs were asked."""
 
-        report: GpuReport
+        def __init__(self, report: GpuReport) -> None:
+            super().__init__()
+            self.report = report
 
     def __init__(self, glyphs: Glyphs, root: Path) -> None:
         super().__init__()
