@@ -5,8 +5,10 @@
     python -P bench/tui.py --repeats 3 --out -                # fewer, to the terminal
 
 Everything is measured through pseudo-terminals of 80x24 that answer no question of the programs.
-The bare app is Textual with one Static. The programs take turns, so that other work on the machine
-meets all alike; where it is busy, processor time is what compares.
+The bare app is Textual with one Static. temper is the command as people type it, in a workspace of
+four runs. One of them is live: the bench holds its job's lock as the job's process would. The first
+paint of temper is the table of these runs, read from the disk. The programs take turns, so that
+other work on the machine meets all alike; where it is busy, processor time is what compares.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from statistics import median, quantiles
 
 sys.path.append(str(Path(__file__).parent / "parts"))
 
-from screen.sample import event, write_workspace
+from screen.sample import alive, event, write_workspace
 from screen.terminal import Terminal
 
 RESULTS = Path(__file__).with_name("results") / "tui.md"
@@ -37,7 +39,6 @@ class Bare(App):
         yield Static("first-paint")
 Bare().run(mouse=False)
 """
-APP = "import sys; from pathlib import Path; from tui.app import run_app; run_app(Path({root!r}))"
 _CURSOR = "▌".encode()
 
 
@@ -49,12 +50,14 @@ class Paints:
     argv: Sequence[str]
     wanted: bytes
     """What is on the screen then."""
+    directory: Path | None = None
+    """Where it is started."""
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
     def measure(self) -> None:
         """Start it once."""
-        with Terminal(self.argv) as terminal:
+        with Terminal(self.argv, directory=self.directory) as terminal:
             self.seconds.append(terminal.read_until(self.wanted))
             self.cpu.append(terminal.cpu_seconds())
 
@@ -72,12 +75,13 @@ def main() -> None:
         root = Path(directory) / "project"
         events = write_workspace(root)
         programs = paints(root, options.harlequin)
-        for _ in range(options.repeats):
-            for one in programs:
-                one.measure()
-        lines = [*heading(options), *paint_lines(programs, options.harlequin)]
-        lines += key_lines(root, events, options.keys)
-        lines += byte_lines(root, events, options.seconds)
+        with alive(events):
+            for _ in range(options.repeats):
+                for one in programs:
+                    one.measure()
+            lines = [*heading(options), *paint_lines(programs, options.harlequin)]
+            lines += key_lines(root, events, options.keys)
+            lines += byte_lines(root, events, options.seconds)
     text = "\n".join(lines) + "\n"
     if options.out == "-":
         print(text)
@@ -85,12 +89,17 @@ def main() -> None:
         Path(options.out).write_text(text, encoding="utf-8")
 
 
+def typed() -> list[str]:
+    """Return the command as it is installed beside this interpreter."""
+    command = Path(sys.executable).with_name("temper")
+    return [str(command)] if command.exists() else [sys.executable, "-P", "-m", "tui"]
+
+
 def paints(root: Path, harlequin: str | None) -> list[Paints]:
     """Return the programs whose first paint is measured."""
-    python = [sys.executable, "-P", "-c"]
     found = [
-        Paints("bare Textual app", [*python, BARE], b"first-paint"),
-        Paints("temper", [*python, APP.format(root=str(root))], b"tempered-ab12"),
+        Paints("bare Textual app", [sys.executable, "-P", "-c", BARE], b"first-paint"),
+        Paints("temper", typed(), b"tempered-ab12", root),
     ]
     if harlequin:
         found.append(Paints("harlequin", [harlequin, "--locale", "C"], b"Data Catalog"))
@@ -154,9 +163,8 @@ def streaming(events: Path, rate: float) -> Iterator[None]:
 
 def key_lines(root: Path, events: Path, keys: int) -> list[str]:
     """Return how long a key takes until its row is marked, while a run streams."""
-    argv = [sys.executable, "-P", "-c", APP.format(root=str(root))]
     seconds = []
-    with Terminal(argv) as terminal, streaming(events, 100):
+    with Terminal(typed(), directory=root) as terminal, streaming(events, 100):
         terminal.read_until(b"tempered-ab12")
         terminal.read_for(2)
         for press in range(keys):
@@ -174,9 +182,8 @@ def key_lines(root: Path, events: Path, keys: int) -> list[str]:
 
 def byte_lines(root: Path, events: Path, seconds: float) -> list[str]:
     """Return bytes and processor time: at rest, on Home beside a live run, and on its screen."""
-    argv = [sys.executable, "-P", "-c", APP.format(root=str(root))]
     rows = []
-    with Terminal(argv) as terminal:
+    with Terminal(typed(), directory=root) as terminal:
         terminal.read_until(b"tempered-ab12")
         terminal.read_for(3)
         rows.append(_bytes_row("at rest", terminal, seconds, "0", "1 %"))

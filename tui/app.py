@@ -7,7 +7,6 @@ reading happens in one thread, which never touches a widget: it posts one messag
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     from tui.away.digest import Digest
     from tui.browse.deciding import Decisions
 
+_FIRST_LOOK_SECONDS = 0.1
+"""How long the first paint waits for the disk."""
+
 
 class TemperApp(Opening, Commanding):
     """The screens of `temper`."""
@@ -58,17 +60,19 @@ class TemperApp(Opening, Commanding):
         (34, "-tall"),
     ]
 
-    @dataclass
     class WorkspaceChanged(Message):
         """The poller found something new."""
 
-        update: Update
+        def __init__(self, update: Update) -> None:
+            super().__init__()
+            self.update = update
 
-    @dataclass
     class CameBack(Message):
         """Somebody is there again, and this came meanwhile."""
 
-        digest: Digest
+        def __init__(self, digest: Digest) -> None:
+            super().__init__()
+            self.digest = digest
 
     def __init__(
         self,
@@ -116,8 +120,9 @@ class TemperApp(Opening, Commanding):
         return screen
 
     def on_load(self) -> None:
-        """Begin to look at the workspace, while the first screen is made."""
+        """Look at the workspace: a quick disk is waited for, and the first layout shows it all."""
         self.poller.start()
+        self.poller.wait_for_first_look(_FIRST_LOOK_SECONDS)
 
     def on_mount(self) -> None:
         """Let all screens be shown by their keys."""
@@ -192,7 +197,7 @@ class TemperApp(Opening, Commanding):
         """
         update = message.update
         self.snapshot = update.snapshot
-        self._tell_news()
+        self.call_after_refresh(self._tell_news)
         is_seen = True
         for screen in reversed(self.screen_stack):
             if isinstance(screen, LiveScreen):

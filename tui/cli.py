@@ -1,104 +1,88 @@
-"""`temper`: one command. Mounts what each package offers; imports nothing heavy."""
+"""`temper`: opens the app or, where anything else is asked, runs a command.
+
+The app opens without the machinery of the commands, which takes longer to import than its own.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import TypedDict
 
-import typer
-from typer.core import TyperGroup
-
-import curate.cli
-import evalsuite.cli
-import train.cli
-import tui.commands
 from workspace.cli import no_foreign_exit_codes, run
-from workspace.context import Context
-from workspace.layout import Workspace
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-Theme = Literal["temper-dark", "temper-light", "ansi-dark", "ansi-light"]
 
 
-class Root(TyperGroup):
-    """The root command."""
+class Switches(TypedDict, total=False):
+    """What the options of the app that take no value say, as `open_app` takes it."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; only a gate may end in exit code 1."""
-        with no_foreign_exit_codes():
-            return super().invoke(ctx)
-
-
-app = typer.Typer(
-    cls=Root,
-    name="temper",
-    no_args_is_help=False,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="From raw rows to a fine-tuned model you can trust.",
-)
+    ascii_only: bool
+    calm: bool
+    mouse: bool
 
 
-def _compose() -> Mapping[str, type[BaseModel]]:
-    from tui.schema import compose
-
-    return compose()
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"welltempered {version('welltempered')}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-    ascii_only: Annotated[
-        bool, typer.Option("--ascii", help="The app without characters beyond ASCII.")
-    ] = False,
-    mouse: Annotated[
-        bool | None,
-        typer.Option("--mouse/--no-mouse", help="The app's mouse; default: off over SSH."),
-    ] = None,
-    theme: Annotated[
-        Theme | None, typer.Option(help="The app's colours; default: as the terminal allows.")
-    ] = None,
-    calm: Annotated[
-        bool,
-        typer.Option("--calm", help="The app for a slow line: sixteen colours, a look in 2 s."),
-    ] = False,
-) -> None:
-    """Open the app, or run one of the commands below."""
-    context.obj = Context(_compose)
-    if context.invoked_subcommand is not None:
-        return
-    in_browser = "TEXTUAL_DRIVER" in os.environ  # a child of `temper web`
-    if in_browser or (sys.stdin.isatty() and sys.stdout.isatty()):
-        from tui.app import run_app
-
-        root_directory = Workspace.find().root
-        code = run_app(root_directory, ascii_only=ascii_only, mouse=mouse, theme=theme, calm=calm)
-        raise typer.Exit(code)
-    print(context.get_help())
-
-
-tui.commands.register(app)
-curate.cli.register(app)
-train.cli.register(app)
-evalsuite.cli.register(app)
+_SWITCHES: dict[str, Switches] = {
+    "--ascii": {"ascii_only": True},
+    "--calm": {"calm": True},
+    "--mouse": {"mouse": True},
+    "--no-mouse": {"mouse": False},
+}
+"""As `tui.command_line.root` declares them."""
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    return run(lambda: app(standalone_mode=True))
+    return run(_start)
+
+
+def _start() -> None:
+    switches = app_switches(sys.argv[1:])
+    if switches is not None and has_screen():
+        with no_foreign_exit_codes():
+            sys.exit(open_app(**switches))
+    from tui.command_line import app, leave_only
+
+    leave_only(app, sys.argv[1:])
+    app(standalone_mode=True)
+
+
+def app_switches(arguments: Sequence[str]) -> Switches | None:
+    """Return what `open_app` takes if nothing but switches of the app is given, else None.
+
+    >>> app_switches([]), app_switches(["--calm"]), app_switches(["plan"])
+    ({}, {'calm': True}, None)
+    """
+    switches: Switches = {}
+    for argument in arguments:
+        if argument not in _SWITCHES:
+            return None
+        switches.update(_SWITCHES[argument])
+    return switches
+
+
+def has_screen() -> bool:
+    """Return whether there is a terminal to draw on, or a browser that `temper web` serves."""
+    return "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stdout.isatty())
+
+
+def open_app(
+    *,
+    ascii_only: bool = False,
+    mouse: bool | None = None,
+    theme: str | None = None,
+    calm: bool = False,
+) -> int:
+    """Show the workspace here or above until the user leaves; return the exit code.
+
+    The arguments are those of `tui.app.run_app`.
+    """
+    # What modules are made of is no garbage: it is not sought in them now, nor ever again.
+    gc.disable()
+    from tui.app import run_app
+    from workspace.layout import Workspace
+
+    gc.freeze()
+    gc.enable()
+    root = Workspace.find().root
+    return run_app(root, ascii_only=ascii_only, mouse=mouse, theme=theme, calm=calm)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -24,19 +23,21 @@ if TYPE_CHECKING:
 class Commanding(AppState):
     """Nothing here holds the screen: the work is done in threads, which post what they found."""
 
-    @dataclass
     class CommandEnded(Message):
         """A `temper` command that a screen asked for has ended."""
 
-        outcome: Outcome
-        then: Callable[[Outcome], object]
+        def __init__(self, outcome: Outcome, then: Callable[[Outcome], object]) -> None:
+            super().__init__()
+            self.outcome = outcome
+            self.then = then
 
-    @dataclass
     class Copied(Message):
         """A text was taken to a clipboard, or is to be given to the terminal's."""
 
-        text: str
-        receipt: Receipt
+        def __init__(self, text: str, receipt: Receipt) -> None:
+            super().__init__()
+            self.text = text
+            self.receipt = receipt
 
     def run_temper(
         self, arguments: Sequence[str], then: Callable[[Outcome], object] | None = None

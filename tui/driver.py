@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from textual.app import App
@@ -15,7 +14,6 @@ from tui.link import Link
 _WHERE_IS_THE_CURSOR = "\x1b[6n"
 
 
-@dataclass
 class LinkMeasured(Message):
     """The terminal has answered."""
 

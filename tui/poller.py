@@ -15,6 +15,8 @@ _BYTES_PER_LOOK = 2 << 20
 PERIOD_SECONDS = 1.0
 CALM_SECONDS = 2.0
 """On a line that carries little."""
+_PAINT_SECONDS = 0.2
+"""After the first look: what it found is painted before more is read."""
 _LOG_BYTES = 64 << 10
 """How much of a log is read at first, and at most at each look."""
 
@@ -59,6 +61,7 @@ class Poller(threading.Thread):
         self._tail: Tail | None = None
         self._followed: tuple[Followed, ...] = ()
         self._delivered: Snapshot | None = None
+        self._has_looked = threading.Event()
         self.looks = 0
         """How often it has looked."""
 
@@ -88,6 +91,10 @@ class Poller(threading.Thread):
         """Look without waiting for the second to be over."""
         self._wake.set()
 
+    def wait_for_first_look(self, seconds: float) -> bool:
+        """Wait until it has looked once, at most some time; return whether it has."""
+        return self._has_looked.wait(seconds)
+
     def stop(self) -> None:
         """End the thread at its next turn, without waiting for it."""
         self._stopping = True
@@ -109,9 +116,12 @@ class Poller(threading.Thread):
             if update.snapshot is not self._delivered or update.log_lines or has_news:
                 self._delivered = update.snapshot
                 self._deliver(update)
+            self._has_looked.set()
             is_pending = update.snapshot.pending or any(one.pending for one in followed)
             if trouble or not is_pending:
                 self._wake.wait(self.period_seconds)
+            elif self.looks == 1:
+                self._wake.wait(_PAINT_SECONDS)
 
     def _look(self) -> Update:
         tail = self._tail

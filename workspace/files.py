@@ -7,7 +7,6 @@ directory of results looks for the file that is written last.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -239,6 +238,8 @@ def _renamed(temporary: Path, path: Path) -> None:
 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    import hashlib  # the app's first paint needs none of the cryptography below it
+
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -249,6 +250,7 @@ def hashing(path: Path) -> Iterator[Callable[[], str]]:
 
     Yields a function that waits for the digest.
     """
+    import hashlib
     from concurrent.futures import ThreadPoolExecutor
 
     given_up = Event()
@@ -275,6 +277,8 @@ def hash_directory(path: Path, *, ignore: frozenset[str] = frozenset()) -> str:
         path: a directory; names are taken relative to it and in sorted order.
         ignore: file names that do not count (for example `README.md`).
     """
+    import hashlib
+
     total = hashlib.sha256()
     for file in sorted(path.rglob("*")):
         if file.is_file() and file.name not in ignore:

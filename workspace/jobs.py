@@ -17,10 +17,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from workspace import machine
 from workspace.errors import Stopped, TemperError, UsageError, WorkError
@@ -36,8 +35,7 @@ _LOST = "its process is gone without a word (killed, or the machine went down)"
 _LOCK_WAIT_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class JobView:
+class JobView(NamedTuple):
     """A job as a reader sees it."""
 
     id: str
@@ -224,11 +222,11 @@ def _stoppable(job: Job) -> Iterator[None]:
             outer.stop_signal = outer.stop_signal or job.stop_signal
 
 
-@dataclass(frozen=True)
 class _Asking:
     """What a signal does to a job."""
 
-    job: Job
+    def __init__(self, job: Job) -> None:
+        self.job = job
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Ask it to stop."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,6 +44,8 @@ def checked_name(name: str, *, what: str) -> str:
 
 def new_id(name: str) -> str:
     """Return an identifier that sorts by time: `20261120-233000-name-1a2b`."""
+    import secrets  # the app's first paint needs none of the cryptography below it
+
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{moment}-{checked_name(name, what='run')}-{secrets.token_hex(2)}"
 

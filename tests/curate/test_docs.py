@@ -23,7 +23,7 @@ from curate.synth.generators.configs import GeneratorConfig
 from evalsuite.builtin.general import general_items
 from tests.curate.synth.conftest import Served
 from tests.curate.synth.conftest import served as served  # a fixture
-from tui.cli import app
+from tui.command_line import app
 from tui.schema import compose
 from workspace.recipe import load_recipe
 

@@ -11,7 +11,7 @@ import pytest
 
 RUN = """\
 import resource, sys
-from tui.cli import app
+from tui.command_line import app
 try:
     app(["curate", "convert", "large.jsonl", "-o", "out.parquet"])
 except SystemExit as end:

@@ -174,7 +174,7 @@ def test_the_command_scores_and_shows_the_story(
 ) -> None:
     from typer.testing import CliRunner
 
-    from tui.cli import app
+    from tui.command_line import app
 
     monkeypatch.chdir(tmp_path)
     runner = CliRunner()

@@ -57,7 +57,7 @@ def test_the_recipes_are_valid(tmp_path: Path, page: str, name: str) -> None:
 def test_every_command_shown_has_the_options_it_is_shown_with() -> None:
     from typer.main import get_command
 
-    from tui.cli import app
+    from tui.command_line import app
 
     group = get_command(app)
     told: Callable[[str], list[str]] = lambda page: [  # noqa: E731

@@ -81,7 +81,7 @@ def lines() -> list[Line]:
 
 def temper(*arguments: str) -> str:
     """Run a command in this process; return what it prints."""
-    from tui.cli import app
+    from tui.command_line import app
 
     done = CliRunner().invoke(app, list(arguments))
     assert done.exit_code == 0, (done.output[-3000:], done.exception)

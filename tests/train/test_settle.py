@@ -16,7 +16,7 @@ from workspace.jobs import read_job
 def test_resume_finishes_the_job_of_a_run_whose_model_is_there(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tui.cli import app
+    from tui.command_line import app
 
     run = bench.train({"steps": 2})
     job = bench.workspace.jobs / read_record(run)["job"]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from tests.train.shipping import Yard, train
 from train.export import EXPORTERS
-from tui.cli import app
+from tui.command_line import app
 
 TEXT = (Path(__file__).parents[2] / "docs" / "ship.md").read_text(encoding="utf-8")
 

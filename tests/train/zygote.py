@@ -23,6 +23,7 @@ import evalsuite.models.load  # noqa: E402
 import evalsuite.run  # noqa: E402, F401
 import train.adapters  # noqa: E402
 import train.trl_bridge  # noqa: E402, F401
+import tui.command_line  # noqa: E402, F401
 from evalsuite.models import ModelSection  # noqa: E402
 from train.again import find_again  # noqa: E402
 from train.each.run import run_each  # noqa: E402

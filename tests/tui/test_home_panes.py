@@ -192,9 +192,9 @@ async def test_a_first_look_that_comes_before_the_first_layout_is_not_undone_by_
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        assert app.screen.has_class("-pane-next")
+        assert app.screen.query_one("#steps").display and not app.screen.query_one("#panes").display
         app.screen.on_mount()
-        assert app.screen.has_class("-pane-next")
+        assert app.screen.query_one("#steps").display and not app.screen.query_one("#panes").display
 
 
 async def test_a_job_that_made_nothing_shows_its_log(made, settled, text_of):

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evalsuite.tasks.suites import find_suite, read_suite
-from tui.cli import app
+from tui.command_line import app
 from tui.init import TASKS, make_recipe, make_workspace
 from tui.schema import compose
 from workspace.errors import UsageError

@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from tui import next_steps as module
-from tui.cli import app
+from tui.command_line import app
 from tui.jobs import JobRow
 from tui.next_steps import next_steps
 from tui.poller import Update

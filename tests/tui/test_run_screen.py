@@ -188,6 +188,27 @@ def test_what_cannot_be_read_is_told_and_does_not_end_the_looks(made):
         poller.stop()
 
 
+def test_what_the_first_look_found_is_painted_before_more_is_read(made):
+    class Endless:
+        version, pending = 0, True
+
+        def read(self, budget):
+            self.version += 1
+            return budget
+
+    updates = queue.SimpleQueue()
+    poller = Poller(Reader(made.root), lambda _: updates.put(time.monotonic()))
+    poller.read_too((Endless(),))
+    assert not poller.wait_for_first_look(0)
+    poller.start()
+    try:
+        assert poller.wait_for_first_look(20)
+        looks = [updates.get(timeout=20) for _ in range(2)]
+        assert looks[1] - looks[0] > 0.1
+    finally:
+        poller.stop()
+
+
 def test_closing_one_run_leaves_the_curves_of_another(made):
     poller = Poller(Reader(made.root), lambda _: None)
     one, other = RunCurves(None), RunCurves(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -22,6 +21,8 @@ _WRITE_SECONDS = 60.0
 
 def state_file(root: Path, environment: Mapping[str, str] = os.environ) -> Path:
     """Return where the time is kept: in `XDG_STATE_HOME`, never in the workspace."""
+    import hashlib  # the first paint needs none of the cryptography below it
+
     base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
     return Path(base) / "temper" / "seen" / f"{name}.json"
@@ -32,16 +33,14 @@ class Presence:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._path = state_file(root)
-        self._last = time.time()
-        self._written = self._last
-        before = self._read()
-        is_back = before is not None and self._last - before > AT_START_SECONDS
-        self._since = before if is_back else None
+        self._started = self._last = self._written = time.time()
+        self._since: float | None = None
+        self._is_read = False
+        """Whether it is known when the last key before this start was pressed."""
 
     def _read(self) -> float | None:
         try:
-            record = json.loads(self._path.read_text(encoding="utf-8"))
+            record = json.loads(state_file(self._root).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return number(record.get("last_key")) if isinstance(record, dict) else None
@@ -59,11 +58,17 @@ class Presence:
     def take(self) -> float | None:
         """Return since when nobody was there, once."""
         since, self._since = self._since, None
+        if not self._is_read:
+            self._is_read = True
+            before = self._read()
+            if before is not None and self._started - before > AT_START_SECONDS:
+                return before
         return since
 
     def write(self) -> None:
         """Keep the time of the last key; a state directory that refuses is no harm."""
         with suppress(Exception):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = state_file(self._root)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             record = {"schema_version": 1, "workspace": str(self._root), "last_key": self._last}
-            write_json(self._path, record)
+            write_json(path, record)

@@ -5,7 +5,6 @@ Where there is room all panes are shown at once; else one of them, and `tab` goe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -54,14 +53,15 @@ class HomeScreen(LiveScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("home")]
 
-    @dataclass
     class GpusRead(Message):
         """The GPUs were asked."""
 
-        report: GpuReport
+        def __init__(self, report: GpuReport) -> None:
+            super().__init__()
+            self.report = report
 
     def __init__(self, glyphs: Glyphs, root: Path) -> None:
-        super().__init__(classes="-pane-runs")
+        super().__init__()
         self._header = Header(glyphs)
         self._pane_tabs = PaneTabs(glyphs, id="pane-tabs")
         self._digest = DigestRows(glyphs)
@@ -75,8 +75,8 @@ class HomeScreen(LiveScreen):
         self._details = Selection(glyphs, root, id="details")
         self._next = NextLine(glyphs, id="next")
         self._hints = Hints(glyphs, "home")
-        tables: list[Table[Any]] = [self._runs, self._datasets, self._evals, self._jobs]
-        for table in tables:
+        self._tables: list[Table[Any]] = [self._runs, self._datasets, self._evals, self._jobs]
+        for table in self._tables:
             table.add_class("pane", update=False)
         self._panes: list[tuple[str, Pane]] = [
             ("runs", self._runs),
@@ -87,6 +87,7 @@ class HomeScreen(LiveScreen):
             ("machine", self._machine),
         ]
         self._place = 0
+        self._is_composed = False
         self._is_chosen = False
         """Whether somebody went to the pane that is shown."""
         self._snapshot = Snapshot(root)
@@ -95,25 +96,39 @@ class HomeScreen(LiveScreen):
     def compose(self) -> ComposeResult:
         """Lay out; the style sheet decides what is beside and what below."""
         yield self._header
-        yield self._digest
         yield self._pane_tabs
         with Container(id="body"):
             with Container(id="panes"):
-                yield self._runs
-                yield self._datasets
-                yield self._evals
-                yield self._jobs
+                yield from self._at_first(*self._tables)
             with Container(id="side"):
-                yield self._steps
+                yield from self._at_first(self._steps)
                 yield self._chart
                 yield self._details
-                yield self._machine
+                yield from self._at_first(self._machine)
         yield self._next
         yield self._hints
 
+    def _at_first(self, *panes: Pane) -> list[Pane]:
+        """Return those that are seen at first; the others are mounted after the first paint."""
+        return [pane for pane in panes if self.has_class("-all") or pane is self._pane]
+
     def on_mount(self) -> None:
         """Begin with the runs, or where the first look at the disk, if that was sooner, led."""
+        self._is_composed = True
         self._activate(self._place)
+        self.call_after_refresh(self._mount_the_rest)
+
+    def _mount_the_rest(self) -> None:
+        """Mount what was not seen at first."""
+        if self._digest.is_attached:
+            return
+        self.mount(self._digest, after=self._header)
+        panes, side = self.query_one("#panes"), self.query_one("#side")
+        panes.mount(*(one for one in self._tables if not one.is_attached))
+        if not self._steps.is_attached:
+            side.mount(self._steps, before=self._chart)
+        if not self._machine.is_attached:
+            side.mount(self._machine)
 
     def expect(self, size: Size) -> None:
         """Lay out for a size: with all panes where there is room."""
@@ -123,6 +138,7 @@ class HomeScreen(LiveScreen):
     def on_resize(self, event: Resize) -> None:
         """Show all panes where there is room."""
         if self.has_class("-all") != _has_room(event.size):
+            self._mount_the_rest()
             self.toggle_class("-all")
             self._activate(self._place)
 
@@ -199,9 +215,12 @@ class HomeScreen(LiveScreen):
         if place >= self._count:
             place = 0
         self._place = place
+        if self._is_composed and not self._pane.is_attached:
+            self._mount_the_rest()
         for _, pane in self._panes:
             pane.activate(pane is self._pane)
-        self.update_classes({f"-pane-{name}": pane is self._pane for name, pane in self._panes})
+            pane.set_class(pane is self._pane, "-shown")
+        self.set_class(self._pane in (self._steps, self._machine), "-beside")
         self._name_tabs()
         self._show_selected()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.widget import Widget
 
 from tui.poller import Update
 from tui.widgets.details import Details
@@ -32,10 +33,10 @@ class LiveScreen(Screen[None]):
             reached = [name for edge, name in sorted(edges or ()) if edge <= cells]
             self.add_class(*reached[-1:], update=False)
 
-    def on_mount(self) -> None:
-        """Put the line of modes on top; Textual calls this beside the `on_mount` of a subclass."""
+    async def mount_composed_widgets(self, widgets: list[Widget]) -> None:
+        """Put the line of modes above what a subclass lays out, and style all at once."""
         app = cast("TemperApp", self.app)
-        self.mount(Tabs(app.glyphs, app.current_mode), before=0)
+        await super().mount_composed_widgets([Tabs(app.glyphs, app.current_mode), *widgets])
 
     def show(self, update: Update) -> None:
         """Show what is new; called once a look while the screen is seen, and when it is again."""

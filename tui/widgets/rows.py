@@ -7,9 +7,13 @@ screen, and only the cells from the first to the last that differ are refreshed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.events import Resize
 from textual.geometry import Region, Size
 from textual.strip import Strip
@@ -51,6 +55,15 @@ def changed_region(y: int, old: Line, new: Line, width: int) -> Region:
     return Region(places[0], y, places[-1] - places[0] + 1, 1) if places else Region(0, y, width, 1)
 
 
+class _Ground(NamedTuple):
+    """What the styles of a widget's roles have in common."""
+
+    is_ansi: bool
+    variables: Mapping[str, str]
+    own: Style
+    background: Color
+
+
 class Rows(Widget):
     """A widget made of lines of text. Subclasses say what the lines are."""
 
@@ -58,6 +71,7 @@ class Rows(Widget):
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         self._styles: dict[str, Style] = {}
+        self._ground: _Ground | None = None
         super().__init__(id=id)
         self.glyphs = glyphs
         self._lines: list[Line] = []
@@ -112,9 +126,19 @@ class Rows(Widget):
             self._styles[role] = self._style(role)
         return self._styles[role]
 
+    def _ground_once(self) -> _Ground:
+        """Return what the styles of all roles are made of, asked of Textual once."""
+        if self._ground is None:
+            app, (_, background) = self.app, self.background_colors
+            self._ground = _Ground(
+                app.native_ansi_color, app.theme_variables, self.rich_style, background
+            )
+        return self._ground
+
     def notify_style_update(self) -> None:
         """Forget the styles: the theme, or what lies below, is another."""
         self._styles.clear()
+        self._ground = None
         super().notify_style_update()
 
     def _style(self, role: str) -> Style:
@@ -124,9 +148,7 @@ class Rows(Widget):
         one may vanish on another, the whole line is reversed instead.
         """
         name, _, cursor = role.partition(" ")
-        is_ansi = self.app.native_ansi_color
-        variables, own = self.app.theme_variables, self.rich_style
-        _, background = self.background_colors
+        is_ansi, variables, own, background = self._ground_once()
         if name == "cursor" or (cursor and is_ansi):
             return cursor_style(variables, own, background, is_ansi=is_ansi)
         if name in ROLES:

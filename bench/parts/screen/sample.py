@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,17 @@ def write_workspace(root: Path) -> Path:
         _evaluation(workspace, _run(workspace, name, "finished", day, STEPS), day, kept)
     _run(workspace, "first", "failed", 11, 300)
     return live / "events.jsonl"
+
+
+@contextmanager
+def alive(events: Path) -> Iterator[None]:
+    """Hold the lock of the live run's job as its process would: by it readers know that it lives.
+
+    Without it they would have to look for the process.
+    """
+    with (events.parent / "lock").open("a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _run(workspace: Workspace, name: str, state: str, day: int, steps: int) -> Path:

@@ -11,6 +11,7 @@ import struct
 import termios
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,11 +21,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Terminal:
     """A program that draws on 80x24 cells."""
 
-    def __init__(self, argv: Sequence[str], columns: int = 80, lines: int = 24) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        columns: int = 80,
+        lines: int = 24,
+        directory: Path | None = None,
+    ) -> None:
         self.output = b""
         self.began = time.monotonic()
         self.pid, self.descriptor = pty.fork()
         if self.pid == 0:
+            os.chdir(directory or Path.cwd())
             drawn = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
             os.execve(argv[0], list(argv), {**os.environ, **drawn, "LANG": "en_GB.UTF-8"})
         size = struct.pack("HHHH", lines, columns, 0, 0)

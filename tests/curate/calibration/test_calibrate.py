@@ -17,7 +17,7 @@ from curate.calibration.copies import EDITS
 from curate.calibration.outcome import Calibration, Share
 from curate.calibration.siblings import SIBLINGS
 from curate.calibration.words import Material
-from tui.cli import app
+from tui.command_line import app
 from workspace.errors import DataError, UsageError
 
 

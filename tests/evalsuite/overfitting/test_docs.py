@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from evalsuite.overfitting.section import OverfittingSection
 from evalsuite.overfitting.table import _schema
 from evalsuite.triage.section import TriageSection
-from tui.cli import app
+from tui.command_line import app
 from workspace.errors import DataError
 
 TEXT = (Path(__file__).parents[3] / "docs" / "overfitting.md").read_text(encoding="utf-8")

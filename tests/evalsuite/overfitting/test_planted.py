@@ -101,13 +101,13 @@ def test_a_planted_row_is_counted_as_often_as_training_saw_it_and_ranks_by_likel
 
 
 def test_the_command_writes_a_source_and_overwrites_nothing(tmp_path: Path) -> None:
-    import tui.cli
+    from tui.command_line import app
 
     out = tmp_path / "c.jsonl"
     runner = CliRunner()
-    done = runner.invoke(tui.cli.app, ["canaries", str(out), "--count", "2", "--copies", "3"])
+    done = runner.invoke(app, ["canaries", str(out), "--count", "2", "--copies", "3"])
     assert done.exit_code == 0, done.output
     assert len(out.read_text().splitlines()) == 6
-    again = runner.invoke(tui.cli.app, ["canaries", str(out)])
+    again = runner.invoke(app, ["canaries", str(out)])
     assert again.exit_code != 0
     assert len(out.read_text().splitlines()) == 6

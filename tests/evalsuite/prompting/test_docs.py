@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evalsuite.builtin.abilities import Split, ability
-from tui.cli import app
+from tui.command_line import app
 from workspace.errors import DataError
 
 TEXT = (Path(__file__).parents[3] / "docs" / "prompts.md").read_text(encoding="utf-8")

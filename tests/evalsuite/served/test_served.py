@@ -25,7 +25,7 @@ from evalsuite.served.request import ServedRequest
 from evalsuite.served.section import ServedSection
 from evalsuite.tasks import LoadedSuite, load_suite
 from tests.evalsuite.served.conftest import Body, Server
-from tui.cli import app
+from tui.command_line import app
 from workspace.errors import LimitExceeded, Stopped, UsageError, WorkError
 from workspace.layout import Workspace
 

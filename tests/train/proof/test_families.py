@@ -159,7 +159,7 @@ def test_preview_shows_how_the_template_is_read(
 ) -> None:
     from typer.testing import CliRunner
 
-    from tui.cli import app
+    from tui.command_line import app
 
     bench = of_family("glm-4")
     bench.recipe()
