@@ -41,10 +41,9 @@ def _start() -> None:
     if switches is not None and has_screen():
         with no_foreign_exit_codes():
             sys.exit(open_app(**switches))
-    from tui.command_line import app, leave_only
+    from tui.command_line import app, only_named
 
-    leave_only(app, sys.argv[1:])
-    app(standalone_mode=True)
+    only_named(app, sys.argv[1:])(standalone_mode=True)
 
 
 def app_switches(arguments: Sequence[str]) -> Switches | None:

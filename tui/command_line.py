@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -87,21 +88,22 @@ def root(
     print(context.get_help())
 
 
-def leave_only(group: typer.Typer, words: Sequence[str]) -> None:
-    """Take out of a group every command but the one that the words name, if they name one.
+def only_named(group: typer.Typer, words: Sequence[str]) -> typer.Typer:
+    """Return a group with the one command that the words name; as it is if they name none.
 
     Typer makes a parser of each command before it runs one, which takes a tenth of a second.
     """
-    if not words:
-        return
-    commands = [one for one in group.registered_commands if one.name == words[0]]
-    groups = [one for one in group.registered_groups if words[0] in (one.name, _name_of(one))]
-    if not commands and not groups:
-        return
-    group.registered_commands, group.registered_groups = commands, groups
-    for inner in groups:
+    named = words[0] if words else ""
+    commands = [one for one in group.registered_commands if one.name == named]
+    groups = [one for one in group.registered_groups if named in (one.name, _name_of(one))]
+    if not named or not (commands or groups):
+        return group
+    chosen = copy(group)
+    chosen.registered_commands, chosen.registered_groups = commands, [copy(one) for one in groups]
+    for inner in chosen.registered_groups:
         if inner.typer_instance is not None:
-            leave_only(inner.typer_instance, words[1:])
+            inner.typer_instance = only_named(inner.typer_instance, words[1:])
+    return chosen
 
 
 def _name_of(group: TyperInfo) -> object:

@@ -196,7 +196,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(workspace: Workspac
 def test_what_libraries_log_can_be_told_from_the_own_lines(workspace: Workspace) -> None:
     with run_job(workspace, "curate", ["temper"]) as job:
         logging.getLogger("py.warnings").warning("%s", "/lib/a.py:3: old\n  warnings.warn(\n")
-        logging.getLogger("torch").error("out of memory\n  at once")
+        logging.getLogger("a.library").error("out of memory\n  at once")
         logging.getLogger("temper.serve").warning("of ours")
     lines = job.log_path.read_text().splitlines()
     assert [is_note(line) for line in lines] == [True, True, False, False, False]
