@@ -57,7 +57,9 @@ def _line_of(text: str, step: str) -> int:
     return found - titles - 1
 
 
-@pytest.mark.parametrize("theme", ["temper-dark", "ansi-dark", "ansi-light"])
+@pytest.mark.parametrize(
+    "theme", ["temper-dark", "ansi-dark", pytest.param("ansi-light", marks=pytest.mark.slow)]
+)
 async def test_without_colours_all_that_matters_is_a_character(root, monkeypatch, theme):
     monkeypatch.setenv("NO_COLOR", "1")
     app = TemperApp(root, theme=theme)
@@ -86,7 +88,7 @@ async def test_with_the_terminals_own_colours_the_cursor_is_seen(root):
         assert any("rows.jsonl:2 " in line.text for line in marked)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (132, 36)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((132, 36), marks=pytest.mark.slow)])
 async def test_where_only_ascii_can_be_drawn_nothing_else_is(root, size):
     app = TemperApp(root, glyph_set=glyphs.ASCII, theme="ansi-dark")
 

@@ -49,6 +49,7 @@ async def vote(pilot, key):
     await pilot.pause()
 
 
+@pytest.mark.slow
 async def test_votes_are_blind_survive_and_end_in_a_result(made, settled, text_of):
     (made.root / "questions.txt").write_text("\n".join(f"question {n}" for n in range(6)))
     app = TemperApp(made.root)

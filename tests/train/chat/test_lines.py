@@ -60,6 +60,7 @@ def said(events: list[dict[str, Any]], side: int) -> str:
     return "".join(e["text"] for e in events if e["kind"] == "text" and e["side"] == side)
 
 
+@pytest.mark.slow
 def test_a_child_answers_stops_and_ends_with_its_input(child: Child) -> None:
     (ready,) = child.read("ready")
     assert ready["models"] == ["base", "toy"]
