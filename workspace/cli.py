@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -21,7 +22,10 @@ def run(app: Callable[[], object]) -> int:
     """
     _open_closed_streams()
     # What a command makes many of are classes, as it imports, and those stay: look for cycles less.
-    gc.set_threshold(10_000)
+    gc.set_threshold(50_000, 20, 20)
+    atexit.register(gc.freeze)  # nor at the end, when the interpreter would look through all
+    # The threads that numpy starts for its BLAS would keep a core busy while they wait for work.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "10")
     if sys.platform == "linux":  # read by the allocator of polars when that is imported: with large
         # pages a curation spends a fifth less of its time in the kernel
         os.environ.setdefault("_RJEM_MALLOC_CONF", "thp:always")
