@@ -141,7 +141,7 @@ def _texts(dataset: Path, row: str) -> tuple[str, dict[str, str]]:
         pl.scan_parquet(dataset / "dropped.parquet", glob=False),
     ):
         frame, kind = completed(part)
-        place = pl.format("{}:{}", "source", "row")
+        place = phrase("{}:{}", "source", "row")
         held = frame.filter((pl.col("id") == row) | (place == row)).head(1).collect()
         if held.height:
             found = held.row(0, named=True)

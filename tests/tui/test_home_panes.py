@@ -46,6 +46,7 @@ GPUS = {
     ],
     "waiting": [{"place": 1, "job": "20261120-1-train-zz", "workspace": "/w/tone", "user": "bob"}],
 }
+MANY_GPUS = {"gpus": [{**GPUS["gpus"][0], "index": place} for place in range(20)]}
 
 
 @pytest.fixture(autouse=True)
@@ -61,13 +62,12 @@ async def test_the_machine_scrolls_and_its_disk_is_always_shown(
     made, settled, text_of, monkeypatch
 ):
     made.run("first", steps=5)
-    many = {"gpus": [{**GPUS["gpus"][0], "index": place} for place in range(20)]}
     app = TemperApp(made.root)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         home = app.screen
         assert isinstance(home, HomeScreen)
-        home._machine.show_gpus(parse_report(json.dumps(many).encode()))
+        home._machine.show_gpus(parse_report(json.dumps(MANY_GPUS).encode()))
         await pilot.press("shift+tab")
         await pilot.pause()
         assert "412 of 1,000 GiB free" in text_of(app) and "19 H100" not in text_of(app)
@@ -81,7 +81,6 @@ async def test_the_machine_scrolls_and_its_disk_is_always_shown(
 
 async def test_many_gpus_are_scrolled_also_where_all_panes_are_shown(made, settled, text_of):
     made.run("first", steps=5)
-    many = {"gpus": [{**GPUS["gpus"][0], "index": place} for place in range(20)]}
     app = TemperApp(made.root)
     async with app.run_test(size=(160, 48)) as pilot:
         await settled(pilot)
@@ -91,7 +90,7 @@ async def test_many_gpus_are_scrolled_also_where_all_panes_are_shown(made, settl
         machine.show_gpus(parse_report(json.dumps(GPUS).encode()))
         await pilot.press("shift+tab")
         assert home._pane is home._steps and not machine.is_active  # all of it is seen anyway
-        machine.show_gpus(parse_report(json.dumps(many).encode()))
+        machine.show_gpus(parse_report(json.dumps(MANY_GPUS).encode()))
         await pilot.press("tab")
         await pilot.pause()
         assert home._pane is machine and "machine  1-" in text_of(app)

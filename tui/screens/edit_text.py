@@ -13,14 +13,14 @@ from tui.actions import bindings
 from tui.screens.dialog import Dialog, dialog_text
 from workspace.text import plain
 
-MOST_CHARACTERS = 100_000
-"""Of a text that can be edited here: it goes into a command's arguments."""
+MOST_BYTES = 100_000
+"""Of a text that can be edited here: it is one argument of a command; Linux takes 128 KiB."""
 
 
 def edit_trouble(text: str) -> str:
     """Return why a text cannot be edited in a box; "" if it can."""
-    if len(text) > MOST_CHARACTERS:
-        return f"It has more than {MOST_CHARACTERS:,} characters: mend it in its source."
+    if len(text.encode()) > MOST_BYTES:
+        return f"It has more than {MOST_BYTES:,} bytes: mend it in its source."
     lines = text.replace("\t", " ").split("\n")
     if any(plain(line, limit=len(line) + 1) != line for line in lines):
         return "It has characters that no box can show: mend it in its source."
@@ -51,5 +51,10 @@ class EditText(Dialog[str]):
         area.move_cursor(area.document.end)
 
     def action_save(self) -> None:
-        """Answer with the text."""
-        self.dismiss(self.query_one(TextArea).text[:MOST_CHARACTERS])
+        """Answer with the text; say why one cannot be taken, and leave it in the box."""
+        text = self.query_one(TextArea).text
+        trouble = edit_trouble(text)
+        if trouble:
+            self.notify(trouble, severity="warning", markup=False)
+        else:
+            self.dismiss(text)

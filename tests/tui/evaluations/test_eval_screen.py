@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ async def until(pilot, is_so):
             return
         await pilot.pause(0.05)
     raise AssertionError(screen_text(pilot.app))
+
+
+@asynccontextmanager
+async def checklist(made, settled, text_of):
+    """Open the app at the checklist of a new evaluation."""
+    app = TemperApp(made.root)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("4", "e")
+        await until(pilot, lambda: "builtin:retention" in text_of(app))
+        yield pilot
 
 
 async def test_from_the_list_to_the_verdict_the_forest_and_every_page(
@@ -268,11 +280,8 @@ async def test_the_command_of_an_evaluation_is_chosen_by_keys(
 
 async def test_an_evaluation_that_starts_is_told_also_after_leaving(made, held, settled, text_of):
     go, started = held
-    app = TemperApp(made.root)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot)
-        await pilot.press("4", "e")
-        await until(pilot, lambda: "builtin:retention" in text_of(app))
+    async with checklist(made, settled, text_of) as pilot:
+        app = pilot.app
         await pilot.press("S")
         await until(pilot, lambda: started)
         await pilot.press("escape", "e")
@@ -291,11 +300,8 @@ async def test_who_comes_back_after_it_began_sees_the_evaluation_that_was_starte
     made, held, settled, text_of
 ):
     go, _ = held
-    app = TemperApp(made.root)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot)
-        await pilot.press("4", "e")
-        await until(pilot, lambda: "builtin:retention" in text_of(app))
+    async with checklist(made, settled, text_of) as pilot:
+        app = pilot.app
         await pilot.press("S", "1")
         await until(pilot, lambda: not isinstance(app.screen, MeasureScreen))
         go.set()
